@@ -1,0 +1,1 @@
+"""Scripts for work on the package; each runs as ``python -m dev.NAME``."""
