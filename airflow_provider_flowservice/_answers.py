@@ -1,0 +1,76 @@
+"""
+How successful answers of the service are read: envelopes, and links to the next page.
+
+Pure: values in, values out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+from airflow_provider_flowservice._json import line
+from airflow_provider_flowservice.exceptions import FlowServiceAnswerError
+
+
+def items_of(body: object, tried: str) -> list[Mapping[str, Any]]:
+    """
+    Take the resources out of an answer: ``{"items": [...]}``, a list, or one bare resource.
+
+    :param tried: What was tried, such as ``GET /runs/r1``.
+    :raises FlowServiceAnswerError: The answer is none of these.
+    """
+    items = body.get("items") if isinstance(body, Mapping) else body
+    if not isinstance(items, list):
+        items = [body] if isinstance(body, Mapping) and isinstance(body.get("id"), str) else None
+    if items is None:
+        raise FlowServiceAnswerError(f"{tried}: the answer holds no 'items', {_shape(body)}.")
+    if not all(isinstance(item, Mapping) for item in items):
+        raise FlowServiceAnswerError(f"{tried}: 'items' holds something else than objects.")
+    return items
+
+
+def only_item(body: object, tried: str) -> Mapping[str, Any] | None:
+    """
+    Take the one resource out of an answer; ``None`` where it is empty.
+
+    :raises FlowServiceAnswerError: There are several.
+    """
+    items = items_of(body, tried)
+    if len(items) > 1:
+        raise FlowServiceAnswerError(
+            f"{tried}: the answer holds {len(items)} items instead of one."
+        )
+    return items[0] if items else None
+
+
+def next_query(body: object, params: Iterable[tuple[str, str]], tried: str) -> str | None:
+    """
+    Find the query of the next page, or ``None`` on the last one.
+
+    The link may be relative to the service, to the host, or absolute; the listing is the same one,
+    so only its query counts. That is taken byte for byte, since tokens hold ``=``, ``+`` and ``%``.
+    What the first request asked for is added where the link lacks it.
+
+    :param params: Parameters of the first request.
+    :param tried: What was tried, such as ``GET /runs``.
+    :raises FlowServiceAnswerError: There is a link that cannot be read.
+    """
+    links = body.get("_links") if isinstance(body, Mapping) else None
+    following = links.get("next") if isinstance(links, Mapping) else None
+    href = following.get("href") if isinstance(following, Mapping) else following
+    if not href:
+        return None
+    query = href.partition("#")[0].partition("?")[2] if isinstance(href, str) else ""
+    if not query or not query.isascii() or not query.isprintable() or " " in query:
+        raise FlowServiceAnswerError(f"{tried}: the link to the next page cannot be read.")
+    present = {name for name, _ in parse_qsl(query, keep_blank_values=True)}
+    missing = [f"{name}={quote(value, safe='')}" for name, value in params if name not in present]
+    return "&".join([query, *missing])
+
+
+def _shape(body: object) -> str:
+    if isinstance(body, Mapping):
+        return f"but {', '.join(line(key, 50) for key in list(body)[:5]) or 'nothing'}"
+    return "and is empty or no JSON" if body is None else f"but is a {type(body).__name__}"

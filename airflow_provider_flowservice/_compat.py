@@ -1,0 +1,102 @@
+"""
+Old and new Airflow in one place.
+
+The only module that asks which Airflow this is. Each fallback names the version that ends it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow.models.xcom import XCom
+    from airflow.sdk import (
+        BaseHook,
+        BaseOperator,
+        BaseOperatorLink,
+        BaseSensorOperator,
+        Connection,
+        Context,
+        PokeReturnValue,
+        XComArg,
+    )
+    from airflow.sdk.configuration import conf
+    from airflow.sdk.exceptions import (
+        AirflowException,
+        AirflowFailException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
+        AirflowTaskTimeout,
+        TaskDeferralTimeout,
+    )
+    from airflow.sdk.execution_time.context import NEVER_EXPIRE
+    from airflow.sdk.log import mask_secret
+else:
+    try:
+        from airflow.sdk import (
+            BaseOperator,
+            BaseOperatorLink,
+            BaseSensorOperator,
+            PokeReturnValue,
+        )
+        from airflow.sdk.execution_time.xcom import XCom
+        from airflow.sdk.log import mask_secret
+    except ImportError:  # before Airflow 3.0
+        from airflow.models import BaseOperator, XCom
+        from airflow.models.baseoperatorlink import BaseOperatorLink
+        from airflow.sensors.base import BaseSensorOperator, PokeReturnValue
+        from airflow.utils.log.secrets_masker import mask_secret
+    try:
+        from airflow.sdk import BaseHook
+    except ImportError:  # before Airflow 3.1
+        from airflow.hooks.base import BaseHook
+    try:
+        from airflow.sdk.configuration import conf
+        from airflow.sdk.exceptions import (
+            AirflowException,
+            AirflowFailException,
+            AirflowSensorTimeout,
+            AirflowSkipException,
+            AirflowTaskTimeout,
+            TaskDeferralTimeout,
+        )
+    except ImportError:  # before Airflow 3.2
+        from airflow.configuration import conf
+        from airflow.exceptions import (
+            AirflowException,
+            AirflowFailException,
+            AirflowSensorTimeout,
+            AirflowSkipException,
+            AirflowTaskTimeout,
+        )
+
+        try:
+            from airflow.exceptions import TaskDeferralTimeout
+        except ImportError:  # before Airflow 3.0, which raised the parent of both
+            from airflow.exceptions import TaskDeferralError as TaskDeferralTimeout
+
+    try:
+        from airflow.sdk import NEVER_EXPIRE
+    except ImportError:  # before Airflow 3.3, which brought the task state store it is for
+        NEVER_EXPIRE = None
+
+__all__ = [
+    "NEVER_EXPIRE",
+    "AirflowException",
+    "AirflowFailException",
+    "AirflowSensorTimeout",
+    "AirflowSkipException",
+    "AirflowTaskTimeout",
+    "BaseHook",
+    "BaseOperator",
+    "BaseOperatorLink",
+    "BaseSensorOperator",
+    "Connection",
+    "Context",
+    "PokeReturnValue",
+    "TaskDeferralTimeout",
+    "XCom",
+    "XComArg",
+    "conf",
+    "mask_secret",
+]

@@ -1,0 +1,85 @@
+"""
+Whether a run may be re-triggered.
+
+Adobe documents: runs of batch sources that failed, or succeeded with no record ingested, and whose
+flow is enabled. Nothing in a run or a flow says "batch", so what is not certain is left to the
+service.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airflow_provider_flowservice.flows import Dataflow
+from airflow_provider_flowservice.runs import DataflowRun
+
+
+@dataclass(frozen=True)
+class Eligibility:
+    """
+    What is to be said about re-triggering a run.
+
+    :param refusal: Why the run certainly cannot be re-triggered, and what to do.
+    :param doubts: Why the service may refuse.
+    """
+
+    refusal: str | None = None
+    doubts: tuple[str, ...] = ()
+
+
+def judge(run: DataflowRun, flow: Dataflow | None) -> Eligibility:
+    """
+    Judge whether a run may be re-triggered.
+
+    :param run: The run to re-trigger.
+    :param flow: Its flow, unless it could not be read.
+    """
+    for refusal in (_refuse_run(run), _refuse_flow(flow)):
+        if refusal:
+            return Eligibility(refusal=refusal)
+    return Eligibility(doubts=tuple(_doubts(run, flow)))
+
+
+def _refuse_run(run: DataflowRun) -> str | None:
+    if run.is_failed or run.is_partial:
+        return None
+    if run.is_successful:
+        if not run.ingested_records:
+            return None
+        return f"it succeeded and ingested {run.ingested_records} records; only failed runs, or successful ones that ingested nothing, can be re-triggered"
+    if run.is_status_known:
+        return f"it has not ended (status {run.status or 'not shown yet'}); wait for it with DataflowRunSensor first"
+    return None
+
+
+def _refuse_flow(flow: Dataflow | None) -> str | None:
+    if flow is None:
+        return None
+    label = f"its flow {flow.name!r} ({flow.flow_id})"
+    if flow.state.lower() == "disabled":
+        return f"{label} is disabled; enable it in Experience Platform first"
+    if flow.is_destination:
+        return f"{label} sends to a destination; only runs of batch sources can be re-triggered"
+    if flow.is_streaming:
+        return f"{label} streams; only runs of batch sources can be re-triggered"
+    return None
+
+
+def _doubts(run: DataflowRun, flow: Dataflow | None) -> list[str]:
+    doubts = []
+    if not run.is_status_known:
+        doubts.append(f"its status {run.status!r} is unknown to this package")
+    if run.is_partial:
+        doubts.append(
+            "it succeeded in part, and it is not documented whether that may be re-triggered"
+        )
+    if run.is_successful and run.ingested_records is None:
+        doubts.append("it succeeded and does not show how many records it ingested")
+    if flow is None:
+        doubts.append("its flow could not be read")
+    else:
+        if flow.state.lower() != "enabled":
+            doubts.append(f"the state of its flow is {flow.state or 'not shown'}, not enabled")
+        if not flow.has_schedule:
+            doubts.append("its flow shows no schedule, so it may not be a batch flow")
+    return doubts

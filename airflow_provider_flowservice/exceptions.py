@@ -1,0 +1,130 @@
+"""
+Errors raised by this package.
+
+* ``FlowServiceError``
+
+  * ``FlowServiceConnectionError``: no answer came
+  * ``FlowServiceApiError``: the answer was an error
+
+    * ``FlowServiceAuthError``: credentials refused, or a permission missing
+    * ``FlowServiceNotFoundError``: no such resource in the sandbox
+    * ``FlowServiceThrottledError``: too many requests
+    * ``FlowServiceUnavailableError``: the service is in trouble
+    * ``FlowServiceAnswerError``: the answer makes no sense
+
+  * ``DataflowRunNotRetriggerableError``: the run cannot be re-triggered
+  * ``RetriggerAmbiguousError``: it cannot be told whether the re-trigger took effect
+  * ``DataflowRunFailedError``: the run ended, and not in success
+  * ``DataflowRunTimeoutError``: the run had not ended when its deadline passed
+  * ``DataflowRunLostError``: the service could not be asked for too long
+
+A wrong argument or connection field is a ``ValueError``, raised before any request.
+"""
+
+from __future__ import annotations
+
+from airflow_provider_flowservice._compat import AirflowException
+
+
+class FlowServiceError(AirflowException):
+    """Base of all errors raised by this package on purpose."""
+
+    before_request: bool = False
+    """Whether it arose while a token was asked for, so that the request itself was never sent."""
+
+
+class FlowServiceConnectionError(FlowServiceError):
+    """
+    No answer came from the service.
+
+    :param message: What was tried and how it ended.
+    :param maybe_sent: Whether the request may have reached the service all the same.
+    """
+
+    def __init__(self, message: str, maybe_sent: bool = True) -> None:
+        super().__init__(message)
+        self.maybe_sent = maybe_sent
+
+
+class FlowServiceApiError(FlowServiceError):
+    """
+    The service answered with an error.
+
+    :param message: What was tried, and what went wrong as the service put it.
+    :param http_status: HTTP status of the answer.
+    :param code: The service's own error code, such as ``FLOW-1439-404``.
+    :param request_id: The answer's ``x-request-id``, which Adobe support asks for.
+    :param retry_after: Seconds the service asked to wait before the next request.
+    :param codes: All numbers of Adobe's error catalogues that the answer names, such as
+        ``1439-404``; an error of the source comes wrapped in one of the service.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        http_status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        codes: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.http_status = http_status
+        self.code = code
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.codes = codes
+
+
+class FlowServiceAuthError(FlowServiceApiError):
+    """The credentials were refused, or they lack a permission."""
+
+
+class FlowServiceNotFoundError(FlowServiceApiError):
+    """
+    The sandbox has no such resource, or the credentials may not see it.
+
+    Not raised where the answer says nothing about the resource: the sandbox is unknown, or a gateway
+    has answered in the service's place.
+    """
+
+
+class FlowServiceThrottledError(FlowServiceApiError):
+    """The service asks for fewer requests."""
+
+
+class FlowServiceUnavailableError(FlowServiceApiError):
+    """The service, or a gateway before it, is in trouble; later it may answer."""
+
+
+class FlowServiceAnswerError(FlowServiceApiError):
+    """The service answered with success, and with something that makes no sense."""
+
+
+class DataflowRunNotRetriggerableError(FlowServiceError):
+    """The run cannot be re-triggered; nothing was started."""
+
+
+class RetriggerAmbiguousError(FlowServiceError):
+    """
+    It cannot be told whether the re-trigger took effect, so none was sent again.
+
+    :param message: What is known, and how to go on.
+    :param candidates: IDs of the runs that may be the re-triggered one.
+    """
+
+    def __init__(self, message: str, candidates: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.candidates = candidates
+
+
+class DataflowRunFailedError(FlowServiceError):
+    """The run ended, and not in success."""
+
+
+class DataflowRunTimeoutError(FlowServiceError):
+    """The run had not ended when its deadline passed. It goes on: runs cannot be cancelled."""
+
+
+class DataflowRunLostError(FlowServiceError):
+    """The service could not be asked about the run for too long. It says nothing about the run."""

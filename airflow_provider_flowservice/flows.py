@@ -1,0 +1,84 @@
+"""What a dataflow is: the configuration whose executions are runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_flowservice._json import identifier, line, mapping
+
+# Flow specifications known to stream (HTTP API; Kinesis, Event Hubs and Pub/Sub; and two without
+# mapping). Others may exist, so a specification that is not listed proves nothing.
+STREAMING_FLOW_SPECS = frozenset(
+    {
+        "c1a19761-d2c7-4702-b9fa-fe91f0613e81",
+        "d69717ba-71b4-4313-b654-49f9cf126d7a",
+        "e77fde5a-22a8-11ed-861d-0242ac120002",
+        "d8a6f005-7eaf-4153-983e-e8574508b877",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Dataflow:
+    """
+    A dataflow, as the service last reported it.
+
+    :param state: The service's word, such as ``enabled`` or ``disabled``.
+    :param is_source: Whether it loads data from a source; ``None`` where the service is silent.
+    :param is_destination: Whether it sends data to a destination; ``None`` likewise.
+    :param has_schedule: Whether it shows a schedule, as batch flows do.
+    """
+
+    flow_id: str
+    name: str
+    state: str
+    flow_spec_id: str | None
+    is_source: bool | None
+    is_destination: bool | None
+    has_schedule: bool
+    source_connection_ids: tuple[str, ...] = ()
+    target_connection_ids: tuple[str, ...] = ()
+
+    @classmethod
+    def from_api(cls, item: Mapping[str, Any]) -> Dataflow:
+        """
+        Read a flow as the service writes it; all but its ID may be missing.
+
+        :raises ValueError: There is no flow ID.
+        """
+        if not (flow_id := identifier(item.get("id"))):
+            raise ValueError("a dataflow without an ID")
+        properties = mapping(mapping(item, "inheritedAttributes"), "properties")
+        return cls(
+            flow_id=flow_id,
+            name=line(item.get("name")),
+            state=line(item.get("state"), longest=100),
+            flow_spec_id=identifier(_flow_spec(item)) or None,
+            is_source=_flag(properties.get("isSourceFlow")),
+            is_destination=_flag(properties.get("isDestinationFlow")),
+            has_schedule=bool(mapping(item, "scheduleParams")),
+            source_connection_ids=_ids(item.get("sourceConnectionIds")),
+            target_connection_ids=_ids(item.get("targetConnectionIds")),
+        )
+
+    @property
+    def is_streaming(self) -> bool:
+        """Whether it is known to stream; ``False`` proves nothing."""
+        return self.flow_spec_id in STREAMING_FLOW_SPECS
+
+
+def _flow_spec(item: Mapping[str, Any]) -> object:
+    # An object in answers, and a bare ID in an example of the published schema.
+    value = item.get("flowSpec")
+    return mapping(item, "flowSpec").get("id") if isinstance(value, Mapping) else value
+
+
+def _flag(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _ids(value: object) -> tuple[str, ...]:
+    entries = value if isinstance(value, list) else []
+    return tuple(found for entry in entries if (found := identifier(entry)))
