@@ -1,0 +1,86 @@
+"""Checks a connection in stages, each with what to do if it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from airflow_provider_flowservice._answers import items_of
+from airflow_provider_flowservice._compat import AirflowException
+from airflow_provider_flowservice._json import line, mapping, mappings
+
+if TYPE_CHECKING:
+    from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+
+
+class Stage(NamedTuple):
+    """
+    A part of the check.
+
+    :param is_ok: Whether it passed. The stages after one that failed are not tried.
+    :param text: What was found; if it failed, with what to do.
+    """
+
+    name: str
+    is_ok: bool
+    text: str
+
+
+def check_connection(hook: FlowServiceHook) -> Iterator[Stage]:
+    """
+    Check the connection of a hook, stage by stage, up to the first one that fails.
+
+    Reads only. Whether the credential may re-trigger runs cannot be tried without doing so.
+    """
+    stages: dict[str, Callable[[FlowServiceHook], str]] = {
+        "connection": _check_settings,
+        "token": _check_token,
+        "sandbox": _check_sandbox,
+        "flows": _check_flows,
+    }
+    for name, check in stages.items():
+        try:
+            yield Stage(name, True, check(hook))
+        # A connection that does not exist is an AirflowException, too.
+        except (ValueError, AirflowException) as error:
+            yield Stage(name, False, str(error))
+            return
+
+
+def _check_settings(hook: FlowServiceHook) -> str:
+    settings = hook.settings
+    who = f"API key {settings.api_key}" if settings.access_token else f"client {settings.client_id}"
+    return f"{settings.base_url} as {who} of {settings.org_id}."
+
+
+def _check_token(hook: FlowServiceHook) -> str:
+    hook.get_conn().get_token()
+    if hook.settings.access_token:
+        return "The connection holds a ready token; nobody can renew it when it expires."
+    return f"{hook.settings.ims_url} grants a token."
+
+
+def _check_sandbox(hook: FlowServiceHook) -> str:
+    wanted = hook.settings.sandbox_name
+    body = hook.get_conn().get_sandboxes()
+    states = {
+        line(sandbox.get("name"), 100): line(sandbox.get("state"), 100) or "active"
+        for sandbox in mappings(body.get("sandboxes") if isinstance(body, dict) else None)
+    }
+    if states.get(wanted) == "active":
+        return f"The credential may use sandbox {wanted!r}."
+    if wanted in states:
+        raise ValueError(f"Sandbox {wanted!r} is {states[wanted]}, not active.")
+    if mapping(body, "_links").get("next"):
+        return f"There are too many sandboxes to see {wanted!r} in the list."
+    raise ValueError(
+        f"The credential may not use sandbox {wanted!r}. It may use: "
+        f"{', '.join(states) or 'none'}. Check 'sandbox_name' of the connection; in Experience "
+        "Platform, an administrator adds the credential to a role that has the sandbox "
+        "(Permissions > Roles > API credentials)."
+    )
+
+
+def _check_flows(hook: FlowServiceHook) -> str:
+    items_of(hook.get_conn().get("/flows", [("limit", "1")]), "GET /flows")
+    return "Flows can be read. To re-trigger runs, the role needs Manage Sources as well."

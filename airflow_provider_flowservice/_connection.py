@@ -1,0 +1,198 @@
+"""What the hook reads from its Airflow connection."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import urlsplit
+
+from airflow_provider_flowservice._claims import org_of, read_claims
+from airflow_provider_flowservice._json import mapping
+
+if TYPE_CHECKING:
+    from airflow_provider_flowservice._compat import Connection
+
+PLATFORM_URL = "https://platform.adobe.io"
+IMS_URL = "https://ims-na1.adobelogin.com"
+SCOPES = "openid,AdobeID,read_organizations,additional_info.projectedProductContext,session"
+REQUEST_TIMEOUT = 30.0
+
+_LONGEST_TIMEOUT = 3600.0
+
+_HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    What the hook needs to reach one sandbox of one organization.
+
+    :param request_timeout: Seconds to wait for one HTTP answer.
+    """
+
+    base_url: str
+    ims_url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    access_token: str = field(repr=False)
+    api_key: str
+    org_id: str
+    sandbox_name: str
+    scopes: str
+    tenant: str
+    ca_bundle: str | None
+    request_timeout: float
+
+    @classmethod
+    def from_connection(cls, conn: Connection) -> Settings:
+        """
+        Read the settings from an Airflow connection.
+
+        :raises ValueError: Fields are missing or wrong; the message names all of them.
+        """
+        extra = _plain_names(mapping({"extra": conn.extra_dejson}, "extra"))
+        client_id, token = _text(conn.login), _text(extra.get("access_token"))
+        org_id = _text(extra.get("org_id"))
+        settings = cls(
+            base_url=_url(_host(conn), PLATFORM_URL),
+            ims_url=_url(_text(extra.get("ims_url")), IMS_URL),
+            client_id=client_id,
+            client_secret=_text(conn.password),
+            access_token=token,
+            api_key=_text(extra.get("api_key")) or client_id,
+            org_id=org_id,
+            sandbox_name=_text(extra.get("sandbox_name")),
+            scopes=_scopes(extra.get("scopes")),
+            tenant=_text(extra.get("tenant")) or org_id,
+            ca_bundle=_text(extra.get("ca_bundle")) or None,
+            request_timeout=_seconds(extra.get("request_timeout")),
+        )
+        if problems := settings._problems():
+            raise ValueError(
+                f"Airflow connection {conn.conn_id!r} is not complete. "
+                + " ".join(f"{problem}." for problem in problems)
+            )
+        return settings
+
+    def __reduce__(self) -> NoReturn:
+        """Stay in this process: a pickle would hold the secret."""
+        raise TypeError("Settings hold a secret and are not pickled; read the connection again.")
+
+    def _problems(self) -> list[str]:
+        """Say what is missing or wrong, in the words of the connection form."""
+        problems = [*self._credential_problems()]
+        if "@" not in self.org_id:
+            problems.append("'org_id' must be the organization's ID, such as 0123ABC@AdobeOrg")
+        if not self.sandbox_name:
+            problems.append("'sandbox_name' is empty: name the sandbox, there is no default")
+        elif self.sandbox_name == "*":
+            problems.append("'sandbox_name' must name one sandbox, '*' is for Adobe's own services")
+        for name in ("api_key", "org_id", "sandbox_name", "access_token"):
+            if (value := getattr(self, name)) and not _HEADER_VALUE.fullmatch(value):
+                problems.append(f"'{name}' holds blanks or characters no HTTP header can carry")
+        for label, url in (("Platform URL (host)", self.base_url), ("'ims_url'", self.ims_url)):
+            if problem := _url_problem(url):
+                problems.append(f"{label} {problem}")
+        if not 0 < self.request_timeout <= _LONGEST_TIMEOUT:
+            problems.append("'request_timeout' must be a number of seconds above 0")
+        if self.ca_bundle and (problem := _ca_bundle_problem(self.ca_bundle)):
+            problems.append(f"'ca_bundle' {problem}")
+        return problems
+
+    def _credential_problems(self) -> Iterator[str]:
+        if not self.access_token:
+            if not self.client_id:
+                yield "Client ID (login) is empty"
+            if not self.client_secret:
+                yield "Client secret (password) is empty"
+            return
+        if not self.api_key:
+            yield "'api_key' is empty: an access token needs the API key it was made with"
+        org_id = org_of(read_claims(self.access_token))
+        if org_id and self.org_id and org_id != self.org_id:
+            yield (
+                f"'access_token' is a token for the organization {org_id}, and 'org_id' is "
+                f"{self.org_id}"
+            )
+
+
+def _plain_names(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Take field names with the prefix that forms of old Airflow releases put before them."""
+    prefix = "extra__flowservice__"
+    return {
+        **{key[len(prefix) :]: value for key, value in extra.items() if key.startswith(prefix)},
+        **{key: value for key, value in extra.items() if not key.startswith(prefix)},
+    }
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value).strip()
+
+
+def _host(conn: Connection) -> str:
+    """Join host and port, which a connection given as a URI holds apart."""
+    host = _text(conn.host).rstrip("/")
+    if host and conn.port and not re.search(r":\d+$", host):
+        return f"{host}:{conn.port}"
+    return host
+
+
+def _url(value: str, default: str) -> str:
+    url = value or default
+    return (url if "://" in url else f"https://{url}").rstrip("/")
+
+
+def _url_problem(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+        _ = parts.port
+    except ValueError:
+        return f"is not a URL: {url}"
+    if not host or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
+        return "must be a URL such as https://platform.adobe.io"
+    if parts.username or parts.password:
+        return "must not hold a user name or password"
+    if parts.scheme == "http" and not _is_loopback(host):
+        return f"must begin with https://; plain http would show the token to the network ({host})"
+    return None
+
+
+def _ca_bundle_problem(path: str) -> str | None:
+    """Load the bundle once; later it would look like trouble with the network."""
+    import ssl  # late, since it takes as long to load as all else here
+
+    where = {"capath": path} if os.path.isdir(path) else {"cafile": path}
+    try:
+        ssl.create_default_context(**where)  # type: ignore[arg-type]
+    except (OSError, ValueError) as error:
+        return f"cannot be read on this machine: {path} ({error.__class__.__name__}: {error})"
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _scopes(value: object) -> str:
+    """Join scopes with commas, from a list or a string, without blanks."""
+    parts = value if isinstance(value, list) else _text(value).split(",")
+    return ",".join(scope for part in parts if (scope := _text(part))) or SCOPES
+
+
+def _seconds(value: object) -> float:
+    if value is None or value == "":
+        return REQUEST_TIMEOUT
+    try:
+        return float(str(value))
+    except ValueError:
+        return 0.0
