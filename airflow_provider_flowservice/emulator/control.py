@@ -1,0 +1,75 @@
+"""
+The emulator's own endpoints, for tests in another process.
+
+======  ========================  =============================================================
+Method  Path                      What
+======  ========================  =============================================================
+POST    ``/_emulator/faults``     switch on a fault: the arguments of ``Fault`` as JSON
+DELETE  ``/_emulator/faults``     switch all faults off
+GET     ``/_emulator/requests``   requests seen
+DELETE  ``/_emulator/requests``   forget them
+GET     ``/_emulator/retriggers`` pairs of source run and new run
+GET     ``/_emulator/summary``    counts by route, of token requests and of re-triggers
+POST    ``/_emulator/flows``      add a flow: the arguments of ``add_flow`` as JSON
+POST    ``/_emulator/runs``       add a run: the arguments of ``add_run`` as JSON
+POST    ``/_emulator/plan``       ``{"id": "...", "lifecycles": [["inProgress", "failed"], ...]}``
+POST    ``/_emulator/script``     ``{"run_id": "...", "statuses": ["inProgress", "success"]}``
+======  ========================  =============================================================
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_flowservice.emulator.faults import Fault
+from airflow_provider_flowservice.emulator.messages import JSON, Answer, Request
+from airflow_provider_flowservice.emulator.runs import Lifecycle
+
+if TYPE_CHECKING:
+    from airflow_provider_flowservice.emulator.service import FlowServiceEmulator
+
+_PREFIX = "/_emulator/"
+
+
+def answer(emulator: FlowServiceEmulator, request: Request) -> Answer:
+    """Act on a request to the emulator itself."""
+    try:
+        body = json.loads(request.body or b"{}")
+        return Answer(200, _act(emulator, request, body))
+    except LookupError as error:
+        return Answer(404, {"error": f"not found: {error}"})
+    except (TypeError, ValueError) as error:
+        return Answer(400, {"error": str(error)})
+
+
+def _act(emulator: FlowServiceEmulator, request: Request, body: JSON) -> Any:  # noqa: C901  # a table
+    match request.method, request.path.removeprefix(_PREFIX):
+        case "GET", "requests":
+            return [asdict(seen) for seen in emulator.requests]
+        case "GET", "retriggers":
+            return emulator.retriggers
+        case "GET", "summary":
+            return emulator.summary()
+        case "DELETE", "requests":
+            emulator.clear_requests()
+        case "DELETE", "faults":
+            emulator.clear_faults()
+        case "POST", "faults":
+            emulator.fail(Fault(**body))
+        case "POST", "flows":
+            return {"id": emulator.add_flow(**body)}
+        case "POST", "runs":
+            return {"id": emulator.add_run(**body)}
+        case "POST", "plan":
+            emulator.plan(body["id"], *map(_lifecycle, body["lifecycles"]))
+        case "POST", "script":
+            emulator.script(body["run_id"], body["statuses"])
+        case method, name:
+            raise LookupError(f"{method} {_PREFIX}{name}")
+    return {}
+
+
+def _lifecycle(value: Any) -> Lifecycle:
+    return Lifecycle(**value) if isinstance(value, dict) else Lifecycle(value)

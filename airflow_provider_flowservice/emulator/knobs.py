@@ -1,0 +1,68 @@
+"""What a test may turn on an emulator while it serves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Literal
+
+
+class Knobs:
+    """
+    Settings of an emulator, each with its default. All may be changed at any time.
+
+    They cover what is not known about the real service, and the ways in which it can say no.
+    """
+
+    client_id: str = "emulator-client-id"
+    client_secret: str = "emulator-secret-5f3c9a"
+    org_id: str = "A1B2C3D4E5F6A7B8C9D0E1F2@AdobeOrg"
+
+    #: The key that ``x-api-key`` must carry, when it is not the client id.
+    api_key: str | None = None
+
+    #: Seconds for which a new token is valid.
+    token_lifetime: float = 86399
+
+    #: Sandboxes that exist and that the credential may use.
+    sandboxes: list[str]
+
+    #: Whether the credential lacks a role. The word chooses the body; ``True`` is "flowservice".
+    forbidden: bool | Literal["flowservice", "gateway"] = False
+
+    #: How ``GET`` of a single thing is wrapped.
+    envelope: Literal["items", "bare"] = "items"
+
+    #: How the link to the next page is written.
+    paging: Literal["relative", "data", "absolute"] = "relative"
+
+    #: ``False`` refuses filters on ``id``; "first" ignores all values but the first.
+    honour_id_filter: bool | Literal["first"] = True
+
+    #: Whether refusals of a re-trigger come wrapped in ``FLOW-1100-400``.
+    wrap_errors: bool = False
+
+    #: What answers a re-trigger. A new run starts in every case.
+    retrigger_answer: Literal[
+        "id_etag", "items", "full_run", "201", "same_id", "no_id", "empty"
+    ] = "id_etag"
+
+    #: How long a new run cannot be found: looks, or seconds if statuses go by time.
+    new_run_hidden_for: float = 0
+
+    #: Seconds each status of a run lasts; ``None`` moves a run on by one status per look.
+    step_seconds: float | None = None
+
+    #: Current time in seconds since the epoch.
+    clock: Callable[[], float]
+
+    def __init__(
+        self, step_seconds: float | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.sandboxes = ["prod", "dev"]
+        self.step_seconds = step_seconds
+        self.clock = clock
+
+    def now_ms(self) -> int:
+        """Return the current time in milliseconds."""
+        return int(self.clock() * 1000)

@@ -1,0 +1,73 @@
+"""A request and its answer, free of sockets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+JSON = dict[str, Any]
+
+FLOW_SERVICE = "/data/foundation/flowservice"
+
+
+@dataclass(frozen=True)
+class Request:
+    """
+    An HTTP request.
+
+    :param path: Path as sent, still percent-encoded.
+    :param raw_query: Query as sent, still percent-encoded.
+    :param headers: Headers, names in lower case.
+    """
+
+    method: str
+    path: str
+    raw_query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    @property
+    def api_path(self) -> str:
+        """Path below the base of the Flow Service; any other path as it is."""
+        return self.path.removeprefix(FLOW_SERVICE)
+
+    @property
+    def segments(self) -> list[str]:
+        """Decoded parts of the path below the base of the Flow Service."""
+        # Split first: an encoded slash belongs to its segment.
+        return [unquote(part) for part in self.api_path.strip("/").split("/")]
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        """Decoded parameters in the order sent. A raw ``+`` is a blank here, as in any form."""
+        return parse_qsl(self.raw_query, keep_blank_values=True)
+
+    def parameter(self, name: str) -> str | None:
+        """Return the first value of a query parameter."""
+        return next((value for key, value in self.query if key == name), None)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """
+    An HTTP answer.
+
+    :param body: Text and bytes are sent as they are, ``None`` as an empty body, all else as JSON.
+    """
+
+    status: int
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def encoded(self) -> tuple[bytes, str]:
+        """Return the body as bytes, and its content type."""
+        if self.body is None:
+            return b"", "text/plain"
+        if isinstance(self.body, bytes):
+            return self.body, "text/html"
+        if isinstance(self.body, str):
+            return self.body.encode(), "text/html"
+        return json.dumps(self.body, separators=(",", ":")).encode(), "application/json"

@@ -1,0 +1,170 @@
+"""A run and the statuses it goes through."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from airflow_provider_flowservice.emulator import run_json
+from airflow_provider_flowservice.emulator.flows import Flow
+from airflow_provider_flowservice.emulator.messages import JSON
+
+FAILURES = frozenset({"failed", "failure", "error", "cancelled", "canceled", "aborted"})
+
+
+@dataclass(frozen=True)
+class Lifecycle:
+    """
+    The statuses a run goes through, and what it comes to.
+
+    :param statuses: Statuses in order; the last one stays.
+    :param records: Records read; by default 100 if the run succeeds.
+    :param failed_records: Records rejected, out of those read.
+    :param error: Code and message of the error, if the run fails.
+    :param step_seconds: Seconds each status lasts; by default the emulator's setting.
+    """
+
+    statuses: Sequence[str] = ("inProgress", "success")
+    records: int | None = None
+    failed_records: int = 0
+    error: tuple[str, str] | None = None
+    step_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.statuses, str) or not self.statuses:
+            raise ValueError(f"A lifecycle is a list of statuses, not {self.statuses!r}.")
+
+
+class Run:
+    """
+    A run of a flow.
+
+    :param created_at: When it was created, in milliseconds since the epoch.
+    :param created_client: Client id of its creator.
+    :param window: Start and end of the data it covers, in milliseconds since the epoch.
+    :param overrides: Top-level fields to put over those of its JSON; ``...`` takes a field away.
+    """
+
+    def __init__(
+        self,
+        flow: Flow,
+        run_id: str,
+        created_at: int,
+        created_client: str,
+        window: tuple[int, int],
+        overrides: JSON,
+    ) -> None:
+        self.flow = flow
+        self.run_id = run_id
+        self.created_at = created_at
+        self.created_client = created_client
+        self.window = window
+        self.etag = f'"{uuid.uuid4()}"'
+        self.lifecycle = Lifecycle()
+        self._overrides = overrides
+        self._since = created_at
+        self._step_ms: float | None = None
+        self._position = 0
+        self._hidden_looks = 0
+        self._hidden_until = 0.0
+        self._shown: tuple[int, JSON] | None = None
+
+    def begin(self, lifecycle: Lifecycle, since: int, step_seconds: float | None) -> None:
+        """
+        Go through a lifecycle from its first status.
+
+        :param since: When the first status began, in milliseconds since the epoch.
+        :param step_seconds: Seconds each status lasts; ``None`` means one per look.
+        """
+        if lifecycle.step_seconds is not None:
+            step_seconds = lifecycle.step_seconds
+        self.lifecycle = lifecycle
+        self._since = since
+        self._step_ms = None if step_seconds is None else step_seconds * 1000
+        self._position = 0
+        self._shown = None
+
+    def script(self, statuses: Sequence[str], since: int, step_seconds: float | None) -> None:
+        """Go through other statuses from now on, to the same result."""
+        lifecycle = replace(self.lifecycle, statuses=tuple(statuses))
+        self.begin(lifecycle, since, step_seconds)
+
+    def hide(self, looks: int = 0, until: float = 0.0) -> None:
+        """Cannot be found for some looks, or until a time in milliseconds since the epoch."""
+        self._hidden_looks = looks
+        self._hidden_until = until
+
+    def is_hidden(self, now: int) -> bool:
+        """Tell whether the run cannot be found yet."""
+        return self._hidden_looks > 0 or now < self._hidden_until
+
+    def looked_for(self) -> None:
+        """Count a look that did not find the run."""
+        self._hidden_looks = max(0, self._hidden_looks - 1)
+
+    def looked_at(self, now: int) -> None:
+        """Count a look that saw the run: the next one sees its next status."""
+        if self._step_ms is None and self._position + 1 < len(self.lifecycle.statuses):
+            self._position += 1
+            self._since = now
+
+    def status(self, now: int) -> str:
+        """Return the current status."""
+        return self.lifecycle.statuses[self._index(now)]
+
+    def has_failed(self, now: int) -> bool:
+        """Tell whether the run has ended in failure."""
+        return self.status(now).lower() in FAILURES
+
+    def has_found_nothing(self, now: int) -> bool:
+        """Tell whether the run succeeded with nothing to ingest."""
+        return self.status(now).lower() == "success" and self.lifecycle.records == 0
+
+    def document(self, now: int) -> JSON:
+        """Return the run's JSON as of now. It is shared: copy it before you change it."""
+        index = self._index(now)
+        if self._shown is None or self._shown[0] != index:
+            self._shown = (index, self._render(index))
+        return self._shown[1]
+
+    def _index(self, now: int) -> int:
+        if self._step_ms is None:
+            return self._position
+        last = len(self.lifecycle.statuses) - 1
+        if self._step_ms <= 0:
+            return last
+        return max(0, min(last, int((now - self._since) // self._step_ms)))
+
+    def _render(self, index: int) -> JSON:
+        changed_at = self._since + int((self._step_ms or 0) * index)
+        facts = run_json.Facts(
+            status=self.lifecycle.statuses[index],
+            started_at=self.created_at,
+            changed_at=changed_at,
+            window=self.window,
+            records=self.lifecycle.records,
+            failed_records=self.lifecycle.failed_records,
+            error=self.lifecycle.error,
+        )
+        document = {**self._identity(changed_at), **run_json.outcome(self.flow, facts)}
+        document.update(self._overrides)
+        return {key: value for key, value in document.items() if value is not ...}
+
+    def _identity(self, changed_at: int) -> JSON:
+        return {
+            "id": self.run_id,
+            "createdAt": self.created_at,
+            "updatedAt": changed_at,
+            "createdBy": f"{self.created_client}@AdobeID",
+            "updatedBy": "acp_foundation_connectors@AdobeID",
+            "createdClient": self.created_client,
+            "updatedClient": "acp_foundation_connectors",
+            "sandboxId": self.flow.sandbox_id,
+            "sandboxName": self.flow.sandbox,
+            "imsOrgId": self.flow.org_id,
+            "flowId": self.flow.flow_id,
+            "flowSpec": {"id": self.flow.spec_id, "version": "1.0"},
+            "providerRefId": f"M-{self.flow.flow_id}-incremental-0:{self.run_id}",
+            "etag": self.etag,
+        }

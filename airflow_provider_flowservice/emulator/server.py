@@ -1,0 +1,134 @@
+"""Sockets, threads and HTTP around a site."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import sys
+import threading
+import uuid
+from collections.abc import Callable
+from functools import partialmethod
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
+from typing import Any
+
+from airflow_provider_flowservice.emulator.messages import Answer, Request
+from airflow_provider_flowservice.emulator.site import Site
+
+
+class Server(ThreadingHTTPServer):
+    """
+    Serves a site until it is closed, and then hangs up on everyone.
+
+    :param address: Host and port to listen on.
+    :param control: Answers requests to the emulator itself.
+    """
+
+    request_queue_size = 512
+    daemon_threads = True
+
+    def __init__(
+        self, address: tuple[str, int], site: Site, control: Callable[[Request], Answer]
+    ) -> None:
+        self.site = site
+        self.control = control
+        self.stopping = threading.Event()
+        self._connections: set[socket.socket] = set()
+        self._connections_lock = threading.Lock()
+        super().__init__(address, Handler)  # last: if it cannot bind, it closes
+
+    def server_bind(self) -> None:
+        """Bind, without the name look-up that the HTTP server of Python makes here."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Remember the connection, so that it can be ended."""
+        with self._connections_lock:
+            self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget the connection when it ends."""
+        with self._connections_lock:
+            self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """Stop listening, and hang up on everyone still connected."""
+        self.stopping.set()
+        super().server_close()
+        with self._connections_lock:
+            for connection in self._connections:
+                hang_up(connection)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print the traceback, unless it is only a client that went away."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Reads the requests of one connection and writes the answers."""
+
+    server: Server
+    protocol_version = "HTTP/1.1"
+    server_version = "FlowServiceEmulator"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # one packet for headers and body
+
+    def _handle(self) -> None:
+        site = self.server.site
+        request = self._read()
+        request_id = str(uuid.uuid4())
+        if request.path.startswith("/_emulator/"):
+            self._send(self.server.control(request), request_id)
+            return
+        fault = site.fault(request)
+        answer = fault.answer if fault and not fault.acts else site.answer(request, request_id)
+        hangs_up = fault is not None and fault.hangs_up
+        # Before the answer is out, so that whoever got it finds the record.
+        site.record(request, 0 if hangs_up else answer.status)
+        if fault:
+            self.server.stopping.wait(fault.delay)
+        if hangs_up:
+            self.close_connection = True
+            hang_up(self.connection)
+        else:
+            self._send(answer, request_id, truncated=fault is not None and fault.is_truncated)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = partialmethod(_handle)
+
+    def _read(self) -> Request:
+        path, _, raw_query = self.path.partition("?")
+        length = int(self.headers.get("Content-Length") or 0)
+        return Request(
+            method=self.command,
+            path=path,
+            raw_query=raw_query,
+            headers={name.lower(): value for name, value in self.headers.items()},
+            body=self.rfile.read(length),
+        )
+
+    def _send(self, answer: Answer, request_id: str, truncated: bool = False) -> None:
+        body, content_type = answer.encoded()
+        headers = {"Content-Type": content_type, "x-request-id": request_id, **answer.headers}
+        self.send_response(answer.status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body) + (1000 if truncated else 0)))
+        self.end_headers()
+        self.wfile.write(body)
+        if truncated:
+            self.wfile.flush()
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Stay silent; the site keeps the record."""
+
+
+def hang_up(connection: socket.socket) -> None:
+    """End a connection from both sides."""
+    with contextlib.suppress(OSError):  # the other side was faster
+        connection.shutdown(socket.SHUT_RDWR)

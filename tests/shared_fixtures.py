@@ -1,0 +1,42 @@
+"""Fixtures that all tests share, in a module whose name pytest does not take for its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_flowservice._auth import drop_tokens
+from airflow_provider_flowservice.emulator import FlowServiceEmulator
+
+
+@pytest.fixture
+def flowservice(monkeypatch):
+    """Run an empty emulator behind the default connection."""
+    yield from _serve(FlowServiceEmulator(), monkeypatch)
+
+
+@pytest.fixture
+def seeded_flowservice(monkeypatch):
+    """Run an emulator with the flows and runs of the examples, whose runs end at once."""
+    yield from _serve(FlowServiceEmulator(seed=True, step_seconds=0.01), monkeypatch)
+
+
+@pytest.fixture
+def logged(caplog, capsys):
+    """Return a function that tells what was logged since its last call."""
+
+    def text() -> str:
+        captured = capsys.readouterr()
+        # Airflow 3 writes to the terminal, and earlier releases to the root logger as well.
+        written = caplog.text or captured.out + captured.err
+        caplog.clear()
+        return written
+
+    return text
+
+
+def _serve(emulator, monkeypatch):
+    drop_tokens()
+    with emulator:
+        monkeypatch.setenv("AIRFLOW_CONN_FLOWSERVICE_DEFAULT", emulator.connection_json)
+        yield emulator
+    drop_tokens()
