@@ -1,0 +1,138 @@
+"""What the operator and the sensor do alike inside a task."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_flowservice._compat import AirflowTaskTimeout
+from airflow_provider_flowservice._narration import Narrator
+from airflow_provider_flowservice._waiting import (
+    Seen,
+    WaitResult,
+    WaitRules,
+    wait_blocking,
+    wait_flow,
+)
+from airflow_provider_flowservice.exceptions import FlowServiceError
+from airflow_provider_flowservice.links.flowservice import DataflowRunLink
+
+if TYPE_CHECKING:
+    from airflow_provider_flowservice._compat import Context
+    from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+    from airflow_provider_flowservice.runs import DataflowRun
+
+SUMMARY_KEY = "summary"
+"""XCom key of the run's summary."""
+
+ATTEMPTS_KEY = "attempts"
+"""XCom key of the IDs of all runs the task's requests have led to, the newest last."""
+
+# Errors of one run that are written to the log.
+_MOST_ERRORS = 50
+
+
+def began_at(context: Context) -> int:
+    """Return the epoch milliseconds before which no try of the task can have done anything."""
+    start = context["dag_run"].start_date
+    return round(start.timestamp() * 1000) if start else 0
+
+
+def is_mapped(context: Context) -> bool:
+    """Return whether the task is one of several made by dynamic task mapping."""
+    map_index = context["ti"].map_index
+    return map_index is not None and map_index >= 0
+
+
+def claimed_by_siblings(context: Context, task_id: str) -> set[str]:
+    """List the runs that the other tasks of the same mapping have re-triggered."""
+    if not is_mapped(context):
+        return set()
+    attempts = context["ti"].xcom_pull(task_ids=[task_id], key=ATTEMPTS_KEY) or []
+    return {run_id for run_ids in attempts for run_id in run_ids or []}
+
+
+def wait_in_worker(
+    hook: FlowServiceHook, run_id: str, rules: WaitRules, log: Any, first_look: float = 0.0
+) -> WaitResult:
+    """Wait for a run in this process, as a trigger would."""
+    narrator = Narrator(log, run_id)
+
+    def look(delay: float) -> Seen:
+        time.sleep(delay)
+        return narrator.tell(look_once(hook, run_id))
+
+    return wait_blocking(wait_flow(run_id, rules, first_look), look)
+
+
+def look_once(hook: FlowServiceHook, run_id: str) -> Seen:
+    """Look at a run; an error is something seen, too."""
+    try:
+        return hook.get_run(run_id)
+    except FlowServiceError as error:
+        return error
+
+
+def deadline_of(timeout: float | None, execution_timeout: timedelta | None) -> float | None:
+    """
+    Return the epoch seconds at which a wait that begins now is over.
+
+    :param timeout: Seconds the task itself allows.
+    :param execution_timeout: What Airflow allows the task.
+    """
+    limits = [timeout] if timeout is not None else []
+    limits += [execution_timeout.total_seconds()] if execution_timeout is not None else []
+    return time.time() + min(limits) if limits else None
+
+
+def defer_timeout(deadline: float | None, poll_interval: float) -> timedelta | None:
+    """Leave the trigger room to end the wait itself, which says more than Airflow's own timeout."""
+    if deadline is None:
+        return None
+    return timedelta(seconds=max(0.0, deadline - time.time()) + max(60.0, 2 * poll_interval))
+
+
+def late_error_of(
+    timeout: float | None, execution_timeout: timedelta | None, own: type[BaseException]
+) -> type[BaseException]:
+    """Return what a passed deadline raises: Airflow's own error if Airflow's limit was the shorter."""
+    if execution_timeout is None:
+        return own
+    shorter = timeout is None or execution_timeout.total_seconds() <= timeout
+    return AirflowTaskTimeout if shorter else own
+
+
+def read_again(hook: FlowServiceHook, result: WaitResult) -> DataflowRun | None:
+    """Read an unsuccessful run once more if all its errors are not at hand, as after a deferral."""
+    run = result.run
+    if run is None or not run.is_terminal or run.is_successful or run.details:
+        return run
+    seen = look_once(hook, run.run_id)
+    return run if isinstance(seen, FlowServiceError) else seen
+
+
+def url_of(hook: FlowServiceHook, run: DataflowRun | None) -> str | None:
+    """Return the address of a run in the user interface, if the run was seen."""
+    return hook.get_run_url(run.flow_id, run.run_id) if run else None
+
+
+def show_run(context: Context, hook: FlowServiceHook, flow_id: str, run_id: str) -> str:
+    """Make the task's link open the run from now on, and return the address."""
+    url = hook.get_run_url(flow_id, run_id)
+    context["ti"].xcom_push(key=DataflowRunLink.xcom_key, value=url)
+    return url
+
+
+def log_run(log: Any, run: DataflowRun) -> None:
+    """Write to the task's log how the run ended, with all its errors."""
+    if run.is_successful and not run.errors:
+        log.info("%s", run.digest)
+        return
+    log.warning("%s", run.digest)
+    for error in run.errors[:_MOST_ERRORS]:
+        log.warning("Dataflow run %s: %s", run.run_id, error)
+    if (more := len(run.errors) - _MOST_ERRORS) > 0:
+        log.warning("Dataflow run %s has %d more errors.", run.run_id, more)
+    for detail in run.details:
+        log.warning("Dataflow run %s, in the words of the connector: %s", run.run_id, detail[:4000])

@@ -1,0 +1,1 @@
+"""Operator links of the Flow Service provider."""

@@ -1,0 +1,222 @@
+"""Operator that re-triggers dataflow runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_provider_flowservice._compat import (
+    AirflowSkipException,
+    BaseOperator,
+    conf,
+)
+from airflow_provider_flowservice._durable import Try
+from airflow_provider_flowservice._eligibility import judge
+from airflow_provider_flowservice._outcomes import conclude
+from airflow_provider_flowservice._retrigger import SETTLE_TIME, Retrigger, Retriggered, TaskStore
+from airflow_provider_flowservice._tasks import (
+    ATTEMPTS_KEY,
+    SUMMARY_KEY,
+    began_at,
+    claimed_by_siblings,
+    deadline_of,
+    defer_timeout,
+    is_mapped,
+    late_error_of,
+    log_run,
+    read_again,
+    show_run,
+    url_of,
+    wait_in_worker,
+)
+from airflow_provider_flowservice._waiting import PATIENCE, POLL_INTERVAL, WaitResult, WaitRules
+from airflow_provider_flowservice.exceptions import (
+    DataflowRunNotRetriggerableError,
+    DataflowRunTimeoutError,
+    FlowServiceError,
+)
+from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+from airflow_provider_flowservice.links.flowservice import DataflowRunLink
+
+if TYPE_CHECKING:
+    from airflow_provider_flowservice._compat import Context, XComArg
+    from airflow_provider_flowservice.flows import Dataflow
+    from airflow_provider_flowservice.runs import DataflowRun
+
+# A run that has just been created is not looked at before.
+_FIRST_LOOK = 5.0
+
+
+class RetriggerDataflowRunOperator(BaseOperator):
+    """
+    Re-trigger a dataflow run, and wait for the new run.
+
+    The new run loads the data of the old run's window; files that arrived later are not picked up.
+    A run cannot be cancelled: when the task ends early, the run goes on.
+
+    :param run_id: ID of the run to re-trigger: one that failed, or that ingested nothing. (templated)
+    :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
+    :param wait_for_completion: Whether to wait until the new run has ended. Without, the task
+        succeeds as soon as the new run is known.
+    :param deferrable: Whether to wait in the triggerer instead of the worker.
+    :param poll_interval: Seconds between looks at the new run; the first few come earlier.
+    :param timeout: Seconds to wait for the new run. ``execution_timeout`` counts as well.
+    :param patience: Seconds the service may give no answer before sight of the run counts as lost.
+    :param durable: Whether to make sure that the run is re-triggered once, whatever crashes. Without,
+        each try of the task re-triggers it.
+    :param settle_time: Seconds within which a new run shows up in the service's lists. A request
+        whose answer was lost is not sent again before.
+    :param adopt_run_id: A run to go on with instead of re-triggering, for when it could not be told
+        what became of an earlier request. (templated)
+    :param on_ineligible: What to do with a run that cannot be re-triggered: ``fail`` or ``skip``
+        the task.
+    :param hook_params: Further arguments for :class:`FlowServiceHook`.
+    :return: ID of the new run.
+    """
+
+    template_fields: Sequence[str] = ("run_id", "flowservice_conn_id", "adopt_run_id")
+    operator_extra_links = (DataflowRunLink(),)
+    ui_color = "#fde8e6"
+
+    _run_url: str | None = None
+
+    def __init__(
+        self,
+        *,
+        run_id: str | XComArg,
+        flowservice_conn_id: str = FlowServiceHook.default_conn_name,
+        wait_for_completion: bool = True,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: float = POLL_INTERVAL,
+        timeout: float = 12 * 60 * 60,
+        patience: float = PATIENCE,
+        durable: bool = True,
+        settle_time: float = SETTLE_TIME,
+        adopt_run_id: str | None = None,
+        on_ineligible: Literal["fail", "skip"] = "fail",
+        hook_params: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.run_id: str = run_id  # type: ignore[assignment]  # the output of a task by then
+        self.flowservice_conn_id = flowservice_conn_id
+        self.wait_for_completion = wait_for_completion
+        self.deferrable = deferrable
+        self.poll_interval = poll_interval
+        self.timeout = timeout
+        self.patience = patience
+        self.durable = durable
+        self.settle_time = settle_time
+        self.adopt_run_id = adopt_run_id
+        self.on_ineligible = on_ineligible
+        self.hook_params = hook_params
+
+    def execute(self, context: Context) -> str:
+        """Re-trigger the run, then wait for the new one as configured."""
+        hook = self._hook()
+        try:
+            new_run = self._retrigger(context, hook)
+        except DataflowRunNotRetriggerableError as error:
+            if self.on_ineligible == "skip":
+                raise AirflowSkipException(str(error)) from error
+            raise
+        self._show(context, hook, new_run)
+        if new_run.has_ended or not self.wait_for_completion:
+            return new_run.run_id
+        deadline = deadline_of(self.timeout, self.execution_timeout)
+        if self.deferrable:
+            self._defer(new_run.run_id, deadline)
+        rules = WaitRules(self.poll_interval, deadline, self.patience)
+        result = wait_in_worker(hook, new_run.run_id, rules, self.log, self._first_look)
+        return self._finish(context, hook, result)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
+        """Take up again where the trigger left off."""
+        return self._finish(context, self._hook(), WaitResult.from_event(event))
+
+    def on_kill(self) -> None:
+        """Say that the run goes on; the service has no call to cancel it."""
+        if self._run_url:
+            self.log.warning("The task was killed; its dataflow run goes on: %s", self._run_url)
+
+    def _hook(self) -> FlowServiceHook:
+        return FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {})
+
+    @property
+    def _first_look(self) -> float:
+        return min(_FIRST_LOOK, self.poll_interval)
+
+    def _retrigger(self, context: Context, hook: FlowServiceHook) -> Retriggered:
+        if self.adopt_run_id:
+            adopted = hook.get_run(self.adopt_run_id)
+            return Retriggered(adopted.run_id, adopted.flow_id, False, (adopted.run_id,))
+        if not self.durable:
+            run = hook.get_run(self.run_id)
+            self._check_eligible(hook, run)
+            new_run_id = hook.retrigger_run(self.run_id).run_id
+            return Retriggered(new_run_id, run.flow_id, False, (new_run_id,))
+        ti = context["ti"]
+        return Retrigger(
+            hook,
+            TaskStore(context.get("task_state_store")),
+            Try(ti.try_number, ti.max_tries or 0, self.retries or 0),
+            began_at=began_at(context),
+            check_eligible=partial(self._check_eligible, hook),
+            claimed=partial(claimed_by_siblings, context, self.task_id),
+            has_siblings=is_mapped(context),
+            settle_time=self.settle_time,
+            log=self.log,
+        ).run(self.run_id)
+
+    def _show(self, context: Context, hook: FlowServiceHook, new_run: Retriggered) -> None:
+        """Say which run it is, where people and other tasks look for it."""
+        context["ti"].xcom_push(key=ATTEMPTS_KEY, value=list(new_run.known_run_ids))
+        self._run_url = show_run(context, hook, new_run.flow_id, new_run.run_id)
+        self.log.info(
+            "Dataflow run %s is re-triggered as %s. %s", self.run_id, new_run.run_id, self._run_url
+        )
+
+    def _get_flow(self, hook: FlowServiceHook, flow_id: str) -> Dataflow | None:
+        """Read the flow for a better error, but leave the decision to the service if it is hidden."""
+        try:
+            return hook.get_flow(flow_id)
+        except (FlowServiceError, ValueError) as error:
+            self.log.warning("Cannot read flow %r: %s", flow_id, error)
+            return None
+
+    def _check_eligible(self, hook: FlowServiceHook, run: DataflowRun) -> None:
+        eligibility = judge(run, self._get_flow(hook, run.flow_id))
+        for doubt in eligibility.doubts:
+            self.log.warning("Dataflow run %s may be refused: %s.", run.run_id, doubt)
+        if eligibility.refusal:
+            raise DataflowRunNotRetriggerableError(
+                f"Dataflow run {run.run_id} cannot be re-triggered: {eligibility.refusal}."
+            )
+
+    def _defer(self, new_run_id: str, deadline: float | None) -> None:
+        # Late, since the trigger's base class belongs to Airflow's core and is slow to import.
+        from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
+
+        self.defer(
+            trigger=DataflowRunTrigger(
+                run_id=new_run_id,
+                flowservice_conn_id=self.flowservice_conn_id,
+                poll_interval=self.poll_interval,
+                deadline=deadline,
+                patience=self.patience,
+                first_look=self._first_look,
+                hook_params=self.hook_params,
+            ),
+            method_name="execute_complete",
+            timeout=defer_timeout(deadline, self.poll_interval),
+        )
+
+    def _finish(self, context: Context, hook: FlowServiceHook, result: WaitResult) -> str:
+        """End the task as the wait ended."""
+        run = read_again(hook, result)
+        if run is not None:
+            context["ti"].xcom_push(key=SUMMARY_KEY, value=dict(run.summary))
+            log_run(self.log, run)
+        late_error = late_error_of(self.timeout, self.execution_timeout, DataflowRunTimeoutError)
+        return conclude(result, url_of(hook, run), late_error).run_id

@@ -1,0 +1,203 @@
+"""RetriggerDataflowRunOperator against the emulator; both ways of waiting are the same test."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from airflow_provider_flowservice._compat import AirflowSkipException, AirflowTaskTimeout
+from airflow_provider_flowservice.emulator import Fault
+from airflow_provider_flowservice.exceptions import (
+    DataflowRunFailedError,
+    DataflowRunLostError,
+    DataflowRunNotRetriggerableError,
+    DataflowRunTimeoutError,
+    FlowServiceAuthError,
+    FlowServiceNotFoundError,
+)
+from airflow_provider_flowservice.links.flowservice import DataflowRunLink
+from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
+from support import context, run_to_the_end
+
+both_ways = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferred"])
+
+
+@pytest.fixture
+def failed_run(flowservice):
+    return flowservice.add_run(flowservice.add_flow(name="orders"), status="failed")
+
+
+def operator(run_id, **kwargs):
+    kwargs = {"poll_interval": 0, "hook_params": {"backoff": 0}, **kwargs}
+    return RetriggerDataflowRunOperator(task_id="retrigger", run_id=run_id, **kwargs)
+
+
+@both_ways
+@pytest.mark.parametrize("wait", [True, False])
+def test_returns_the_new_runs_id_in_every_mode(flowservice, failed_run, deferrable, wait):
+    task = operator(failed_run, deferrable=deferrable, wait_for_completion=wait)
+
+    new_run_id = run_to_the_end(task)
+
+    assert flowservice.retriggers == [(failed_run, new_run_id)]
+
+
+@both_ways
+def test_shows_link_and_summary_under_their_keys(flowservice, failed_run, deferrable):
+    flowservice.plan(failed_run, ["scheduled", "inProgress", "success"])
+    task_context = context()
+
+    new_run_id = run_to_the_end(operator(failed_run, deferrable=deferrable), task_context)
+
+    xcoms = task_context["ti"].xcoms
+    assert xcoms["summary"]["run_id"] == new_run_id
+    assert xcoms["summary"]["status"] == "success"
+    assert xcoms["summary"]["output_records"] == 100
+    assert xcoms[DataflowRunLink.xcom_key].endswith(f"/activity/{new_run_id}")
+
+
+@both_ways
+def test_a_run_that_fails_again_fails_the_task_with_the_reason(flowservice, failed_run, deferrable):
+    flowservice.plan(failed_run, ["inProgress", "failed"])
+
+    with pytest.raises(
+        DataflowRunFailedError, match="failed.*Reason: .+ https://experience"
+    ) as caught:
+        run_to_the_end(operator(failed_run, deferrable=deferrable))
+
+    ((_, new_run_id),) = flowservice.retriggers
+    assert new_run_id in str(caught.value)
+
+
+@both_ways
+def test_a_passed_deadline_names_the_last_status(flowservice, failed_run, deferrable):
+    flowservice.plan(failed_run, ["inProgress"])
+
+    with pytest.raises(DataflowRunTimeoutError, match="Last seen: .*inProgress"):
+        run_to_the_end(operator(failed_run, deferrable=deferrable, timeout=0))
+
+
+@both_ways
+def test_airflows_own_limit_ends_the_task_as_timed_out(flowservice, failed_run, deferrable):
+    flowservice.plan(failed_run, ["inProgress"])
+    task = operator(failed_run, deferrable=deferrable, execution_timeout=timedelta(0))
+
+    with pytest.raises(AirflowTaskTimeout, match="inProgress"):
+        run_to_the_end(task)
+
+
+@both_ways
+def test_an_outage_beyond_patience_is_not_called_a_failed_run(flowservice, failed_run, deferrable):
+    flowservice.fail(Fault("GET /runs", status=503, times=None, after=2))
+    task = operator(failed_run, deferrable=deferrable, patience=0, hook_params={"retries": 0})
+
+    with pytest.raises(DataflowRunLostError, match="says nothing about the run"):
+        run_to_the_end(task)
+
+
+@both_ways
+def test_an_outage_within_patience_is_sat_out(flowservice, failed_run, deferrable):
+    flowservice.fail(Fault("GET /runs", status=503, times=3, after=2))
+    task = operator(failed_run, deferrable=deferrable, hook_params={"retries": 0})
+
+    new_run_id = run_to_the_end(task)
+
+    assert flowservice.retriggers == [(failed_run, new_run_id)]
+
+
+@both_ways
+def test_a_refused_credential_ends_the_wait(flowservice, failed_run, deferrable):
+    flowservice.fail(Fault("GET /runs", status=403, body={}, times=None, after=2))
+
+    with pytest.raises(FlowServiceAuthError, match="may not look"):
+        run_to_the_end(operator(failed_run, deferrable=deferrable))
+
+
+@both_ways
+def test_a_new_run_not_readable_at_once_is_waited_for(flowservice, failed_run, deferrable):
+    flowservice.fail(Fault("GET /runs", status=404, body={}, times=2, after=2))
+
+    new_run_id = run_to_the_end(operator(failed_run, deferrable=deferrable))
+
+    assert flowservice.retriggers == [(failed_run, new_run_id)]
+
+
+def test_an_unknown_run_is_named_with_what_to_check(flowservice):
+    with pytest.raises(FlowServiceNotFoundError, match="no-such-run.*sandbox_name"):
+        run_to_the_end(operator("no-such-run"))
+
+    assert flowservice.retriggers == []
+
+
+INELIGIBLE = {
+    "still running": (dict(), dict(status="inProgress")),
+    "scheduled": (dict(), dict(status="scheduled")),
+    "succeeded with records": (dict(), dict(status="success", records=7)),
+    "disabled flow": (dict(state="disabled"), dict(status="failed")),
+    "streaming flow": (dict(batch=False), dict(status="failed")),
+    "destination flow": (dict(source=False), dict(status="failed")),
+}
+
+
+@pytest.mark.parametrize("case", INELIGIBLE)
+def test_a_run_that_certainly_cannot_be_retriggered_is_refused_before_anything_is_sent(
+    flowservice, case
+):
+    flow, run = INELIGIBLE[case]
+    run_id = flowservice.add_run(flowservice.add_flow(name="f", **flow), **run)
+
+    with pytest.raises(DataflowRunNotRetriggerableError, match=run_id):
+        run_to_the_end(operator(run_id))
+
+    assert flowservice.count(method="POST", path_regex=r"/action") == 0
+
+
+@pytest.mark.parametrize("case", INELIGIBLE)
+def test_an_ineligible_run_can_skip_the_task(flowservice, case):
+    flow, run = INELIGIBLE[case]
+    run_id = flowservice.add_run(flowservice.add_flow(name="f", **flow), **run)
+
+    with pytest.raises(AirflowSkipException, match="cannot be re-triggered"):
+        run_to_the_end(operator(run_id, on_ineligible="skip"))
+
+
+def test_the_services_own_refusal_skips_as_well(flowservice, failed_run):
+    body = {
+        "type": "https://ns.adobe.com/aep/errors/FLOW-1100-400",
+        "title": "Invalid request",
+        "status": 400,
+        "report": {
+            "detailed-message": "Error from flow provider: CONNECTOR-1333-400 not supported"
+        },
+    }
+    flowservice.fail(Fault("POST /runs/.*/action", status=400, body=body, times=None))
+
+    with pytest.raises(AirflowSkipException, match="batch sources"):
+        run_to_the_end(operator(failed_run, on_ineligible="skip"))
+
+
+def test_a_success_without_records_can_be_retriggered(flowservice):
+    run_id = flowservice.add_run(flowservice.add_flow(name="f"), status="success", records=0)
+
+    new_run_id = run_to_the_end(operator(run_id))
+
+    assert flowservice.retriggers == [(run_id, new_run_id)]
+
+
+def test_what_is_not_certain_is_left_to_the_service_with_a_warning(flowservice, logged):
+    flow_id = flowservice.add_flow(name="f", scheduleParams=None)
+    run_id = flowservice.add_run(flow_id, status="failed")
+
+    run_to_the_end(operator(run_id))
+
+    assert "may be refused: its flow shows no schedule" in logged()
+    assert len(flowservice.retriggers) == 1
+
+
+def test_a_hidden_flow_does_not_stop_the_retrigger(flowservice, failed_run):
+    flowservice.fail(Fault("GET /flows", status=404, body={}, times=None))
+
+    new_run_id = run_to_the_end(operator(failed_run))
+
+    assert flowservice.retriggers == [(failed_run, new_run_id)]
