@@ -1,0 +1,37 @@
+"""Re-trigger several failed dataflow runs, one mapped task each."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from airflow import DAG
+from airflow.decorators import task
+
+from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
+
+with DAG(
+    "example_flowservice_mapped",
+    description="Re-trigger several dataflow runs with dynamic task mapping.",
+    start_date=datetime(2026, 1, 1),
+    schedule=None,
+    params={
+        "run_ids": [
+            "11111111-1111-4111-8111-aaaaaaaaaaaa",
+            "22222222-2222-4222-8222-aaaaaaaaaaaa",
+            "44444444-4444-4444-8444-aaaaaaaaaaaa",
+        ]
+    },
+    tags=["flowservice"],
+) as dag:
+    # [START howto_mapped]
+    @task
+    def runs_to_retrigger(params: dict[str, list[str]] | None = None) -> list[str]:
+        """Stand for whatever knows the failed runs."""
+        return params["run_ids"] if params else []
+
+    RetriggerDataflowRunOperator.partial(
+        task_id="retrigger",
+        deferrable=True,
+        max_active_tis_per_dag=4,  # how many re-triggers the source stands at once
+    ).expand(run_id=runs_to_retrigger())
+    # [END howto_mapped]

@@ -1,0 +1,43 @@
+"""Re-trigger a failed dataflow run, wait for the new one with a sensor, and go on with its summary."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from airflow import DAG
+from airflow.decorators import task
+
+from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
+from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor
+
+with DAG(
+    "example_flowservice_sensor",
+    description="Re-trigger a dataflow run, wait for the new one, and use its summary.",
+    start_date=datetime(2026, 1, 1),
+    schedule=None,
+    params={"run_id": "11111111-1111-4111-8111-aaaaaaaaaaaa"},
+    tags=["flowservice"],
+) as dag:
+    # [START howto_sensor]
+    retrigger = RetriggerDataflowRunOperator(
+        task_id="retrigger",
+        run_id="{{ params.run_id }}",
+        wait_for_completion=False,
+    )
+
+    wait = DataflowRunSensor(
+        task_id="wait",
+        run_id=retrigger.output,  # the new run's ID
+        deferrable=True,
+        poke_interval=60,
+        timeout=6 * 60 * 60,
+    )
+
+    @task
+    def transform(summary: dict[str, Any]) -> str:
+        """Stand for the ETL that needs the data."""
+        return f"{summary['output_records']} records of run {summary['run_id']} are ready."
+
+    transform(wait.output)
+    # [END howto_sensor]

@@ -1,0 +1,43 @@
+"""Every example DAG loads, and runs to its end in the Airflow at hand."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "example_dags"
+RETRIGGERS = {"retrigger_and_wait": 1, "retrigger_sensor_etl": 1, "retrigger_mapped": 3}
+"""Example: number of runs it re-triggers."""
+
+
+@pytest.fixture(scope="session")
+def airflow_db():
+    """Make the metadata database in this session's AIRFLOW_HOME."""
+    migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
+    done = subprocess.run(migrate, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def load_dag(name):
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.dag
+
+
+def test_every_example_is_run_here():
+    assert {path.stem for path in FOLDER.glob("*.py")} == set(RETRIGGERS)
+
+
+@pytest.mark.usefixtures("airflow_db")
+@pytest.mark.parametrize("name", RETRIGGERS)
+def test_an_example_runs_to_success(seeded_flowservice, name):
+    dag_run = load_dag(name).test()
+
+    states = {ti.task_id: str(ti.state) for ti in dag_run.get_task_instances()}
+    assert set(states.values()) == {"success"}, states
+    assert len(seeded_flowservice.retriggers) == RETRIGGERS[name]
