@@ -1,0 +1,201 @@
+"""The part of Airflow's REST API that the tests use."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+import requests
+
+T = TypeVar("T")
+
+_ENDED = {"success", "failed"}
+
+
+def wait_until(condition: Callable[[], T | None], seconds: float, what: str) -> T:
+    """
+    Return what ``condition`` returns, once that is true.
+
+    :param what: What is waited for, for the error.
+    :raises TimeoutError: It was not true in time.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if result := condition():
+            return result
+        time.sleep(0.2)
+    raise TimeoutError(f"Not so within {seconds:.0f} s: {what}.")
+
+
+class AirflowApi:
+    """
+    Airflow's REST API, as an admin.
+
+    :param url: Address of the API server.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy stands before a loopback address
+
+    def get(self, path: str, **query: Any) -> Any:
+        """Return the answer to a GET of a path below ``/api/v2``."""
+        return self._call("GET", path, params=query)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Return the answer to a POST to a path below ``/api/v2``."""
+        return self._call("POST", path, json=body)
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Return the answer to a PATCH of a path below ``/api/v2``."""
+        return self._call("PATCH", path, json=body)
+
+    def are_healthy(self, components: Sequence[str], since: float) -> bool:
+        """
+        Return whether the components have reported as healthy.
+
+        :param since: Epoch seconds; a report from before does not count.
+        """
+        try:
+            health = self.get("/monitor/health")
+        except requests.ConnectionError:
+            return False
+        return all(
+            health[name]["status"] == "healthy"
+            and _epoch(health[name][f"latest_{name}_heartbeat"]) > since
+            for name in (component.replace("-", "_") for component in components)
+            if name != "api_server"  # has just answered
+        )
+
+    def has_dag(self, dag_id: str) -> bool:
+        """Return whether Airflow has read the DAG."""
+        return any(dag["dag_id"] == dag_id for dag in self.get("/dags", limit=100)["dags"])
+
+    def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> Run:
+        """Start a DAG run."""
+        body = {"logical_date": None, "conf": conf}
+        return Run(self, dag_id, self.post(f"/dags/{dag_id}/dagRuns", body)["dag_run_id"])
+
+    def _call(self, method: str, path: str, **arguments: Any) -> Any:
+        if "Authorization" not in self._session.headers:
+            token = self._session.get(f"{self._url}/auth/token", timeout=30).json()["access_token"]
+            self._session.headers["Authorization"] = f"Bearer {token}"
+        answer = self._session.request(method, f"{self._url}/api/v2{path}", timeout=30, **arguments)
+        if not answer.ok:
+            raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text[:1000]}")
+        return answer.json() if answer.content else None
+
+
+class Run:
+    """
+    A DAG run.
+
+    :param api: Where to ask.
+    :param dag_id: ID of the DAG.
+    :param run_id: ID of the run.
+    """
+
+    def __init__(self, api: AirflowApi, dag_id: str, run_id: str) -> None:
+        self._api = api
+        self.dag_id = dag_id
+        self.run_id = run_id
+        self._path = f"/dags/{dag_id}/dagRuns/{run_id}"
+
+    @property
+    def state(self) -> str:
+        """State of the run."""
+        return str(self._api.get(self._path)["state"])
+
+    def wait(self, timeout: float = 120) -> str:
+        """
+        Return the state in which the run ends.
+
+        :param timeout: Seconds to wait.
+        """
+
+        def end() -> str | None:
+            return state if (state := self.state) in _ENDED else None
+
+        return wait_until(end, timeout, f"run {self.run_id} of {self.dag_id} ended")
+
+    def wait_for_task(
+        self, task_id: str, *states: str, map_index: int = -1, timeout: float = 60
+    ) -> str:
+        """
+        Return the state of a task once it is one of ``states``.
+
+        :param timeout: Seconds to wait.
+        """
+
+        def reached() -> str | None:
+            state = self.task(task_id, map_index)["state"]
+            return state if state in states else None
+
+        return wait_until(reached, timeout, f"task {task_id} {' or '.join(states)}")
+
+    def states(self) -> dict[str, str | None]:
+        """Return the state of each task instance; a mapped one is called ``task[0]``."""
+        return {_name(task): task["state"] for task in self.tasks()}
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """Return all task instances, as the API has them."""
+        answer = self._api.get(f"{self._path}/taskInstances", limit=100)
+        return list(answer["task_instances"])
+
+    def task(self, task_id: str, map_index: int = -1) -> dict[str, Any]:
+        """Return one task instance, as the API has it."""
+        return dict(self._api.get(self._task_path(task_id, map_index)))
+
+    def xcom(self, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
+        """Return the value of an XCom."""
+        path = f"{self._path}/taskInstances/{task_id}/xcomEntries/{key}"
+        return self._api.get(path, map_index=map_index, deserialize=True)["value"]
+
+    def links(self, task_id: str, map_index: int = -1) -> dict[str, str | None]:
+        """Return the address behind each extra link of a task."""
+        path = f"{self._path}/taskInstances/{task_id}/links"
+        return dict(self._api.get(path, map_index=map_index)["extra_links"])
+
+    def log(self, task_id: str, try_number: int = 1, map_index: int = -1) -> str:
+        """Return the log of a task, of worker and triggerer alike."""
+        path = f"{self._path}/taskInstances/{task_id}/logs/{try_number}"
+        answer = self._api.get(path, map_index=map_index, full_content=True)
+        return "\n".join(_line(entry) for entry in answer["content"])
+
+    def clear(self, task_id: str) -> None:
+        """Clear a task, as a user does who wants it done again."""
+        body = {"dag_run_id": self.run_id, "task_ids": [task_id], "dry_run": False}
+        self._api.post(
+            f"/dags/{self.dag_id}/clearTaskInstances",
+            {**body, "only_failed": False, "reset_dag_runs": True},
+        )
+
+    def mark(self, task_id: str, state: str) -> None:
+        """Mark a task, as a user does who knows better."""
+        self._api.patch(f"{self._path}/taskInstances/{task_id}", {"new_state": state})
+
+    def _task_path(self, task_id: str, map_index: int) -> str:
+        path = f"{self._path}/taskInstances/{task_id}"
+        return path if map_index < 0 else f"{path}/{map_index}"
+
+
+def _name(task: Mapping[str, Any]) -> str:
+    mapped = task["map_index"] >= 0
+    return f"{task['task_id']}[{task['map_index']}]" if mapped else str(task["task_id"])
+
+
+def _line(entry: Any) -> str:
+    if not isinstance(entry, dict):
+        return str(entry)
+    errors = [
+        f"{error['exc_type']}: {error['exc_value']}" for error in entry.get("error_detail") or []
+    ]
+    parts = [entry.get("timestamp"), entry.get("level"), entry["event"], *errors]
+    return " ".join(part for part in parts if part)
+
+
+def _epoch(timestamp: str | None) -> float:
+    return datetime.fromisoformat(timestamp).timestamp() if timestamp else 0.0

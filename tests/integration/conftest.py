@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_flowservice.emulator import FlowServiceEmulator
+from integration.airflow_instance import AirflowInstance
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def flowservice():
+    """A local Flow Service, which the running Airflow is connected to."""
+    with FlowServiceEmulator(seed=True, step_seconds=1.0) as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="session")
+def airflow(flowservice):
+    """A running Airflow with the example DAGs."""
+    env = {"AIRFLOW_CONN_FLOWSERVICE_DEFAULT": flowservice.connection_json}
+    with AirflowInstance([ROOT / "example_dags"], env) as instance:
+        yield instance
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """Show what Airflow's components said last beside a test that failed."""
+    report = yield
+    instance = getattr(item, "funcargs", {}).get("airflow")
+    if report.failed and instance:
+        report.sections.append(("Airflow's components", instance.log_tails()))
+    return report
