@@ -11,8 +11,8 @@ from __future__ import annotations
 import argparse
 import subprocess
 
-from dev.env import ROOT, uv
 from dev.matrix import MATRIX, PYTHONS
+from dev.uv import ROOT, uv
 
 NEWEST = MATRIX[-1]
 
