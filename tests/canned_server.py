@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 
@@ -98,3 +99,22 @@ class _Handler(StreamRequestHandler):
                 self.rfile.read(int(value))
         self.server.heads.append(text)
         self.wfile.write(self.server.answer(text.partition(" HTTP/")[0]))
+
+
+@contextlib.contextmanager
+def raw_server(serve: Callable[[socket.socket], None]) -> Iterator[str]:
+    """Hand each connection to a function, in a thread of its own, and yield the address."""
+
+    def handle(connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), connection:
+            serve(connection)
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):  # the end of the listener
+            while True:
+                connection, _ = listener.accept()
+                threading.Thread(target=handle, args=(connection,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
