@@ -152,7 +152,7 @@ def _url_problem(url: str) -> str | None:
         host = parts.hostname
         _ = parts.port
     except ValueError:
-        return f"is not a URL: {url}"
+        return "is not a URL"  # and may hold a password, so it is not repeated
     if not host or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
         return "must be a URL such as https://platform.adobe.io"
     if parts.username or parts.password:

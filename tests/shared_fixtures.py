@@ -34,6 +34,17 @@ def logged(caplog, capsys):
     return text
 
 
+@pytest.fixture
+def tell(capsys):
+    """Return a function that shows a measured figure among the results."""
+
+    def write(figure: str) -> None:
+        with capsys.disabled():
+            print(f"\n{figure}")
+
+    return write
+
+
 def _serve(emulator, monkeypatch):
     drop_tokens()
     with emulator:

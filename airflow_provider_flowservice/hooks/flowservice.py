@@ -17,10 +17,7 @@ from airflow_provider_flowservice._retrigger_answers import (
     may_repeat,
     read_retriggered,
 )
-from airflow_provider_flowservice.exceptions import (
-    FlowServiceAnswerError,
-    FlowServiceApiError,
-)
+from airflow_provider_flowservice.exceptions import FlowServiceAnswerError, FlowServiceApiError
 from airflow_provider_flowservice.flows import Dataflow
 from airflow_provider_flowservice.runs import DataflowRun
 
@@ -160,10 +157,14 @@ class FlowServiceHook(BaseHook):
             just begun may lack the fields under ``metrics``.
         :param order_by: Field to sort by; with ``-`` before it, the largest comes first.
         :param limit: Number of runs to list at most.
+        :raises ValueError: The flow's ID is empty.
         """
+        if flow_id is not None and not flow_id.strip():
+            # A template that found nothing would otherwise ask for the runs of all flows.
+            raise ValueError("The ID of a flow cannot be empty.")
         if limit is not None and limit < 1:
             return
-        properties = [f"flowId=={flow_id}"] if flow_id else []
+        properties = [] if flow_id is None else [f"flowId=={flow_id}"]
         if status:
             properties.append(f"metrics.statusSummary.status=={status}")
         if created_after is not None:
