@@ -37,6 +37,7 @@ class DataflowRunTrigger(BaseTrigger):
     :param missing_grace: Seconds during which a run the service does not show may still turn up.
     :param first_look: Seconds until the first look.
     :param hook_params: Further arguments for the hook.
+    :param url: Address of the run in the user interface.
     :param later: Arguments of other releases of this package, which are passed over.
     """
 
@@ -50,6 +51,7 @@ class DataflowRunTrigger(BaseTrigger):
         missing_grace: float = MISSING_GRACE,
         first_look: float = 0.0,
         hook_params: dict[str, Any] | None = None,
+        url: str | None = None,
         **later: Any,
     ) -> None:
         super().__init__()
@@ -61,6 +63,7 @@ class DataflowRunTrigger(BaseTrigger):
         self.missing_grace = missing_grace
         self.first_look = first_look
         self.hook_params = hook_params
+        self.url = url
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, which are JSON and hold nothing secret."""
@@ -73,6 +76,7 @@ class DataflowRunTrigger(BaseTrigger):
             "missing_grace",
             "first_look",
             "hook_params",
+            "url",
         )
         path = "airflow_provider_flowservice.triggers.flowservice.DataflowRunTrigger"
         return path, {name: getattr(self, name) for name in names}
@@ -95,3 +99,9 @@ class DataflowRunTrigger(BaseTrigger):
         rules = WaitRules(self.poll_interval, self.deadline, self.patience, self.missing_grace)
         result = await wait_async(wait_flow(self.run_id, rules, self.first_look), look)
         yield TriggerEvent(dict(result.to_event()))
+
+    async def on_kill(self) -> None:
+        """Say that the run goes on; the service has no call to cancel it. Since Airflow 3.3."""
+        self.log.warning(
+            "The task was killed. Dataflow run %s goes on: %s", self.run_id, self.url or "no link"
+        )
