@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     )
     from airflow.sdk.execution_time.context import NEVER_EXPIRE
     from airflow.sdk.log import mask_secret
+    from airflow.sdk.observability.stats import Stats
 else:
     try:
         from airflow.sdk import (
@@ -60,6 +61,7 @@ else:
             AirflowTaskTimeout,
             TaskDeferralTimeout,
         )
+        from airflow.sdk.observability.stats import Stats
     except ImportError:  # before Airflow 3.2
         from airflow.configuration import conf
         from airflow.exceptions import (
@@ -69,6 +71,7 @@ else:
             AirflowSkipException,
             AirflowTaskTimeout,
         )
+        from airflow.stats import Stats
 
         try:
             from airflow.exceptions import TaskDeferralTimeout
@@ -94,6 +97,7 @@ __all__ = [
     "Connection",
     "Context",
     "PokeReturnValue",
+    "Stats",
     "TaskDeferralTimeout",
     "XCom",
     "XComArg",

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice._compat import AirflowTaskTimeout
+from airflow_provider_flowservice._look import look_once
 from airflow_provider_flowservice._narration import Narrator
 from airflow_provider_flowservice._waiting import (
     Seen,
@@ -64,14 +65,6 @@ def wait_in_worker(
         return narrator.tell(look_once(hook, run_id))
 
     return wait_blocking(wait_flow(run_id, rules, first_look), look)
-
-
-def look_once(hook: FlowServiceHook, run_id: str) -> Seen:
-    """Look at a run; an error is something seen, too."""
-    try:
-        return hook.get_run(run_id)
-    except FlowServiceError as error:
-        return error
 
 
 def deadline_of(timeout: float | None, execution_timeout: timedelta | None) -> float | None:

@@ -12,6 +12,7 @@ from airflow_provider_flowservice._compat import (
     PokeReturnValue,
     conf,
 )
+from airflow_provider_flowservice._look import look_once
 from airflow_provider_flowservice._narration import Narrator
 from airflow_provider_flowservice._outcomes import conclude
 from airflow_provider_flowservice._tasks import (
@@ -19,7 +20,6 @@ from airflow_provider_flowservice._tasks import (
     defer_timeout,
     late_error_of,
     log_run,
-    look_once,
     read_again,
     show_run,
     url_of,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
-from asgiref.sync import sync_to_async
 
+from airflow_provider_flowservice._looks import shared_looks
 from airflow_provider_flowservice._narration import Narrator
 from airflow_provider_flowservice._waiting import (
     MISSING_GRACE,
@@ -19,7 +19,6 @@ from airflow_provider_flowservice._waiting import (
     wait_async,
     wait_flow,
 )
-from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
 
@@ -79,19 +78,14 @@ class DataflowRunTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait for the run; an error that waiting does not mend fails the task with its traceback."""
-        hook = FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {})
-        # The hook blocks, so it runs in a worker thread. asyncio.to_thread would not do:
-        # on Airflow 3.0 and 3.1 a hook there cannot read its connection.
-        get_run = sync_to_async(hook.get_run, thread_sensitive=False)
-        narrator = Narrator(self.log, self.run_id)
-
-        async def look(delay: float) -> Seen:
-            await asyncio.sleep(delay)
-            try:
-                return narrator.tell(await get_run(self.run_id))
-            except FlowServiceError as error:
-                return narrator.tell(error)
-
         rules = WaitRules(self.poll_interval, self.deadline, self.patience, self.missing_grace)
-        result = await wait_async(wait_flow(self.run_id, rules, self.first_look), look)
+        params = self.hook_params or {}
+        new_hook = partial(FlowServiceHook, self.flowservice_conn_id, **params)
+        with shared_looks(self.flowservice_conn_id, params, new_hook) as looks:
+            narrator = Narrator(self.log, self.run_id)
+
+            async def look(delay: float) -> Seen:
+                return narrator.tell(await looks.look(self.run_id, delay, rules))
+
+            result = await wait_async(wait_flow(self.run_id, rules, self.first_look), look)
         yield TriggerEvent(dict(result.to_event()))
