@@ -32,8 +32,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PARALLEL = 4
-"""Requests at a time. Services of the platform begin to refuse at about eight."""
+PARALLEL = 2
+"""
+Requests at a time. Services of the platform begin to refuse at about eight, and there may be
+several triggerers. More would also hold up the event loop, whose turn comes after that of each
+thread that reads an answer.
+"""
 
 # Runs the hook asks for with one request at most.
 _MOST_RUNS = 100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airflow_provider_flowservice._compat import Stats
@@ -38,3 +39,8 @@ def look_once(hook: FlowServiceHook, run_id: str) -> Seen:
         return look_at(hook, [run_id])[run_id]
     except FlowServiceError as error:
         return error
+
+
+def count_wait(seconds: float) -> None:
+    """Count a wait that has ended."""
+    Stats.timing("flowservice.wait", timedelta(seconds=seconds))

@@ -14,9 +14,9 @@ import math
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -35,7 +35,7 @@ _BEAT = 5.0
 # Beats between looks of one delay: the more, the more looks meet at one beat.
 _STEPS = (12, 6, 4, 3, 2, 1)
 # Waits told at once. Telling more would be a long turn of the event loop.
-_TOLD_AT_ONCE = 100
+_TOLD_AT_ONCE = 25
 
 
 def beat_of(now: float, delay: float, interval: float, phase: float) -> float:
@@ -51,7 +51,7 @@ def beat_of(now: float, delay: float, interval: float, phase: float) -> float:
     :param phase: Seconds by which the beats of this process are shifted.
     """
     beat = min(_BEAT, interval / _STEPS[0])
-    if not beat:
+    if beat < 0.001:
         return now + delay
     for step in (beat * beats for beats in _STEPS):
         turns = delay / step
@@ -60,12 +60,11 @@ def beat_of(now: float, delay: float, interval: float, phase: float) -> float:
     return phase + math.ceil((now + delay - phase) / beat) * beat
 
 
-@contextmanager
 def shared_looks(
     connection: str, hook_params: Mapping[str, Any], new_hook: Callable[[], FlowServiceHook]
-) -> Iterator[Looks]:
+) -> Looks:
     """
-    Lend the looks that all waits of this event loop with the same hook share.
+    Return the looks that all waits of this event loop with such a hook share; release them later.
 
     :param connection: ID of the hook's connection.
     :param hook_params: Further arguments of the hook.
@@ -75,16 +74,9 @@ def shared_looks(
     of_loop = _shared.setdefault(asyncio.get_running_loop(), {})
     key = json.dumps([connection, hook_params], sort_keys=True)
     if key not in of_loop:
-        of_loop[key] = Looks(Asker(new_hook))
-    looks = of_loop[key]
-    looks.waits += 1
-    try:
-        yield looks
-    finally:
-        looks.waits -= 1
-        if not looks.waits:
-            del of_loop[key]
-            looks.close()
+        of_loop[key] = Looks(Asker(new_hook), on_unused=partial(of_loop.pop, key))
+    of_loop[key].waits += 1
+    return of_loop[key]
 
 
 class Looks:
@@ -92,13 +84,17 @@ class Looks:
     The looks of waits that share an asker.
 
     :param asker: Asks the service.
+    :param on_unused: Called when the last wait has ended.
     :param phase: Seconds by which the beats are shifted. Each process has its own, so that
         triggerers do not all knock at once.
     """
 
-    def __init__(self, asker: Asker, phase: float | None = None) -> None:
+    def __init__(
+        self, asker: Asker, on_unused: Callable[[], object], phase: float | None = None
+    ) -> None:
         self.waits = 0
         self._asker = asker
+        self._on_unused = on_unused
         self._phase = random.uniform(0, _BEAT * _STEPS[0]) if phase is None else phase
         self._beats: dict[float, _Beat] = {}
         self._due: deque[tuple[str, list[Future]]] = deque()
@@ -127,8 +123,12 @@ class Looks:
             if future.cancelled():
                 self._forget(beat, run_id, future)
 
-    def close(self) -> None:
-        """Leave nothing behind, now that there are no waits."""
+    def release(self) -> None:
+        """End a wait; the last one leaves nothing behind."""
+        self.waits -= 1
+        if self.waits:
+            return
+        self._on_unused()
         for worker in self._workers:
             worker.cancel()
         self._asker.close()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
+from datetime import datetime, timezone
 from functools import partial
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_flowservice._looks import shared_looks
+from airflow_provider_flowservice._look import count_wait
+from airflow_provider_flowservice._looks import Looks, shared_looks
 from airflow_provider_flowservice._narration import Narrator
 from airflow_provider_flowservice._waiting import (
     MISSING_GRACE,
@@ -36,6 +39,8 @@ class DataflowRunTrigger(BaseTrigger):
     :param missing_grace: Seconds during which a run the service does not show may still turn up.
     :param first_look: Seconds until the first look.
     :param hook_params: Further arguments for the hook.
+    :param timeout_margin: Seconds before Airflow's own timeout at which the wait is over, for a wait
+        that Airflow begins without a worker, and so without a deadline.
     :param later: Arguments of other releases of this package, which are passed over.
     """
 
@@ -49,6 +54,7 @@ class DataflowRunTrigger(BaseTrigger):
         missing_grace: float = MISSING_GRACE,
         first_look: float = 0.0,
         hook_params: dict[str, Any] | None = None,
+        timeout_margin: float = 0.0,
         **later: Any,
     ) -> None:
         super().__init__()
@@ -60,6 +66,7 @@ class DataflowRunTrigger(BaseTrigger):
         self.missing_grace = missing_grace
         self.first_look = first_look
         self.hook_params = hook_params
+        self.timeout_margin = timeout_margin
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, which are JSON and hold nothing secret."""
@@ -72,20 +79,49 @@ class DataflowRunTrigger(BaseTrigger):
             "missing_grace",
             "first_look",
             "hook_params",
+            "timeout_margin",
         )
         path = "airflow_provider_flowservice.triggers.flowservice.DataflowRunTrigger"
         return path, {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait for the run; an error that waiting does not mend fails the task with its traceback."""
-        rules = WaitRules(self.poll_interval, self.deadline, self.patience, self.missing_grace)
+        deadline = self.deadline or self._airflows_deadline
+        rules = WaitRules(self.poll_interval, deadline, self.patience, self.missing_grace)
         params = self.hook_params or {}
         new_hook = partial(FlowServiceHook, self.flowservice_conn_id, **params)
-        with shared_looks(self.flowservice_conn_id, params, new_hook) as looks:
-            narrator = Narrator(self.log, self.run_id)
-
-            async def look(delay: float) -> Seen:
-                return narrator.tell(await looks.look(self.run_id, delay, rules))
-
+        looks = shared_looks(self.flowservice_conn_id, params, new_hook)
+        # The logger is that of the class: one for each of thousands of waits is a lot.
+        look = _Look(looks, self.run_id, rules, Narrator(self.logger(), self.run_id))
+        began_at = time.monotonic()
+        try:
             result = await wait_async(wait_flow(self.run_id, rules, self.first_look), look)
+        finally:
+            looks.release()
+        count_wait(time.monotonic() - began_at)
         yield TriggerEvent(dict(result.to_event()))
+
+    @property
+    def _airflows_deadline(self) -> float | None:
+        """Epoch seconds at which the wait has to be over, so that Airflow does not end it."""
+        timeout_after: datetime | None = getattr(self, "timeout_after", None)  # since Airflow 3.0
+        if timeout_after is None:
+            return None
+        if timeout_after.tzinfo is None:
+            timeout_after = timeout_after.replace(tzinfo=timezone.utc)
+        return timeout_after.timestamp() - self.timeout_margin
+
+
+class _Look:
+    """Looks at a run, and tells the log."""
+
+    __slots__ = ("_looks", "_narrator", "_rules", "_run_id")
+
+    def __init__(self, looks: Looks, run_id: str, rules: WaitRules, narrator: Narrator) -> None:
+        self._looks = looks
+        self._run_id = run_id
+        self._rules = rules
+        self._narrator = narrator
+
+    async def __call__(self, delay: float) -> Seen:
+        return self._narrator.tell(await self._looks.look(self._run_id, delay, self._rules))
