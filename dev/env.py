@@ -1,7 +1,7 @@
 """
 Make a Python environment of the project, unless it is there already.
 
-``dev`` is ``.venv``; ``demo`` and those of the test matrix are in ``.venvs``.
+``dev`` is ``.venv``; ``demo``, ``bench`` and those of the test matrix are in ``.venvs``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.matrix import MATRIX, PYTHONS
+from dev.matrix import BENCH_PYTHONS, MATRIX, PYTHONS
 from dev.package import built_wheel
 from dev.pythons import Python, find_python
 from dev.uv import ROOT, NoPythonError, run_uv
@@ -44,6 +44,7 @@ class Env:
 ENVS = {
     "dev": Env(".venv", "constraints.txt", PYTHONS, ("dev",)),
     "demo": Env(".venvs/demo", "constraints.txt", PYTHONS),
+    "bench": Env(".venvs/bench", "constraints/bench.txt", BENCH_PYTHONS, ("bench",)),
     **{
         row.name: Env(
             f".venvs/{row.name}",

@@ -17,11 +17,17 @@ class TaskInstance:
         self.try_number = try_number
         self.max_tries = max_tries
         self.map_index = map_index
+        self.start_date = datetime.now(timezone.utc)
+        self.first_reschedule_date: datetime | None = None
         self.xcoms: dict[str, Any] = {}
 
     def xcom_push(self, key: str, value: Any) -> None:
         """Keep a value, as JSON does."""
         self.xcoms[key] = json.loads(json.dumps(value))
+
+    def get_first_reschedule_date(self, _: Any) -> datetime | None:
+        """Return when a sensor looked first, in earlier processes of the same try."""
+        return self.first_reschedule_date
 
 
 class DagRun:

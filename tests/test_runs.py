@@ -280,7 +280,9 @@ def test_a_summary_of_another_release_is_read(more):
 
 
 @given(
-    st.dictionaries(st.sampled_from(["id", "flowId", "metrics", "activities", "createdAt"]), json_values)
+    st.dictionaries(
+        st.sampled_from(["id", "flowId", "metrics", "activities", "createdAt"]), json_values
+    )
 )
 def test_any_json_is_a_run_or_a_value_error(item):
     try:

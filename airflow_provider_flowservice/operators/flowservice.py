@@ -131,7 +131,9 @@ class RetriggerDataflowRunOperator(BaseOperator):
         self._show(context, hook, new_run)
         if new_run.has_ended or not self.wait_for_completion:
             return new_run.run_id
-        deadline = deadline_of(self.timeout, self.execution_timeout)
+        deadline = deadline_of(
+            context, self.timeout, self.execution_timeout, deferred=self.deferrable
+        )
         if self.deferrable:
             self._defer(new_run, deadline)
         rules = WaitRules(self.poll_interval, deadline, self.patience)
