@@ -1,4 +1,4 @@
-"""Operator that re-triggers dataflow runs."""
+"""Operators that find dataflow runs and re-trigger them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from airflow_provider_flowservice._compat import (
 )
 from airflow_provider_flowservice._durable import Try
 from airflow_provider_flowservice._eligibility import judge
+from airflow_provider_flowservice._list_operator import ListDataflowRunsOperator
 from airflow_provider_flowservice._outcomes import conclude
 from airflow_provider_flowservice._retrigger import SETTLE_TIME, Retrigger, Retriggered, TaskStore
 from airflow_provider_flowservice._tasks import (
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Context, XComArg
     from airflow_provider_flowservice.flows import Dataflow
     from airflow_provider_flowservice.runs import DataflowRun
+
+__all__ = ["ListDataflowRunsOperator", "RetriggerDataflowRunOperator"]
 
 # A run that has just been created is not looked at before.
 _FIRST_LOOK = 5.0
