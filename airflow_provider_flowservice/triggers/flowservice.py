@@ -1,4 +1,4 @@
-"""Trigger that waits for a dataflow run."""
+"""Triggers that wait for dataflow runs, and that start DAGs when runs end."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
+from airflow_provider_flowservice._event_trigger import DataflowRunEventTrigger
 from airflow_provider_flowservice._narration import Narrator
 from airflow_provider_flowservice._waiting import (
     MISSING_GRACE,
@@ -21,6 +22,8 @@ from airflow_provider_flowservice._waiting import (
 )
 from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+
+__all__ = ["DataflowRunEventTrigger", "DataflowRunTrigger"]
 
 
 class DataflowRunTrigger(BaseTrigger):
