@@ -1,4 +1,4 @@
-"""Sensor that waits for dataflow runs."""
+"""Sensors that wait for dataflow runs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from airflow_provider_flowservice._compat import (
     PokeReturnValue,
     conf,
 )
+from airflow_provider_flowservice._flow_sensor import DataflowSensor
 from airflow_provider_flowservice._narration import Narrator
 from airflow_provider_flowservice._outcomes import conclude
 from airflow_provider_flowservice._tasks import (
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Context, XComArg
     from airflow_provider_flowservice.runs import RunSummary
 
+__all__ = ["DataflowRunSensor", "DataflowSensor"]
 
 # Seconds between looks at a run that does not turn up, in reschedule mode.
 _MISSING_INTERVAL = 5.0

@@ -10,6 +10,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
 from airflow_provider_flowservice._event_trigger import DataflowRunEventTrigger
+from airflow_provider_flowservice._flow_trigger import DataflowTrigger
 from airflow_provider_flowservice._narration import Narrator
 from airflow_provider_flowservice._waiting import (
     MISSING_GRACE,
@@ -23,7 +24,7 @@ from airflow_provider_flowservice._waiting import (
 from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
-__all__ = ["DataflowRunEventTrigger", "DataflowRunTrigger"]
+__all__ = ["DataflowRunEventTrigger", "DataflowRunTrigger", "DataflowTrigger"]
 
 
 class DataflowRunTrigger(BaseTrigger):
