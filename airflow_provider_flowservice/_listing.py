@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice._answers import items_of
+from airflow_provider_flowservice.exceptions import FlowServiceApiError
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._client import FlowServiceClient
+    from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+    from airflow_provider_flowservice.runs import DataflowRun
 
 # The largest page the documentation names, and so the most resources one request asks for.
 LARGEST_PAGE = 100
@@ -39,3 +42,20 @@ def list_items(
             left = None if left is None else left - 1
         if left == 0:
             return
+
+
+def find_runs(hook: FlowServiceHook, run_ids: Sequence[str]) -> dict[str, DataflowRun]:
+    """
+    Return those runs that the service shows when it is asked for many at once.
+
+    :param run_ids: Any number of IDs.
+    """
+    found: dict[str, DataflowRun] = {}
+    try:
+        for start in range(0, len(run_ids), LARGEST_PAGE):
+            found |= hook.get_runs(run_ids[start : start + LARGEST_PAGE])
+    except FlowServiceApiError as error:
+        # Perhaps the service does not know the filter.
+        if error.http_status != 400:
+            raise
+    return found

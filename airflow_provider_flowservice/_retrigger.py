@@ -48,10 +48,12 @@ class TaskStore:
     What the task remembers from try to try; nothing before Airflow 3.3.
 
     :param state_store: The task's ``task_state_store``, if there is one.
+    :param key: Under which it is remembered; one for each run that a task re-triggers.
     """
 
-    def __init__(self, state_store: Any) -> None:
+    def __init__(self, state_store: Any, key: str = STORE_KEY) -> None:
         self._state_store = state_store
+        self._key = key
 
     @property
     def exists(self) -> bool:
@@ -60,7 +62,7 @@ class TaskStore:
 
     def load(self) -> tuple[Record | None, bool]:
         """Return the record, and whether what is stored could be read."""
-        value = self._state_store.get(STORE_KEY) if self.exists else None
+        value = self._state_store.get(self._key) if self.exists else None
         record = Record.from_json(value)
         return record, value is None or record is not None
 
@@ -69,12 +71,12 @@ class TaskStore:
         if record is not None:
             self.save(record)
         elif self.exists:
-            self._state_store.delete(STORE_KEY)
+            self._state_store.delete(self._key)
 
     def save(self, record: Record) -> None:
         """Remember ``record`` for as long as the task exists."""
         if self.exists:
-            self._state_store.set(STORE_KEY, record.to_json(), retention=NEVER_EXPIRE)
+            self._state_store.set(self._key, record.to_json(), retention=NEVER_EXPIRE)
 
 
 class Retrigger:

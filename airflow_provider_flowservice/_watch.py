@@ -12,9 +12,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from airflow_provider_flowservice._listing import LARGEST_PAGE
+from airflow_provider_flowservice._listing import find_runs
 from airflow_provider_flowservice._selection import FlowChoice
-from airflow_provider_flowservice.exceptions import FlowServiceApiError
 from airflow_provider_flowservice.flows import Dataflow
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from airflow_provider_flowservice.runs import DataflowRun, meaning_of
@@ -115,7 +114,7 @@ class RunFeed:
         self, hook: FlowServiceHook, runs: Mapping[str, DataflowRun], since: int
     ) -> dict[str, DataflowRun]:
         """Look at runs that had not ended: by their IDs, or else by the time they were created."""
-        found = _by_ids(hook, list(runs))
+        found = find_runs(hook, list(runs))
         if missing := [run for run_id, run in runs.items() if run_id not in found]:
             oldest = max(since, min(run.created_at or 0 for run in missing) - 1)
             for run in hook.list_runs(created_after=oldest):
@@ -217,15 +216,3 @@ class Watch:
 
 def _dated(run: DataflowRun, now: float) -> DataflowRun:
     return run if run.created_at else replace(run, created_at=round(now * 1000))
-
-
-def _by_ids(hook: FlowServiceHook, run_ids: Sequence[str]) -> dict[str, DataflowRun]:
-    found: dict[str, DataflowRun] = {}
-    try:
-        for start in range(0, len(run_ids), LARGEST_PAGE):
-            found |= hook.get_runs(run_ids[start : start + LARGEST_PAGE])
-    except FlowServiceApiError as error:
-        # Perhaps the service does not know the filter.
-        if error.http_status != 400:
-            raise
-    return found
