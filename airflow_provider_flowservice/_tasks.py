@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_flowservice._compat import TIMES_DEFERRED_TASKS, AirflowTaskTimeout
+from airflow_provider_flowservice._eligibility import judge
 from airflow_provider_flowservice._look import count_wait, look_once
 from airflow_provider_flowservice._narration import Narrator
 from airflow_provider_flowservice._outcomes import conclude
@@ -17,11 +18,15 @@ from airflow_provider_flowservice._waiting import (
     wait_blocking,
     wait_flow,
 )
-from airflow_provider_flowservice.exceptions import FlowServiceError
+from airflow_provider_flowservice.exceptions import (
+    DataflowRunNotRetriggerableError,
+    FlowServiceError,
+)
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Context
+    from airflow_provider_flowservice.flows import Dataflow
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
     from airflow_provider_flowservice.runs import DataflowRun
 
@@ -53,6 +58,21 @@ def claimed_by_siblings(context: Context, task_id: str) -> set[str]:
         return set()
     attempts = context["ti"].xcom_pull(task_ids=[task_id], key=ATTEMPTS_KEY) or []
     return {run_id for run_ids in attempts for run_id in run_ids or []}
+
+
+def check_eligible(hook: FlowServiceHook, log: Any, run: DataflowRun) -> None:
+    """
+    Refuse a run that certainly cannot be re-triggered, and say why the service may refuse it.
+
+    :raises DataflowRunNotRetriggerableError: It cannot be.
+    """
+    eligibility = judge(run, _get_flow(hook, log, run.flow_id))
+    for doubt in eligibility.doubts:
+        log.warning("Dataflow run %s may be refused: %s.", run.run_id, doubt)
+    if eligibility.refusal:
+        raise DataflowRunNotRetriggerableError(
+            f"Dataflow run {run.run_id} cannot be re-triggered: {eligibility.refusal}."
+        )
 
 
 def wait_in_worker(
@@ -174,3 +194,12 @@ def log_run(log: Any, run: DataflowRun) -> None:
         log.warning("Dataflow run %s has %d more errors.", run.run_id, more)
     for detail in run.details:
         log.warning("Dataflow run %s, in the words of the connector: %s", run.run_id, detail[:4000])
+
+
+def _get_flow(hook: FlowServiceHook, log: Any, flow_id: str) -> Dataflow | None:
+    """Read the flow for a better error, but leave the decision to the service if it is hidden."""
+    try:
+        return hook.get_flow(flow_id)
+    except (FlowServiceError, ValueError) as error:
+        log.warning("Cannot read flow %r: %s", flow_id, error)
+        return None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from airflow_provider_flowservice._auth import drop_tokens
@@ -18,6 +21,14 @@ def flowservice(monkeypatch):
 def seeded_flowservice(monkeypatch):
     """Run an emulator with the flows and runs of the examples, whose runs end at once."""
     yield from _serve(FlowServiceEmulator(seed=True, step_seconds=0.01), monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def airflow_db():
+    """Make the metadata database in this session's AIRFLOW_HOME."""
+    migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
+    done = subprocess.run(migrate, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 from datetime import datetime, timezone
 from typing import Any
@@ -56,7 +57,8 @@ def fire(trigger: Any) -> Any:
     """Run a trigger, rebuilt from its row as a triggerer does, to its event."""
     path, kwargs = trigger.serialize()
     rebuilt = type(trigger)(**json.loads(json.dumps(kwargs)))
-    assert path == f"{type(trigger).__module__}.{type(trigger).__qualname__}"
+    module, _, name = path.rpartition(".")
+    assert getattr(importlib.import_module(module), name) is type(trigger)
 
     async def first_event() -> Any:
         async for event in rebuilt.run():

@@ -1,4 +1,4 @@
-"""Operator that re-triggers dataflow runs."""
+"""Operators that find dataflow runs and re-trigger them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_flowservice._bulk_operator import RetriggerDataflowRunsOperator
 from airflow_provider_flowservice._compat import (
     AirflowSkipException,
     BaseOperator,
     conf,
 )
 from airflow_provider_flowservice._durable import Try
-from airflow_provider_flowservice._eligibility import judge
+from airflow_provider_flowservice._list_operator import ListDataflowRunsOperator
 from airflow_provider_flowservice._outcomes import conclude
 from airflow_provider_flowservice._retrigger import (
     SETTLE_TIME,
@@ -25,6 +26,7 @@ from airflow_provider_flowservice._tasks import (
     ATTEMPTS_KEY,
     SUMMARY_KEY,
     began_at,
+    check_eligible,
     claimed_by_siblings,
     deadline_of,
     defer_timeout,
@@ -40,15 +42,18 @@ from airflow_provider_flowservice._waiting import PATIENCE, POLL_INTERVAL, WaitR
 from airflow_provider_flowservice.exceptions import (
     DataflowRunNotRetriggerableError,
     DataflowRunTimeoutError,
-    FlowServiceError,
 )
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Context, XComArg
-    from airflow_provider_flowservice.flows import Dataflow
-    from airflow_provider_flowservice.runs import DataflowRun
+
+__all__ = [
+    "ListDataflowRunsOperator",
+    "RetriggerDataflowRunOperator",
+    "RetriggerDataflowRunsOperator",
+]
 
 # A run that has just been created is not looked at before.
 _FIRST_LOOK = 5.0
@@ -173,7 +178,7 @@ class RetriggerDataflowRunOperator(BaseOperator):
             return Retriggered(adopted.run_id, adopted.flow_id, False, (adopted.run_id,))
         if not self.durable:
             run = hook.get_run(self.run_id)
-            self._check_eligible(hook, run)
+            check_eligible(hook, self.log, run)
             new_run_id = hook.retrigger_run(self.run_id).run_id
             return Retriggered(new_run_id, run.flow_id, False, (new_run_id,))
         ti = context["ti"]
@@ -182,7 +187,7 @@ class RetriggerDataflowRunOperator(BaseOperator):
             TaskStore(context.get("task_state_store")),
             Try(ti.try_number, ti.max_tries or 0, self.retries or 0),
             began_at=began_at(context),
-            check_eligible=partial(self._check_eligible, hook),
+            check_eligible=partial(check_eligible, hook, self.log),
             claimed=partial(claimed_by_siblings, context, self.task_id),
             has_siblings=is_mapped(context),
             settle_time=self.settle_time,
@@ -197,23 +202,6 @@ class RetriggerDataflowRunOperator(BaseOperator):
         self.log.info(
             "Dataflow run %s is re-triggered as %s. %s", self.run_id, new_run.run_id, self._run_url
         )
-
-    def _get_flow(self, hook: FlowServiceHook, flow_id: str) -> Dataflow | None:
-        """Read the flow for a better error, but leave the decision to the service if it is hidden."""
-        try:
-            return hook.get_flow(flow_id)
-        except (FlowServiceError, ValueError) as error:
-            self.log.warning("Cannot read flow %r: %s", flow_id, error)
-            return None
-
-    def _check_eligible(self, hook: FlowServiceHook, run: DataflowRun) -> None:
-        eligibility = judge(run, self._get_flow(hook, run.flow_id))
-        for doubt in eligibility.doubts:
-            self.log.warning("Dataflow run %s may be refused: %s.", run.run_id, doubt)
-        if eligibility.refusal:
-            raise DataflowRunNotRetriggerableError(
-                f"Dataflow run {run.run_id} cannot be re-triggered: {eligibility.refusal}."
-            )
 
     def _defer(self, new_run: Retriggered, deadline: float | None) -> None:
         # Late, since the trigger's base class belongs to Airflow's core and is slow to import.

@@ -1,4 +1,4 @@
-"""Sensor that waits for dataflow runs."""
+"""Sensors that wait for dataflow runs."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from airflow_provider_flowservice._compat import (
     PokeReturnValue,
     conf,
 )
+from airflow_provider_flowservice._flow_sensor import DataflowSensor
 from airflow_provider_flowservice._look import count_wait, look_once
 from airflow_provider_flowservice._narration import Narrator
 from airflow_provider_flowservice._outcomes import conclude
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Context, XComArg
     from airflow_provider_flowservice.runs import DataflowRun, RunSummary
 
+__all__ = ["DataflowRunSensor", "DataflowSensor"]
 
 # Seconds between looks at a run that does not turn up, in reschedule mode.
 _MISSING_INTERVAL = 5.0

@@ -1,4 +1,4 @@
-"""Trigger that waits for a dataflow run."""
+"""Triggers that wait for dataflow runs, and that start DAGs when runs end."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_flowservice._event_trigger import DataflowRunEventTrigger
+from airflow_provider_flowservice._flow_trigger import DataflowTrigger
 from airflow_provider_flowservice._look import count_wait
 from airflow_provider_flowservice._looks import Looks, shared_looks
 from airflow_provider_flowservice._narration import Narrator
@@ -23,6 +25,8 @@ from airflow_provider_flowservice._waiting import (
     wait_flow,
 )
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+
+__all__ = ["DataflowRunEventTrigger", "DataflowRunTrigger", "DataflowTrigger"]
 
 
 class DataflowRunTrigger(BaseTrigger):
