@@ -27,6 +27,7 @@ from dev.pythons import find_python
 from dev.uv import ROOT, NoPythonError
 
 INTEGRATION = "tests/integration"
+SAMPLE = "docs/sample_project"
 
 SIDE_BY_SIDE = 2
 """Stages of one name that run at a time: the cores of a small CI machine."""
@@ -100,6 +101,19 @@ def on_row(row: Row, output: Output) -> str:
     return f"on Python {python.version}, since {row.pythons[0]} is not here"
 
 
+def on_sample(row: Row, output: Output) -> str:
+    """Run the tests of a project that has the wheel installed, and pytest finds the plugin in it."""
+    tests = ["pytest", "-q", "--disable-warnings", "-p", "no:cacheprovider"]
+    return in_env(row.name, tests, output=output, cwd=ROOT / SAMPLE)
+
+
+def sample_types(output: Output) -> str:
+    """Check the types of that project against the wheel, as strictly as can be."""
+    wheel_env = ensure_env(MATRIX[-1].name)
+    mypy = ["mypy", "--python-executable", str(wheel_env / "python")]
+    return in_env("dev", mypy, output=output, cwd=ROOT / SAMPLE)
+
+
 def stage(name: str, title: str, *commands: Sequence[str]) -> Stage:
     """Return a stage that runs programs of the development environment."""
     return Stage(name, title, lambda output: in_env("dev", *commands, output=output))
@@ -110,6 +124,11 @@ STAGES = (
     stage("types", "mypy", ["mypy"]),
     stage("unit", "unit tests", ["pytest", f"--ignore={INTEGRATION}"]),
     *(Stage("matrix", f"Airflow {row.airflow}", partial(on_row, row)) for row in MATRIX),
+    *(
+        Stage("sample", f"sample on {row.airflow}", partial(on_sample, row))
+        for row in (MATRIX[0], MATRIX[-1])
+    ),
+    Stage("sample-types", "sample, mypy", sample_types),
     stage("integration", "integration tests", ["pytest", INTEGRATION]),
 )
 

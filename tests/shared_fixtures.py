@@ -1,4 +1,8 @@
-"""Fixtures that all tests share, in a module whose name pytest does not take for its own."""
+"""
+Fixtures that all tests share, in a module whose name pytest does not take for its own.
+
+``flowservice`` is not among them: it is the one that users have, from the package's own plugin.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +16,13 @@ from airflow_provider_flowservice.emulator import FlowServiceEmulator
 
 
 @pytest.fixture
-def flowservice(monkeypatch):
-    """Run an empty emulator behind the default connection."""
-    yield from _serve(FlowServiceEmulator(), monkeypatch)
-
-
-@pytest.fixture
 def seeded_flowservice(monkeypatch):
     """Run an emulator with the flows and runs of the examples, whose runs end at once."""
-    yield from _serve(FlowServiceEmulator(seed=True, step_seconds=0.01), monkeypatch)
+    drop_tokens()
+    with FlowServiceEmulator(seed=True, step_seconds=0.01) as emulator:
+        monkeypatch.setenv("AIRFLOW_CONN_FLOWSERVICE_DEFAULT", emulator.connection_json)
+        yield emulator
+    drop_tokens()
 
 
 @pytest.fixture(scope="session")
@@ -54,11 +56,3 @@ def tell(capsys):
             print(f"\n{figure}")
 
     return write
-
-
-def _serve(emulator, monkeypatch):
-    drop_tokens()
-    with emulator:
-        monkeypatch.setenv("AIRFLOW_CONN_FLOWSERVICE_DEFAULT", emulator.connection_json)
-        yield emulator
-    drop_tokens()

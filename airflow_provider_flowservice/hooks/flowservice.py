@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from airflow_provider_flowservice import _form
 from airflow_provider_flowservice._answers import items_of
 from airflow_provider_flowservice._compat import BaseHook
 from airflow_provider_flowservice._connection import Settings
@@ -50,8 +51,12 @@ class FlowServiceHook(BaseHook):
 
     conn_name_attr = "flowservice_conn_id"
     default_conn_name = "flowservice_default"
-    conn_type = "flowservice"
-    hook_name = "Adobe Experience Platform Flow Service"
+    conn_type = _form.CONN_TYPE
+    hook_name = _form.HOOK_NAME
+
+    # The connection form, for Airflow before 3.2.
+    get_connection_form_widgets = staticmethod(_form.widgets)
+    get_ui_field_behaviour = staticmethod(_form.behaviour)
 
     def __init__(
         self,
