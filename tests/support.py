@@ -9,6 +9,8 @@ from typing import Any
 
 from airflow.exceptions import TaskDeferred
 
+from secret_scan import look_at
+
 
 class TaskInstance:
     """As much of a task instance as the operators use."""
@@ -21,7 +23,9 @@ class TaskInstance:
 
     def xcom_push(self, key: str, value: Any) -> None:
         """Keep a value, as JSON does."""
-        self.xcoms[key] = json.loads(json.dumps(value))
+        text = json.dumps(value)
+        look_at(text, f"XCom {key}")
+        self.xcoms[key] = json.loads(text)
 
 
 class DagRun:
@@ -49,7 +53,9 @@ def run_to_the_end(operator: Any, task_context: dict[str, Any] | None = None) ->
 def fire(trigger: Any) -> Any:
     """Run a trigger, rebuilt from its row as a triggerer does, to its event."""
     path, kwargs = trigger.serialize()
-    rebuilt = type(trigger)(**json.loads(json.dumps(kwargs)))
+    row = json.dumps(kwargs)
+    look_at(row, "row of a trigger")
+    rebuilt = type(trigger)(**json.loads(row))
     assert path == f"{type(trigger).__module__}.{type(trigger).__qualname__}"
 
     async def first_event() -> Any:
@@ -57,4 +63,6 @@ def fire(trigger: Any) -> Any:
             return event.payload
         return None
 
-    return json.loads(json.dumps(asyncio.run(first_event())))
+    event = json.dumps(asyncio.run(first_event()))
+    look_at(event, "event of a trigger")
+    return json.loads(event)

@@ -164,6 +164,19 @@ def test_a_run_without_an_id_is_none(item):
         DataflowRun.from_api(item)
 
 
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"dataSetId": "d1"},
+        {"datasetId": "d1"},
+        {"datasets": [{"dataSetId": "d1"}, {"datasetId": "a_table"}]},
+        None,
+    ],
+)
+def test_what_the_package_does_not_need_is_passed_over(params):
+    assert run({}, params=params, providerRefId=7, flowSpec=None) == run({})
+
+
 # Why
 
 
@@ -280,7 +293,9 @@ def test_a_summary_of_another_release_is_read(more):
 
 
 @given(
-    st.dictionaries(st.sampled_from(["id", "flowId", "metrics", "activities", "createdAt"]), json_values)
+    st.dictionaries(
+        st.sampled_from(["id", "flowId", "metrics", "activities", "createdAt"]), json_values
+    )
 )
 def test_any_json_is_a_run_or_a_value_error(item):
     try:
