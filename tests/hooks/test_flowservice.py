@@ -319,6 +319,16 @@ def test_a_link_that_cannot_be_read_is_no_last_page(flowservice, hook, href):
         list(hook.list_runs())
 
 
+def test_flows_of_the_system_are_not_in_the_way(flowservice, hook, flow_id):
+    run_id = flowservice.add_run(flow_id)
+    for number in range(200):
+        system = flowservice.add_flow(f"Flow for datasetId = {number}", source=False)
+        flowservice.add_run(system, "success")
+
+    assert [run.run_id for run in hook.list_runs(flow_id=flow_id)] == [run_id]
+    assert hook.get_flow(flow_id).is_source
+
+
 # What is hidden or wrong
 
 
