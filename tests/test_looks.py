@@ -18,7 +18,9 @@ from airflow_provider_flowservice._looks import Looks, beat_of
 from airflow_provider_flowservice._waiting import WaitRules
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import FlowServiceApiError, FlowServiceConnectionError
+from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor
 from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
+from support import run_to_the_end
 
 
 @pytest.fixture
@@ -298,6 +300,35 @@ def test_a_look_that_is_never_answered_ends_with_the_wait():
     assert 85 <= seconds <= 100
 
 
+# What is counted
+
+
+def test_airflows_metrics_tell_what_waiting_costs(flowservice, add_runs, metrics):
+    run_ids = add_runs(150)
+    for run_id in run_ids:
+        flowservice.script(run_id, ["inProgress", "success"])
+    flowservice.fail(Fault("GET /runs", status=429, after=2))
+    flowservice.fail(Fault("GET /runs", status=503, after=2))
+
+    waits = [trigger(run_id, hook_params=None) for run_id in run_ids]
+    virtual_time.run(all_events(waits))
+
+    assert metrics["flowservice.looks"] == flowservice.count(method="GET")
+    assert metrics["flowservice.looked_at_runs"] >= 2 * 150
+    assert metrics["flowservice.throttles"] == 1
+    assert metrics["flowservice.look_errors"] == 1
+    assert metrics["flowservice.wait"] > 0
+
+
+def test_a_wait_in_a_worker_is_counted_alike(flowservice, add_runs, metrics):
+    (run_id,) = add_runs(1, "success")
+
+    run_to_the_end(DataflowRunSensor(task_id="wait", run_id=run_id))
+
+    assert metrics["flowservice.looks"] == metrics["flowservice.looked_at_runs"] == 1
+    assert metrics["flowservice.wait"] > 0
+
+
 # Nothing is left behind
 
 
@@ -348,9 +379,9 @@ def test_ten_thousand_waits_live_through_an_outage_and_throttles(flowservice, ad
     run_ids = add_runs(10_000)
 
     async def a_bad_night():
-        waits = [trigger(run_id, poll_interval=300, hook_params=None) for run_id in run_ids]
-        tasks = await start(waits, over=5)
-        await asyncio.sleep(60)
+        params = {"poll_interval": 300, "hook_params": None}
+        tasks = await start([trigger(run_id, **params) for run_id in run_ids], over=3)
+        await asyncio.sleep(7)
         flowservice.stop()
         await asyncio.sleep(900)
         flowservice.start()

@@ -456,7 +456,7 @@ def test_no_random_sequence_of_crashes_doubles_or_loses_a_run(
         play(rng, service, hook, clock, has_store, tally)
 
     with capsys.disabled():
-        print(  # noqa: T201  # the figure is what it is about
+        print(  # the figure is what it is about
             f"\n{'with' if has_store else 'without'} a store: {tally.sequences} sequences, "
             f"{tally.tries} tries, {tally.crashes.total()} crashes at {len(tally.crashes)} points, "
             f"{tally.stops} stops, {tally.retriggers} re-triggers: "
