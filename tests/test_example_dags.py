@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,14 +10,6 @@ import pytest
 FOLDER = Path(__file__).parent.parent / "example_dags"
 RETRIGGERS = {"retrigger_and_wait": 1, "retrigger_sensor_etl": 1, "retrigger_mapped": 3}
 """Example: number of runs it re-triggers."""
-
-
-@pytest.fixture(scope="session")
-def airflow_db():
-    """Make the metadata database in this session's AIRFLOW_HOME."""
-    migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
-    done = subprocess.run(migrate, capture_output=True, text=True, timeout=110, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 def load_dag(name):

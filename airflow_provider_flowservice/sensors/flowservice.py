@@ -6,24 +6,11 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice._compat import (
-    AirflowSensorTimeout,
-    BaseSensorOperator,
-    PokeReturnValue,
-    conf,
-)
+from airflow_provider_flowservice._compat import BaseSensorOperator, PokeReturnValue, conf
+from airflow_provider_flowservice._endings import under_flags
 from airflow_provider_flowservice._narration import Narrator
-from airflow_provider_flowservice._outcomes import conclude
-from airflow_provider_flowservice._tasks import (
-    deadline_of,
-    defer_timeout,
-    late_error_of,
-    log_run,
-    look_once,
-    read_again,
-    show_run,
-    url_of,
-)
+from airflow_provider_flowservice._outcomes import Terms
+from airflow_provider_flowservice._tasks import deadline_of, defer_timeout, finish, look_once
 from airflow_provider_flowservice._waiting import (
     MISSING_GRACE,
     PATIENCE,
@@ -37,6 +24,7 @@ from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Context, XComArg
+    from airflow_provider_flowservice._outcomes import Choice
     from airflow_provider_flowservice.runs import RunSummary
 
 
@@ -54,6 +42,12 @@ class DataflowRunSensor(BaseSensorOperator):
         effect then.
     :param patience: Seconds the service may give no answer before sight of the run counts as lost.
     :param missing_grace: Seconds during which a run the service does not show may still turn up.
+    :param on_partial: What a run that succeeds in part does to the task: ``fail``, ``skip``, or
+        ``accept`` for success with a warning.
+    :param on_empty: What a run that succeeds without any record does to it, likewise.
+    :param min_records: Fewest records that have to arrive for the task to succeed.
+    :param max_failed_records: Most records that may be rejected.
+    :param max_failed_share: Largest share of the records that may be rejected, from 0 to 1.
     :param hook_params: Further arguments for :class:`FlowServiceHook`.
     :return: The run's summary, see :class:`~airflow_provider_flowservice.runs.RunSummary`.
     """
@@ -70,6 +64,11 @@ class DataflowRunSensor(BaseSensorOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         patience: float = PATIENCE,
         missing_grace: float = MISSING_GRACE,
+        on_partial: Choice = "fail",
+        on_empty: Choice = "accept",
+        min_records: int = 0,
+        max_failed_records: int | None = None,
+        max_failed_share: float | None = None,
         hook_params: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -79,8 +78,14 @@ class DataflowRunSensor(BaseSensorOperator):
         self.deferrable = deferrable
         self.patience = patience
         self.missing_grace = missing_grace
+        self.on_partial = on_partial
+        self.on_empty = on_empty
+        self.min_records = min_records
+        self.max_failed_records = max_failed_records
+        self.max_failed_share = max_failed_share
         self.hook_params = hook_params
 
+    @under_flags
     def execute(self, context: Context) -> RunSummary:
         """Wait as configured: deferred, or by poking as Airflow's sensors do."""
         if self.deferrable:
@@ -106,6 +111,19 @@ class DataflowRunSensor(BaseSensorOperator):
         """Take up again where the trigger left off."""
         return self._finish(context, self._hook(), WaitResult.from_event(event))
 
+    @under_flags
+    def resume_execution(
+        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
+    ) -> RunSummary:
+        """Take up again where the trigger left off, or failed to."""
+        summary: RunSummary = super().resume_execution(next_method, next_kwargs, context)
+        return summary
+
+    @property
+    def terms(self) -> Terms:
+        """What the task asks of its run."""
+        return Terms.of(self, "sensor")
+
     def _hook(self) -> FlowServiceHook:
         return FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {})
 
@@ -130,12 +148,7 @@ class DataflowRunSensor(BaseSensorOperator):
 
     def _finish(self, context: Context, hook: FlowServiceHook, result: WaitResult) -> RunSummary:
         """End the task as the wait ended."""
-        run = read_again(hook, result)
-        if run is not None:
-            show_run(context, hook, run.flow_id, run.run_id)
-            log_run(self.log, run)
-        late_error = late_error_of(self.timeout, self.execution_timeout, AirflowSensorTimeout)
-        return conclude(result, url_of(hook, run), late_error).summary
+        return finish(self, self.terms, context, hook, result).summary
 
 
 class _PokedWait:
