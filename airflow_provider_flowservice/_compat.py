@@ -18,6 +18,8 @@ if TYPE_CHECKING:
         Connection,
         Context,
         PokeReturnValue,
+        RetryDecision,
+        RetryPolicy,
         XComArg,
     )
     from airflow.sdk.configuration import conf
@@ -83,6 +85,11 @@ else:
     except ImportError:  # before Airflow 3.3, which brought the task state store it is for
         NEVER_EXPIRE = None
 
+    try:
+        from airflow.sdk import RetryDecision, RetryPolicy
+    except ImportError:  # before Airflow 3.3, which brought retry policies
+        RetryDecision = RetryPolicy = None
+
 __all__ = [
     "NEVER_EXPIRE",
     "AirflowException",
@@ -98,6 +105,8 @@ __all__ = [
     "Connection",
     "Context",
     "PokeReturnValue",
+    "RetryDecision",
+    "RetryPolicy",
     "TaskDeferralTimeout",
     "XCom",
     "XComArg",

@@ -97,6 +97,9 @@ OPERATOR_ONLY: frozenset[End] = frozenset({"ineligible", "ambiguous"})
 # What says nothing about the run. `soft_fail` is for data that did not come, so it skips none of them.
 _ACCIDENTS: frozenset[End] = frozenset({"lost", "missing", "refused", "trouble"})
 
+# Another try would start a second run beside one that may go on, or not understand it either.
+_BESIDE: frozenset[End] = frozenset({"late", "lost", "unknown"})
+
 _ENDS_OF_ERRORS: tuple[tuple[type[BaseException], End], ...] = (
     (exceptions.DataflowRunNotRetriggerableError, "ineligible"),
     (exceptions.RetriggerAmbiguousError, "ambiguous"),
@@ -122,7 +125,8 @@ class Terms:
     :param max_failed_share: Largest share of the records read that may be rejected, from 0 to 1.
     :param soft_fail: Whether a sensor skips where the data did not come.
     :param never_fail: Whether a sensor skips where it would fail.
-    :param has_retry_policy: Whether the task has a retry policy, which decides what is retried.
+    :param has_retry_policy: Whether the task has a retry policy. An operator leaves it to that what
+        is retried; for a sensor, another try would see the same run in the same state.
     """
 
     task: Task
@@ -169,7 +173,8 @@ def verdict(end: End, terms: Terms) -> Verdict:
     if terms.never_fail or (terms.soft_fail and end not in _ACCIDENTS):
         return "skipped"
     # Airflow does not ask the policy about an error that forbids a retry.
-    return _AGAIN if found == _FINAL and terms.has_retry_policy else found
+    leaves_it = terms.has_retry_policy and terms.task != "sensor" and end not in _BESIDE
+    return _AGAIN if found == _FINAL and leaves_it else found
 
 
 def end_of(result: WaitResult, terms: Terms, is_airflows_limit: bool) -> End:

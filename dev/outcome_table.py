@@ -53,8 +53,9 @@ table holds for every way of waiting: in the worker and deferred, and for the se
 - **failed**: Airflow retries while `retries` are left. It is said only where another try can help: that
   of the operator goes on with the run it has started, or re-triggers that one again if it has failed.
 - **failed for good**: Airflow does not retry (`AirflowFailException`), since another try would meet the
-  same. The error keeps its class, such as `DataflowRunFailedError`. With a `retry_policy` (Airflow 3.3)
-  such a task just fails, and the policy decides.
+  same. The error keeps its class, such as `DataflowRunFailedError`. An operator that has a `retry_policy`
+  (Airflow 3.3) just fails instead, and the policy decides, unless a second run could start beside one
+  that goes on.
 - **timed out**: `AirflowTaskTimeout`; Airflow retries, since `execution_timeout` limits each try.
 - **timed out for good**: `AirflowSensorTimeout`; a sensor's `timeout` counts over all tries.
 """

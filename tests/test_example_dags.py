@@ -6,9 +6,15 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from airflow import __version__ as airflow_version
 
 FOLDER = Path(__file__).parent.parent / "example_dags"
-RETRIGGERS = {"retrigger_and_wait": 1, "retrigger_sensor_etl": 1, "retrigger_mapped": 3}
+RETRIGGERS = {
+    "retrigger_and_wait": 1,
+    "retrigger_mapped": 3,
+    "retrigger_retry_policy": 1,
+    "retrigger_sensor_etl": 1,
+}
 """Example: number of runs it re-triggers."""
 
 
@@ -26,7 +32,11 @@ def test_every_example_is_run_here():
 @pytest.mark.usefixtures("airflow_db")
 @pytest.mark.parametrize("name", RETRIGGERS)
 def test_an_example_runs_to_success(seeded_flowservice, name):
-    dag_run = load_dag(name).test()
+    dag = load_dag(name)
+    if dag is None:
+        pytest.skip(f"{name} needs a newer Airflow than {airflow_version}")
+
+    dag_run = dag.test()
 
     states = {ti.task_id: str(ti.state) for ti in dag_run.get_task_instances()}
     assert set(states.values()) == {"success"}, states

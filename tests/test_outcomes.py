@@ -265,15 +265,24 @@ def test_a_success_that_is_none_is_a_warning_in_the_log(flowservice, end, logged
     assert "warn" in line.lower()
 
 
-def test_with_a_retry_policy_nothing_is_failed_for_good():
-    terms = Terms("operator", has_retry_policy=True)
+def test_an_operator_leaves_it_to_its_retry_policy_what_is_retried():
+    with_policy = Terms("operator, durable=False", has_retry_policy=True)
 
-    assert {verdict(end, terms) for end in TABLE} == {
-        "success",
-        "success with a warning",
-        "failed",
-        "timed out",
-    }
+    for_good = {end for end in TABLE if verdict(end, with_policy) == "failed for good"}
+
+    assert for_good == {
+        "late",
+        "lost",
+        "unknown",
+    }  # where a second run would start beside the first
+
+
+def test_a_sensor_fails_for_good_in_spite_of_a_retry_policy():
+    terms = Terms("sensor", has_retry_policy=True)
+
+    assert [verdict(end, terms) for end in TABLE] == [
+        verdict(end, Terms("sensor")) for end in TABLE
+    ]
 
 
 @pytest.mark.parametrize(
