@@ -23,12 +23,15 @@ if TYPE_CHECKING:
         Connection,
         Context,
         PokeReturnValue,
+        RetryDecision,
+        RetryPolicy,
         XComArg,
     )
     from airflow.sdk.configuration import conf
     from airflow.sdk.exceptions import (
         AirflowException,
         AirflowFailException,
+        AirflowRescheduleException,
         AirflowSensorTimeout,
         AirflowSkipException,
         AirflowTaskTimeout,
@@ -64,6 +67,7 @@ else:
         from airflow.sdk.exceptions import (
             AirflowException,
             AirflowFailException,
+            AirflowRescheduleException,
             AirflowSensorTimeout,
             AirflowSkipException,
             AirflowTaskTimeout,
@@ -75,6 +79,7 @@ else:
         from airflow.exceptions import (
             AirflowException,
             AirflowFailException,
+            AirflowRescheduleException,
             AirflowSensorTimeout,
             AirflowSkipException,
             AirflowTaskTimeout,
@@ -94,12 +99,18 @@ else:
         NEVER_EXPIRE = None
         RENDERS_TRIGGERS = False
 
+    try:
+        from airflow.sdk import RetryDecision, RetryPolicy
+    except ImportError:  # before Airflow 3.3, which brought retry policies
+        RetryDecision = RetryPolicy = None
+
 __all__ = [
     "NEVER_EXPIRE",
     "RENDERS_TRIGGERS",
     "TIMES_DEFERRED_TASKS",
     "AirflowException",
     "AirflowFailException",
+    "AirflowRescheduleException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
     "AirflowTaskTimeout",
@@ -110,6 +121,8 @@ __all__ = [
     "Connection",
     "Context",
     "PokeReturnValue",
+    "RetryDecision",
+    "RetryPolicy",
     "Stats",
     "TaskDeferralTimeout",
     "XCom",

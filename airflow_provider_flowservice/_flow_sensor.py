@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice._compat import (
     AirflowSensorTimeout,
+    AirflowTaskTimeout,
     BaseSensorOperator,
     PokeReturnValue,
     conf,
 )
+from airflow_provider_flowservice._endings import under_flags
 from airflow_provider_flowservice._flow_wait import conclude, label_of, look_for_success
 from airflow_provider_flowservice._narration import Narrator
+from airflow_provider_flowservice._outcomes import Terms
 from airflow_provider_flowservice._selection import epoch_milliseconds
 from airflow_provider_flowservice._tasks import (
     deadline_of,
     defer_timeout,
-    late_error_of,
-    log_run,
+    is_airflows_limit,
+    log_end,
     show_run,
 )
 from airflow_provider_flowservice._waiting import PATIENCE, Sight, WaitResult, WaitRules, judge
@@ -76,6 +79,7 @@ class DataflowSensor(BaseSensorOperator):
         self.patience = patience
         self.hook_params = hook_params
 
+    @under_flags
     def execute(self, context: Context) -> RunSummary:
         """Wait as configured: deferred, or by poking as Airflow's sensors do."""
         # Also where it is not needed yet: a time that is none is an error before any request.
@@ -103,6 +107,19 @@ class DataflowSensor(BaseSensorOperator):
         """Take up again where the trigger left off."""
         return self._finish(context, self._hook(), WaitResult.from_event(event))
 
+    @under_flags
+    def resume_execution(
+        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
+    ) -> RunSummary:
+        """Take up again where the trigger left off, or failed to."""
+        summary: RunSummary = super().resume_execution(next_method, next_kwargs, context)
+        return summary
+
+    @property
+    def terms(self) -> Terms:
+        """What the task asks for."""
+        return Terms.of(self, "sensor")
+
     def _hook(self) -> FlowServiceHook:
         return FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {})
 
@@ -129,16 +146,17 @@ class DataflowSensor(BaseSensorOperator):
         """End the task as the wait ended."""
         if result.kind == "late":
             self._log_newest(hook)
-        late_error = late_error_of(self.timeout, self.execution_timeout, AirflowSensorTimeout)
+        is_airflows = is_airflows_limit(self.timeout, self.execution_timeout)
+        late_error = AirflowTaskTimeout if is_airflows else AirflowSensorTimeout
         run = conclude(result, self.flow_id, str(self.completed_after), late_error)
         show_run(context, hook, run.flow_id, run.run_id)
-        log_run(self.log, run)
+        log_end(self.log, run, run.digest, is_fine=run.is_successful)
         return run.summary
 
     def _log_newest(self, hook: FlowServiceHook) -> None:
         """Say what the flow has come to instead."""
         try:
             for run in hook.list_runs(flow_id=self.flow_id, limit=1):
-                log_run(self.log, run)
+                log_end(self.log, run, run.digest, is_fine=run.is_successful)
         except FlowServiceError as error:
             self.log.warning("Cannot read the newest run of flow %s: %s", self.flow_id, error)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_flowservice._json import count, line, mapping, mappings
+
+HOPELESS_CODES = (
+    "ACTIVATION_BATCH-",  # of a destination, whose runs cannot be re-triggered
+    "CONNECTOR-2001-",  # the data could not be parsed, validated or transformed
+    "INGEST-",  # the lake rejected the data
+    "MAPPER-",  # the mapping does not fit the data
+)
+"""How error codes begin that no re-trigger mends: it loads the same data with the same mapping."""
 
 _LONGEST_DETAIL = 4000
 
@@ -28,6 +36,18 @@ class RunError:
     def __str__(self) -> str:
         number = "" if self.records is None else f" ({self.records} records)"
         return f"{self.code}: {self.message}{number}"
+
+
+def are_hopeless(codes: Collection[str], hopeless: tuple[str, ...] = HOPELESS_CODES) -> bool:
+    """
+    Return whether no re-trigger mends a run that shows these error codes.
+
+    One code that may pass is enough to try again: a cause such as missing files comes together
+    with a code that says no more than that the processing failed.
+
+    :param hopeless: How the codes begin that no re-trigger mends.
+    """
+    return bool(codes) and all(code.startswith(hopeless) for code in codes)
 
 
 def activities(item: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_flowservice._compat import TIMES_DEFERRED_TASKS, AirflowTaskTimeout
 from airflow_provider_flowservice._eligibility import judge
+from airflow_provider_flowservice._endings import ending, explain
 from airflow_provider_flowservice._look import count_wait, look_once
 from airflow_provider_flowservice._narration import Narrator
-from airflow_provider_flowservice._outcomes import conclude
+from airflow_provider_flowservice._outcomes import Terms, end_of, verdict
 from airflow_provider_flowservice._waiting import (
     Seen,
     WaitResult,
@@ -78,11 +81,7 @@ def check_eligible(hook: FlowServiceHook, log: Any, run: DataflowRun) -> None:
 def wait_in_worker(
     hook: FlowServiceHook, run_id: str, rules: WaitRules, log: Any, first_look: float = 0.0
 ) -> WaitResult:
-    """
-    Wait for a run in this process, as a trigger would.
-
-    :raises AirflowTaskTimeout: Airflow's own limit has passed.
-    """
+    """Wait for a run in this process, as a trigger would, until Airflow's own limit at the latest."""
     narrator = Narrator(log, run_id)
     last_run: DataflowRun | None = None
     began_at = time.monotonic()
@@ -97,15 +96,10 @@ def wait_in_worker(
     try:
         return wait_blocking(wait_flow(run_id, rules, first_look), look)
     except AirflowTaskTimeout:
-        raise_late(hook, run_id, last_run)
+        # Whoever ends the task by this result says more than Airflow does.
+        return WaitResult("overdue", run_id, last_run)
     finally:
         count_wait(time.monotonic() - began_at)
-
-
-def raise_late(hook: FlowServiceHook, run_id: str, last_run: DataflowRun | None) -> NoReturn:
-    """Say more than Airflow does when its limit ends a task."""
-    conclude(WaitResult("late", run_id, last_run), url_of(hook, last_run), AirflowTaskTimeout)
-    raise AssertionError("unreachable")
 
 
 def deadline_of(
@@ -151,28 +145,44 @@ def defer_margin(poll_interval: float) -> float:
     return max(60.0, 2 * poll_interval)
 
 
-def late_error_of(
-    timeout: float | None, execution_timeout: timedelta | None, own: type[BaseException]
-) -> type[BaseException]:
-    """Return what a passed deadline raises: Airflow's own error if Airflow's limit was the shorter."""
+def finish(
+    task: Any, terms: Terms, context: Context, hook: FlowServiceHook, result: WaitResult
+) -> DataflowRun:
+    """
+    End the task as the wait ended, and leave what is known of the run where people look for it.
+
+    :param task: The operator or sensor.
+    :param terms: What it asks of its run.
+    :return: The run, if the task succeeds; otherwise what ends the task is raised.
+    """
+    result = _read_again(hook, result)
+    run, url = result.run, ""
+    if run is not None:
+        url = f" See {show_run(context, hook, run.flow_id, run.run_id)}"
+        context["ti"].xcom_push(key=SUMMARY_KEY, value=dict(run.summary))
+    end = end_of(result, terms, is_airflows_limit(task.timeout, task.execution_timeout))
+    how = verdict(end, terms)
+    message = explain(end, result, terms)
+    log_end(task.log, run, message, is_fine=how == "success")
+    if error := ending(end, how, f"{message}{url}", run):
+        raise error
+    return cast("DataflowRun", run)
+
+
+def is_airflows_limit(timeout: float | None, execution_timeout: timedelta | None) -> bool:
+    """Return whether a passed deadline is the one that Airflow sets the task."""
     if execution_timeout is None:
-        return own
-    shorter = timeout is None or execution_timeout.total_seconds() <= timeout
-    return AirflowTaskTimeout if shorter else own
+        return False
+    return timeout is None or execution_timeout.total_seconds() <= timeout
 
 
-def read_again(hook: FlowServiceHook, result: WaitResult) -> DataflowRun | None:
+def _read_again(hook: FlowServiceHook, result: WaitResult) -> WaitResult:
     """Read an unsuccessful run once more if all its errors are not at hand, as after a deferral."""
     run = result.run
     if run is None or not run.is_terminal or run.is_successful or run.details:
-        return run
+        return result
     seen = look_once(hook, run.run_id)
-    return run if isinstance(seen, FlowServiceError) else seen
-
-
-def url_of(hook: FlowServiceHook, run: DataflowRun | None) -> str | None:
-    """Return the address of a run in the user interface, if the run was seen."""
-    return hook.get_run_url(run.flow_id, run.run_id) if run else None
+    return result if isinstance(seen, FlowServiceError) else replace(result, run=seen)
 
 
 def show_run(context: Context, hook: FlowServiceHook, flow_id: str, run_id: str) -> str:
@@ -182,12 +192,11 @@ def show_run(context: Context, hook: FlowServiceHook, flow_id: str, run_id: str)
     return url
 
 
-def log_run(log: Any, run: DataflowRun) -> None:
-    """Write to the task's log how the run ended, with all its errors."""
-    if run.is_successful and not run.errors:
-        log.info("%s", run.digest)
+def log_end(log: Any, run: DataflowRun | None, message: str, *, is_fine: bool) -> None:
+    """Write to the task's log how the wait ended, with all errors of the run."""
+    log.log(logging.INFO if is_fine else logging.WARNING, "%s", message)
+    if run is None:
         return
-    log.warning("%s", run.digest)
     for error in run.errors[:_MOST_ERRORS]:
         log.warning("Dataflow run %s: %s", run.run_id, error)
     if (more := len(run.errors) - _MOST_ERRORS) > 0:

@@ -15,8 +15,14 @@ Errors raised by this package.
   * ``DataflowRunNotRetriggerableError``: the run cannot be re-triggered
   * ``RetriggerAmbiguousError``: it cannot be told whether the re-trigger took effect
   * ``DataflowRunFailedError``: the run ended, and not in success
+
+    * ``DataflowRunIncompleteError``: the run loaded less than the task asks for
+
   * ``DataflowRunTimeoutError``: the run had not ended when its deadline passed
   * ``DataflowRunLostError``: the service could not be asked for too long
+
+Where another try of the task cannot help, operator and sensor raise the error as one that is an
+``AirflowFailException`` as well, so that Airflow does not retry.
 
 A wrong argument or connection field is a ``ValueError``, raised before any request.
 """
@@ -119,7 +125,20 @@ class RetriggerAmbiguousError(FlowServiceError):
 
 
 class DataflowRunFailedError(FlowServiceError):
-    """The run ended, and not in success."""
+    """
+    The run ended, and not in success.
+
+    :param message: Which run, how it ended, and why.
+    :param codes: Codes of the errors the run shows, such as ``CONNECTOR-1001-500``.
+    """
+
+    def __init__(self, message: str, codes: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.codes = codes
+
+
+class DataflowRunIncompleteError(DataflowRunFailedError):
+    """The run succeeded, perhaps in part, and loaded less than the task asks for."""
 
 
 class DataflowRunTimeoutError(FlowServiceError):

@@ -158,6 +158,11 @@ class DataflowRun:
         return 0 if self.input_records == 0 else self.output_records
 
     @property
+    def error_codes(self) -> tuple[str, ...]:
+        """Codes of all errors it shows, most telling first."""
+        return tuple(error.code for error in self.errors)
+
+    @property
     def summary(self) -> RunSummary:
         """The run for XCom and trigger events."""
         error = self.errors[0] if self.errors else None

@@ -10,11 +10,16 @@ from typing import Any
 
 from airflow.exceptions import TaskDeferred
 
+from airflow_provider_flowservice._compat import AirflowRescheduleException
 from secret_scan import look_at
 
 
 class TaskInstance:
     """As much of a task instance as the operators use."""
+
+    dag_id = "dag"
+    task_id = "task"
+    run_id = "run"
 
     def __init__(self, try_number: int = 1, max_tries: int = 0, map_index: int = -1) -> None:
         self.try_number = try_number
@@ -49,12 +54,23 @@ def context(**values: Any) -> dict[str, Any]:
 def run_to_the_end(operator: Any, task_context: dict[str, Any] | None = None) -> Any:
     """Run an operator until it returns or raises, whichever way it waits."""
     task_context = task_context if task_context is not None else context()
+    while True:
+        try:
+            return operator.execute(task_context)
+        except TaskDeferred as deferred:
+            return _resume(operator, deferred, task_context)
+        except AirflowRescheduleException:
+            ti = task_context["ti"]
+            ti.first_reschedule_date = ti.first_reschedule_date or datetime.now(timezone.utc)
+
+
+def _resume(operator: Any, deferred: TaskDeferred, task_context: dict[str, Any]) -> Any:
+    kwargs = deferred.kwargs or {}
     try:
-        return operator.execute(task_context)
-    except TaskDeferred as deferred:
-        event = fire(deferred.trigger)
-        kwargs = {**(deferred.kwargs or {}), "event": event}
-        return operator.resume_execution(deferred.method_name, kwargs, task_context)
+        kwargs = {**kwargs, "event": fire(deferred.trigger)}
+    except Exception as error:  # noqa: BLE001  # whatever ends a trigger fails the task, as Airflow has it
+        kwargs, deferred.method_name = {"error": f"Trigger failure: {error}"}, "__fail__"
+    return operator.resume_execution(deferred.method_name, kwargs, task_context)
 
 
 def fire(trigger: Any) -> Any:

@@ -14,6 +14,7 @@ RETRIGGERS = {
     "nightly_repair": 1,
     "retrigger_and_wait": 1,
     "retrigger_mapped": 3,
+    "retrigger_retry_policy": 1,
     "retrigger_sensor_etl": 1,
 }
 """Example: number of runs it re-triggers."""
@@ -49,7 +50,11 @@ def test_an_example_for_newer_airflows_loads_on_all(name):
 @pytest.mark.usefixtures("airflow_db")
 @pytest.mark.parametrize("name", RETRIGGERS)
 def test_an_example_runs_to_success(seeded_flowservice, name):
-    dag_run = load_dag(name).test()
+    dag = load_dag(name)
+    if dag is None:
+        pytest.skip(f"{name} needs a newer Airflow than {airflow_version}")
+
+    dag_run = dag.test()
 
     states = {ti.task_id: str(ti.state) for ti in dag_run.get_task_instances()}
     assert set(states.values()) == {"success"}, states

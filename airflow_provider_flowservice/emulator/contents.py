@@ -69,7 +69,8 @@ class Contents(Knobs):
         :param records: Records read; by default 100 if it succeeded.
         :param failed_records: Records rejected, out of those read.
         :param error: Code and message of the error, if it failed. With a code that starts with
-            ``CONNECTOR-2`` it failed while processing, and its JSON has no end and no sizes.
+            ``CONNECTOR-2``, ``INGEST-`` or ``MAPPER-`` it failed while processing, and its JSON has
+            no end and no sizes.
         :param window: Start and end of the data it covers, in milliseconds since the epoch.
         :param overrides: Top-level fields of its JSON to replace; ``...`` takes a field away.
         """

@@ -16,6 +16,15 @@ _COPY_CAUSE = {
     "message": "A connection attempt failed because the connected party did not respond.",
 }
 _PROMOTION_ERROR_PREFIX = "CONNECTOR-2"
+_PROMOTION_CAUSE = {
+    "code": "133",
+    "message": "We are unable to locate any files uploaded for this batch.",
+}
+_PROMOTION_ERROR = (
+    "CONNECTOR-2001-500",
+    "Error in processing (parsing, validation or transformation) the copied data.",
+)
+_DATA_ERROR_PREFIXES = ("INGEST-", "MAPPER-")
 _BYTES_PER_RECORD = 240
 
 
@@ -108,7 +117,10 @@ def _failed(flow: Flow, facts: Facts) -> JSON:
         return _destination_failed(facts)
     code, _ = facts.error or _COPY_ERROR
     if code.startswith(_PROMOTION_ERROR_PREFIX):
-        return _promotion_failed(flow, facts)
+        return _promotion_failed(flow, facts, facts.error or _COPY_ERROR, _PROMOTION_CAUSE)
+    if facts.error and code.startswith(_DATA_ERROR_PREFIXES):
+        cause = dict(zip(("code", "message"), facts.error, strict=True))
+        return _promotion_failed(flow, facts, _PROMOTION_ERROR, cause)
     return _copy_failed(facts)
 
 
@@ -142,11 +154,10 @@ def _copy_failed(facts: Facts) -> JSON:
     return {"metrics": metrics, "activities": [activity]}
 
 
-def _promotion_failed(flow: Flow, facts: Facts) -> JSON:
+def _promotion_failed(flow: Flow, facts: Facts, error: tuple[str, str], cause: JSON) -> JSON:
     # Such a run has no end, and -1 for all it could not count.
-    code, message = facts.error or _COPY_ERROR
+    code, message = error
     errors = [{"code": code, "message": message}]
-    cause = {"code": "133", "message": "We are unable to locate any files uploaded for this batch."}
     activity = {
         "id": PROMOTION_ACTIVITY,
         "name": "Promotion Activity",

@@ -7,47 +7,36 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_flowservice._bulk_operator import RetriggerDataflowRunsOperator
-from airflow_provider_flowservice._compat import (
-    AirflowSkipException,
-    BaseOperator,
-    conf,
-)
+from airflow_provider_flowservice._compat import BaseOperator, conf
 from airflow_provider_flowservice._durable import Try
+from airflow_provider_flowservice._endings import ended_by
 from airflow_provider_flowservice._list_operator import ListDataflowRunsOperator
-from airflow_provider_flowservice._outcomes import conclude
-from airflow_provider_flowservice._retrigger import (
-    SETTLE_TIME,
-    Retrigger,
-    Retriggered,
-)
+from airflow_provider_flowservice._outcomes import Terms
+from airflow_provider_flowservice._retrigger import SETTLE_TIME, Retrigger, Retriggered
 from airflow_provider_flowservice._search import check_adopted
 from airflow_provider_flowservice._task_store import TaskStore
 from airflow_provider_flowservice._tasks import (
     ATTEMPTS_KEY,
-    SUMMARY_KEY,
     began_at,
     check_eligible,
     claimed_by_siblings,
     deadline_of,
     defer_timeout,
+    finish,
     is_mapped,
-    late_error_of,
-    log_run,
-    read_again,
     show_run,
-    url_of,
     wait_in_worker,
 )
 from airflow_provider_flowservice._waiting import PATIENCE, POLL_INTERVAL, WaitResult, WaitRules
 from airflow_provider_flowservice.exceptions import (
-    DataflowRunNotRetriggerableError,
-    DataflowRunTimeoutError,
+    FlowServiceError,
 )
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Context, XComArg
+    from airflow_provider_flowservice._outcomes import Choice
 
 __all__ = [
     "ListDataflowRunsOperator",
@@ -82,6 +71,12 @@ class RetriggerDataflowRunOperator(BaseOperator):
         what became of an earlier request. (templated)
     :param on_ineligible: What to do with a run that cannot be re-triggered: ``fail`` or ``skip``
         the task.
+    :param on_partial: What a new run that succeeds in part does to the task: ``fail``, ``skip``, or
+        ``accept`` for success with a warning.
+    :param on_empty: What a new run that succeeds without any record does to it, likewise.
+    :param min_records: Fewest records that have to arrive for the task to succeed.
+    :param max_failed_records: Most records that may be rejected.
+    :param max_failed_share: Largest share of the records that may be rejected, from 0 to 1.
     :param hook_params: Further arguments for :class:`FlowServiceHook`.
     :return: ID of the new run.
     """
@@ -107,6 +102,11 @@ class RetriggerDataflowRunOperator(BaseOperator):
         settle_time: float = SETTLE_TIME,
         adopt_run_id: str | None = None,
         on_ineligible: Literal["fail", "skip"] = "fail",
+        on_partial: Choice = "fail",
+        on_empty: Choice = "accept",
+        min_records: int = 0,
+        max_failed_records: int | None = None,
+        max_failed_share: float | None = None,
         hook_params: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -122,6 +122,11 @@ class RetriggerDataflowRunOperator(BaseOperator):
         self.settle_time = settle_time
         self.adopt_run_id = adopt_run_id
         self.on_ineligible = on_ineligible
+        self.on_partial = on_partial
+        self.on_empty = on_empty
+        self.min_records = min_records
+        self.max_failed_records = max_failed_records
+        self.max_failed_share = max_failed_share
         self.hook_params = hook_params
 
     def execute(self, context: Context) -> str:
@@ -129,20 +134,19 @@ class RetriggerDataflowRunOperator(BaseOperator):
         hook = self._hook()
         try:
             new_run = self._retrigger(context, hook)
-        except DataflowRunNotRetriggerableError as error:
-            if self.on_ineligible == "skip":
-                raise AirflowSkipException(str(error)) from error
-            raise
+        except FlowServiceError as error:
+            raise ended_by(error, self.terms) from error.__cause__
         self._show(context, hook, new_run)
-        if new_run.has_ended or not self.wait_for_completion:
+        if not self.wait_for_completion:
             return new_run.run_id
         deadline = deadline_of(
             context, self.timeout, self.execution_timeout, deferred=self.deferrable
         )
-        if self.deferrable:
+        if self.deferrable and not new_run.has_ended:
             self._defer(new_run, deadline)
         rules = WaitRules(self.poll_interval, deadline, self.patience)
-        result = wait_in_worker(hook, new_run.run_id, rules, self.log, self._first_look)
+        first_look = 0.0 if new_run.has_ended else self._first_look
+        result = wait_in_worker(hook, new_run.run_id, rules, self.log, first_look)
         check_adopted(hook, result.run, new_run.window)
         return self._finish(context, hook, result)
 
@@ -164,6 +168,11 @@ class RetriggerDataflowRunOperator(BaseOperator):
             self.log.warning(
                 "The task was killed. Dataflow run %s goes on: %s", self._new_run_id, self._run_url
             )
+
+    @property
+    def terms(self) -> Terms:
+        """What the task asks of its run."""
+        return Terms.of(self, "operator" if self.durable else "operator, durable=False")
 
     def _hook(self) -> FlowServiceHook:
         return FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {})
@@ -225,9 +234,4 @@ class RetriggerDataflowRunOperator(BaseOperator):
 
     def _finish(self, context: Context, hook: FlowServiceHook, result: WaitResult) -> str:
         """End the task as the wait ended."""
-        run = read_again(hook, result)
-        if run is not None:
-            context["ti"].xcom_push(key=SUMMARY_KEY, value=dict(run.summary))
-            log_run(self.log, run)
-        late_error = late_error_of(self.timeout, self.execution_timeout, DataflowRunTimeoutError)
-        return conclude(result, url_of(hook, run), late_error).run_id
+        return finish(self, self.terms, context, hook, result).run_id

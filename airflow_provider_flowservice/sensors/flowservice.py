@@ -10,27 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice._compat import (
     RENDERS_TRIGGERS,
-    AirflowSensorTimeout,
     AirflowTaskTimeout,
     BaseSensorOperator,
     PokeReturnValue,
     conf,
 )
+from airflow_provider_flowservice._endings import under_flags
 from airflow_provider_flowservice._flow_sensor import DataflowSensor
 from airflow_provider_flowservice._look import count_wait, look_once
 from airflow_provider_flowservice._narration import Narrator
-from airflow_provider_flowservice._outcomes import conclude
+from airflow_provider_flowservice._outcomes import Terms
 from airflow_provider_flowservice._tasks import (
     deadline_of,
     defer_margin,
     defer_timeout,
-    late_error_of,
-    log_run,
-    raise_late,
-    read_again,
+    finish,
     room_to_resume,
-    show_run,
-    url_of,
 )
 from airflow_provider_flowservice._waiting import (
     MISSING_GRACE,
@@ -47,6 +42,7 @@ if TYPE_CHECKING:
     from airflow.triggers.base import StartTriggerArgs
 
     from airflow_provider_flowservice._compat import Context, XComArg
+    from airflow_provider_flowservice._outcomes import Choice
     from airflow_provider_flowservice.runs import DataflowRun, RunSummary
 
 __all__ = ["DataflowRunSensor", "DataflowSensor"]
@@ -68,6 +64,12 @@ class DataflowRunSensor(BaseSensorOperator):
         begins in a worker and is deferred.
     :param patience: Seconds the service may give no answer before sight of the run counts as lost.
     :param missing_grace: Seconds during which a run the service does not show may still turn up.
+    :param on_partial: What a run that succeeds in part does to the task: ``fail``, ``skip``, or
+        ``accept`` for success with a warning.
+    :param on_empty: What a run that succeeds without any record does to it, likewise.
+    :param min_records: Fewest records that have to arrive for the task to succeed.
+    :param max_failed_records: Most records that may be rejected.
+    :param max_failed_share: Largest share of the records that may be rejected, from 0 to 1.
     :param hook_params: Further arguments for :class:`FlowServiceHook`.
     :return: The run's summary, see :class:`~airflow_provider_flowservice.runs.RunSummary`.
     """
@@ -85,6 +87,11 @@ class DataflowRunSensor(BaseSensorOperator):
         start_from_trigger: bool = False,
         patience: float = PATIENCE,
         missing_grace: float = MISSING_GRACE,
+        on_partial: Choice = "fail",
+        on_empty: Choice = "accept",
+        min_records: int = 0,
+        max_failed_records: int | None = None,
+        max_failed_share: float | None = None,
         hook_params: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -94,6 +101,11 @@ class DataflowRunSensor(BaseSensorOperator):
         self.deferrable = deferrable or start_from_trigger
         self.patience = patience
         self.missing_grace = missing_grace
+        self.on_partial = on_partial
+        self.on_empty = on_empty
+        self.min_records = min_records
+        self.max_failed_records = max_failed_records
+        self.max_failed_share = max_failed_share
         self.hook_params = hook_params
         self.start_from_trigger = start_from_trigger and RENDERS_TRIGGERS
         if self.start_from_trigger:
@@ -107,6 +119,7 @@ class DataflowRunSensor(BaseSensorOperator):
                 stacklevel=2,
             )
 
+    @under_flags
     def execute(self, context: Context) -> RunSummary:
         """Wait as configured: deferred, or by poking as Airflow's sensors do."""
         if self.deferrable:
@@ -122,7 +135,9 @@ class DataflowRunSensor(BaseSensorOperator):
         except AirflowTaskTimeout:
             if self._wait.result:
                 raise
-            raise_late(self._wait.hook, self.run_id, self._wait.last_run)
+            # Says more than Airflow does.
+            overdue = WaitResult("overdue", self.run_id, self._wait.last_run)
+            return self._finish(context, self._wait.hook, overdue)
         finally:
             if self._wait.result:
                 count_wait(time.time() - began_at)
@@ -142,6 +157,19 @@ class DataflowRunSensor(BaseSensorOperator):
     def execute_complete(self, context: Context, event: dict[str, Any]) -> RunSummary:
         """Take up again where the trigger left off."""
         return self._finish(context, self._hook(), WaitResult.from_event(event))
+
+    @under_flags
+    def resume_execution(
+        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
+    ) -> RunSummary:
+        """Take up again where the trigger left off, or failed to."""
+        summary: RunSummary = super().resume_execution(next_method, next_kwargs, context)
+        return summary
+
+    @property
+    def terms(self) -> Terms:
+        """What the task asks of its run."""
+        return Terms.of(self, "sensor")
 
     def _hook(self) -> FlowServiceHook:
         return FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {})
@@ -201,12 +229,7 @@ class DataflowRunSensor(BaseSensorOperator):
 
     def _finish(self, context: Context, hook: FlowServiceHook, result: WaitResult) -> RunSummary:
         """End the task as the wait ended."""
-        run = read_again(hook, result)
-        if run is not None:
-            show_run(context, hook, run.flow_id, run.run_id)
-            log_run(self.log, run)
-        late_error = late_error_of(self.timeout, self.execution_timeout, AirflowSensorTimeout)
-        return conclude(result, url_of(hook, run), late_error).summary
+        return finish(self, self.terms, context, hook, result).summary
 
 
 class _PokedWait:

@@ -1,0 +1,60 @@
+"""
+The same errors for when another try of the task cannot help: Airflow does not retry after them.
+
+They keep the name of the error they stand for, since that is what the log shows.
+"""
+
+from __future__ import annotations
+
+from airflow_provider_flowservice import exceptions
+from airflow_provider_flowservice._compat import AirflowFailException
+
+
+class DataflowRunFailedError(exceptions.DataflowRunFailedError, AirflowFailException):
+    """The run ended, and not in success; another try would not change that."""
+
+
+class DataflowRunIncompleteError(exceptions.DataflowRunIncompleteError, AirflowFailException):
+    """The run loaded less than the task asks for; another try would load no more."""
+
+
+class DataflowRunLostError(exceptions.DataflowRunLostError, AirflowFailException):
+    """The run was lost sight of; another try would start a second one beside it."""
+
+
+class DataflowRunNotRetriggerableError(
+    exceptions.DataflowRunNotRetriggerableError, AirflowFailException
+):
+    """The run cannot be re-triggered; neither can it in a minute."""
+
+
+class DataflowRunTimeoutError(exceptions.DataflowRunTimeoutError, AirflowFailException):
+    """The run had not ended in time; another try would not find out more."""
+
+
+class FlowServiceAuthError(exceptions.FlowServiceAuthError, AirflowFailException):
+    """The credentials were refused; somebody has to mend them."""
+
+
+class FlowServiceNotFoundError(exceptions.FlowServiceNotFoundError, AirflowFailException):
+    """There is no such resource; somebody has to look at the ID and the sandbox."""
+
+
+_FINAL: dict[type[exceptions.FlowServiceError], type[exceptions.FlowServiceError]] = {
+    exceptions.DataflowRunFailedError: DataflowRunFailedError,
+    exceptions.DataflowRunIncompleteError: DataflowRunIncompleteError,
+    exceptions.DataflowRunLostError: DataflowRunLostError,
+    exceptions.DataflowRunNotRetriggerableError: DataflowRunNotRetriggerableError,
+    exceptions.DataflowRunTimeoutError: DataflowRunTimeoutError,
+    exceptions.FlowServiceAuthError: FlowServiceAuthError,
+    exceptions.FlowServiceNotFoundError: FlowServiceNotFoundError,
+}
+
+
+def for_good(error: exceptions.FlowServiceError) -> exceptions.FlowServiceError:
+    """Return the error as one after which Airflow does not retry."""
+    if isinstance(error, AirflowFailException):
+        return error
+    final = _FINAL[type(error)](*error.args)
+    vars(final).update(vars(error))
+    return final

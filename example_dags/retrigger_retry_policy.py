@@ -1,0 +1,35 @@
+"""Re-trigger a dataflow run with retries that know when another try can help (Airflow 3.3 and newer)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from airflow import DAG
+
+from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
+
+try:
+    from airflow_provider_flowservice.retry_policy import FlowServiceRetryPolicy
+except ImportError:  # before Airflow 3.3: there is no such DAG
+    dag = None
+else:
+    with DAG(
+        "example_flowservice_retry_policy",
+        description="Retry a re-trigger only where that can help, and when the service asks for it.",
+        start_date=datetime(2026, 1, 1),
+        schedule=None,
+        params={"run_id": "11111111-1111-4111-8111-aaaaaaaaaaaa"},
+        tags=["flowservice"],
+    ) as dag:
+        # [START howto_retry_policy]
+        RetriggerDataflowRunOperator(
+            task_id="retrigger",
+            run_id="{{ params.run_id }}",
+            deferrable=True,
+            retries=3,
+            retry_delay=timedelta(minutes=10),
+            retry_policy=FlowServiceRetryPolicy(),
+            # Leave long waits to the retries: a worker does not sleep through them.
+            hook_params={"longest_sleep": 1},
+        )
+        # [END howto_retry_policy]

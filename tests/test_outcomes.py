@@ -1,0 +1,354 @@
+"""How a task ends: every cell of the table, in every way of waiting, as Airflow runs it."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import runpy
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_flowservice import exceptions
+from airflow_provider_flowservice._compat import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+)
+from airflow_provider_flowservice._final import for_good
+from airflow_provider_flowservice._outcomes import CHOICES, OPERATOR_ONLY, TABLE, Terms, verdict
+from airflow_provider_flowservice.emulator import Fault, Lifecycle
+from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
+from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor
+from support import run_to_the_end
+
+ROOT = Path(__file__).parent.parent
+
+NO_PATIENCE = {"patience": 0, "hook_params": {"retries": 0}}
+NO_TIME = timedelta(0)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """
+    What makes a wait end in a certain way.
+
+    :param plan: What the run does that is waited for.
+    :param faults: What goes wrong with looks at it.
+    :param arguments: Arguments of the task.
+    :param error: What is raised if the task fails.
+    """
+
+    plan: Lifecycle = field(default_factory=Lifecycle)
+    faults: tuple[dict[str, Any], ...] = ()
+    arguments: dict[str, Any] = field(default_factory=dict)
+    error: type[BaseException] = exceptions.DataflowRunIncompleteError
+
+
+ENDLESS = Lifecycle(["inProgress"])
+SCENES = {
+    "success": Scene(),
+    "rejected": Scene(Lifecycle(failed_records=3)),
+    "empty": Scene(Lifecycle(records=0)),
+    "partial": Scene(Lifecycle(["partialSuccess"], failed_records=3)),
+    "too many rejected": Scene(
+        Lifecycle(failed_records=3), arguments={"max_failed_share": 0.02, "max_failed_records": 5}
+    ),
+    "too few": Scene(Lifecycle(records=2), arguments={"min_records": 3}),
+    "failed": Scene(Lifecycle(["failed"]), error=exceptions.DataflowRunFailedError),
+    "hopeless": Scene(
+        Lifecycle(["failed"], error=("MAPPER-3700-400", "Mapper Transform Error")),
+        error=exceptions.DataflowRunFailedError,
+    ),
+    "late": Scene(ENDLESS, arguments={"timeout": 0}, error=exceptions.DataflowRunTimeoutError),
+    "overdue": Scene(ENDLESS, arguments={"execution_timeout": NO_TIME}),
+    "unknown": Scene(
+        Lifecycle(["archived"]),
+        arguments={"timeout": 0},
+        error=exceptions.DataflowRunTimeoutError,
+    ),
+    "lost": Scene(
+        ENDLESS, ({"status": 503},), arguments=NO_PATIENCE, error=exceptions.DataflowRunLostError
+    ),
+    "refused": Scene(
+        ENDLESS, ({"status": 403, "body": {}},), error=exceptions.FlowServiceAuthError
+    ),
+    "trouble": Scene(ENDLESS, ({"status": 400, "body": {}},), error=AirflowException),
+}
+
+WAYS = {
+    "poke": {},
+    "reschedule": {"mode": "reschedule"},
+    "deferred": {"deferrable": True},
+}
+
+
+def how_it_ended(task: Any, error: type[BaseException]) -> str:
+    """Run a task to its end, and say in the table's words how Airflow takes that."""
+    try:
+        with airflows_limit(task):
+            run_to_the_end(task)
+    except AirflowSkipException:
+        return "skipped"
+    except AirflowTaskTimeout:
+        return "timed out"
+    except AirflowSensorTimeout:
+        return "timed out for good"
+    except error as failure:
+        return "failed for good" if isinstance(failure, AirflowFailException) else "failed"
+    return "success"
+
+
+@contextlib.contextmanager
+def airflows_limit(task: Any):
+    """Interrupt a task that waits in this process at its execution_timeout, as Airflow does."""
+    if task.execution_timeout is None or task.deferrable:
+        yield
+        return
+
+    def interrupt(signal_number: int, frame: Any) -> None:
+        raise AirflowTaskTimeout("timed out")
+
+    handler = signal.signal(signal.SIGALRM, interrupt)
+    timer = signal.setitimer(signal.ITIMER_REAL, 0.3)
+    try:
+        yield
+    finally:  # the timer of pytest-timeout
+        signal.setitimer(signal.ITIMER_REAL, *timer)
+        signal.signal(signal.SIGALRM, handler)
+
+
+def cells(ends: Callable[[str], bool]) -> list[Any]:
+    return [
+        pytest.param(end, choice, id=f"{end}={choice}" if choice else end)
+        for end in TABLE
+        for choice in CHOICES.get(end, (None,))
+        if ends(end)
+    ]
+
+
+def arguments_of(scene: Scene, end: str, choice: str | None) -> dict[str, Any]:
+    chosen = {f"on_{end}": choice} if choice else {}
+    return {"hook_params": {"retries": 0}, **scene.arguments, **chosen}
+
+
+def expected(end: str, choice: str | None, terms: Terms) -> str:
+    return verdict(end, terms.choosing(end, choice)).removesuffix(" with a warning")
+
+
+@pytest.mark.usefixtures("airflow_db")
+@pytest.mark.parametrize("flags", [{}, {"soft_fail": True}, {"never_fail": True}], ids=str)
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("end", "choice"), cells(lambda end: end not in OPERATOR_ONLY))
+def test_the_sensor_ends_as_the_table_says(flowservice, end, choice, way, flags):
+    if end == "missing":
+        scene, run_id = Scene(error=exceptions.FlowServiceNotFoundError), "no-such-run"
+        arguments = {"missing_grace": 0}
+    else:
+        scene, arguments = SCENES[end], arguments_of(SCENES[end], end, choice)
+        plan = scene.plan
+        run_id = flowservice.add_run(
+            flowservice.add_flow(),
+            plan.statuses[-1],
+            records=plan.records,
+            failed_records=plan.failed_records,
+            error=plan.error,
+        )
+    for fault in scene.faults:
+        flowservice.fail(Fault(f"GET /runs/{run_id}", times=None, **fault))
+    if end == "overdue" and way == "poke":
+        arguments["poke_interval"] = 60  # interrupted while it sleeps
+    elif end == "overdue":
+        flowservice.fail(Fault(f"GET /runs/{run_id}", kind="slow", delay=1))
+    task = DataflowRunSensor(
+        task_id="wait", run_id=run_id, **{"poke_interval": 0, **arguments, **WAYS[way], **flags}
+    )
+
+    ended = how_it_ended(task, scene.error)
+
+    assert ended == expected(end, choice, Terms("sensor", **flags))
+
+
+@pytest.mark.parametrize("durable", [True, False], ids=["durable", "not durable"])
+@pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferred"])
+@pytest.mark.parametrize(("end", "choice"), cells(lambda end: end in SCENES))
+def test_the_operator_ends_as_the_table_says(flowservice, end, choice, deferrable, durable):
+    scene, run_id = SCENES[end], flowservice.add_run(flowservice.add_flow(), "failed")
+    flowservice.plan(run_id, scene.plan)
+    for fault in scene.faults:  # not of the run to re-trigger, but of the new one
+        flowservice.fail(Fault(f"GET /runs/(?!{run_id}|\\?)", times=None, **fault))
+    task = RetriggerDataflowRunOperator(
+        task_id="retrigger",
+        run_id=run_id,
+        poll_interval=0,
+        deferrable=deferrable,
+        durable=durable,
+        **arguments_of(scene, end, choice),
+    )
+
+    ended = how_it_ended(task, scene.error)
+
+    terms = Terms("operator" if durable else "operator, durable=False")
+    assert ended == expected(end, choice, terms)
+
+
+@pytest.mark.parametrize("durable", [True, False], ids=["durable", "not durable"])
+@pytest.mark.parametrize("choice", ["fail", "skip"])
+def test_a_run_that_cannot_be_retriggered_ends_the_operator_so(flowservice, choice, durable):
+    run_id = flowservice.add_run(flowservice.add_flow(), "success")
+    task = RetriggerDataflowRunOperator(
+        task_id="retrigger", run_id=run_id, durable=durable, on_ineligible=choice
+    )
+
+    ended = how_it_ended(task, exceptions.DataflowRunNotRetriggerableError)
+
+    assert ended == expected("ineligible", choice, Terms("operator"))
+
+
+@pytest.mark.parametrize("durable", [True, False], ids=["durable", "not durable"])
+@pytest.mark.parametrize(
+    ("end", "fault", "error"),
+    [
+        ("missing", {"status": 404, "body": {}}, exceptions.FlowServiceNotFoundError),
+        ("refused", {"status": 401, "body": {}}, exceptions.FlowServiceAuthError),
+        ("trouble", {"status": 503}, exceptions.FlowServiceUnavailableError),
+    ],
+)
+def test_what_fails_before_the_run_is_there_ends_the_operator_alike(
+    flowservice, end, fault, error, durable
+):
+    run_id = flowservice.add_run(flowservice.add_flow(), "failed")
+    flowservice.fail(Fault("GET /runs", times=None, **fault))
+    task = RetriggerDataflowRunOperator(
+        task_id="retrigger", run_id=run_id, durable=durable, hook_params={"retries": 0}
+    )
+
+    ended = how_it_ended(task, error)
+
+    assert ended == expected(end, None, Terms("operator"))
+    assert flowservice.retriggers == []
+
+
+def test_an_ambiguous_retrigger_may_be_tried_again(flowservice):
+    flow_id = flowservice.add_flow()
+    run_id = flowservice.add_run(flow_id, "failed")
+    since = flowservice.now_ms() + 1000
+    flowservice.add_run(
+        flow_id, "inProgress", created_at=since, created_client=flowservice.client_id
+    )
+    task = RetriggerDataflowRunOperator(task_id="retrigger", run_id=run_id, settle_time=0)
+
+    ended = how_it_ended(task, exceptions.RetriggerAmbiguousError)
+
+    assert ended == expected("ambiguous", None, Terms("operator"))
+
+
+@pytest.mark.parametrize("end", ["rejected", "empty", "partial"])
+def test_a_success_that_is_none_is_a_warning_in_the_log(flowservice, end, logged):
+    run_id = flowservice.add_run(flowservice.add_flow(), "failed")
+    flowservice.plan(run_id, SCENES[end].plan)
+    task = RetriggerDataflowRunOperator(
+        task_id="retrigger", run_id=run_id, poll_interval=0, on_partial="accept"
+    )
+
+    run_to_the_end(task)
+
+    said = {"rejected": "3 records rejected", "empty": "No record", "partial": "in part"}[end]
+    (line,) = [line for line in logged().splitlines() if said in line]
+    assert "warn" in line.lower()
+
+
+def test_an_operator_leaves_it_to_its_retry_policy_what_is_retried():
+    with_policy = Terms("operator, durable=False", has_retry_policy=True)
+
+    for_good = {end for end in TABLE if verdict(end, with_policy) == "failed for good"}
+
+    assert for_good == {
+        "late",
+        "lost",
+        "unknown",
+    }  # where a second run would start beside the first
+
+
+def test_a_sensor_fails_for_good_in_spite_of_a_retry_policy():
+    terms = Terms("sensor", has_retry_policy=True)
+
+    assert [verdict(end, terms) for end in TABLE] == [
+        verdict(end, Terms("sensor")) for end in TABLE
+    ]
+
+
+@pytest.mark.parametrize(
+    ("limits", "is_enough"),
+    [
+        ({"max_failed_records": 3}, True),
+        ({"max_failed_records": 2}, False),
+        ({"max_failed_share": 0.03}, True),
+        ({"max_failed_share": 0.029}, False),
+        ({"max_failed_share": 0}, False),
+        ({"min_records": 97}, True),
+        ({"min_records": 98}, False),
+    ],
+)
+def test_limits_are_met_when_they_are_just_reached(flowservice, limits, is_enough):
+    run_id = flowservice.add_run(flowservice.add_flow(), "success", failed_records=3)
+    task = DataflowRunSensor(task_id="wait", run_id=run_id, **limits)
+
+    ended = how_it_ended(task, exceptions.DataflowRunIncompleteError)
+
+    assert ended == ("success" if is_enough else "failed for good")
+
+
+def test_a_run_that_shows_no_number_does_not_meet_a_minimum(flowservice):
+    metrics = {"statusSummary": {"status": "success"}}
+    run_id = flowservice.add_run(flowservice.add_flow(), "success", metrics=metrics, activities=[])
+    task = DataflowRunSensor(task_id="wait", run_id=run_id, min_records=1)
+
+    assert how_it_ended(task, exceptions.DataflowRunIncompleteError) == "failed for good"
+
+
+@pytest.mark.parametrize(
+    ("codes", "ends"),
+    [
+        ([], "failed"),
+        (["CONNECTOR-1001-500"], "failed"),
+        (["133", "CONNECTOR-2001-500"], "failed"),
+        (["CONNECTOR-2001-500"], "failed for good"),
+        (["INGEST-1212-400", "MAPPER-3700-400", "CONNECTOR-2001-500"], "failed for good"),
+        (["ACTIVATION_BATCH-0000-FAILED"], "failed for good"),
+        (["SOMETHING-NEW-500"], "failed"),
+    ],
+    ids=str,
+)
+def test_a_failure_is_retried_unless_all_its_codes_are_hopeless(flowservice, codes, ends):
+    errors = [{"code": code, "message": "no"} for code in codes]
+    metrics = {"statusSummary": {"status": "failed", "errors": errors}}
+    flow_id = flowservice.add_flow()
+    run_id = flowservice.add_run(flow_id, "failed", metrics=metrics, activities=[])
+    task = RetriggerDataflowRunOperator(task_id="retrigger", run_id="any", adopt_run_id=run_id)
+
+    assert how_it_ended(task, exceptions.DataflowRunFailedError) == ends
+
+
+def test_an_error_for_good_keeps_its_name_its_facts_and_its_kind():
+    error = exceptions.FlowServiceAuthError("no", 403, "403025", "request-1")
+
+    final = pickle.loads(pickle.dumps(for_good(error)))
+
+    assert isinstance(final, exceptions.FlowServiceAuthError)
+    assert isinstance(final, AirflowFailException)
+    assert type(final).__name__ == "FlowServiceAuthError"
+    assert (str(final), vars(final)) == ("no", vars(error))
+
+
+def test_the_documented_table_is_the_one_that_decides():
+    written = (ROOT / "docs" / "outcomes.md").read_text()
+
+    assert runpy.run_path(str(ROOT / "dev" / "outcome_table.py"))["document"]() == written
