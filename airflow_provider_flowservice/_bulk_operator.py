@@ -12,7 +12,8 @@ from airflow_provider_flowservice._bulk import Bulk, BulkRecord, retriggered
 from airflow_provider_flowservice._compat import BaseOperator
 from airflow_provider_flowservice._durable import Try
 from airflow_provider_flowservice._listing import find_runs
-from airflow_provider_flowservice._retrigger import SETTLE_TIME, STORE_KEY, Retrigger, TaskStore
+from airflow_provider_flowservice._retrigger import SETTLE_TIME, Retrigger
+from airflow_provider_flowservice._task_store import STORE_KEY, TaskStore
 from airflow_provider_flowservice._tasks import began_at, check_eligible
 from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook

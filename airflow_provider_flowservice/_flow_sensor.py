@@ -81,7 +81,7 @@ class DataflowSensor(BaseSensorOperator):
         # Also where it is not needed yet: a time that is none is an error before any request.
         self._since = epoch_milliseconds(self.completed_after)
         if self.deferrable:
-            self._defer()
+            self._defer(context)
         self._client_hook = self._hook()
         self._sight = Sight(answered_at=time.time())
         self._narrator = Narrator(self.log, label_of(self.flow_id))
@@ -106,11 +106,11 @@ class DataflowSensor(BaseSensorOperator):
     def _hook(self) -> FlowServiceHook:
         return FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {})
 
-    def _defer(self) -> None:
+    def _defer(self, context: Context) -> None:
         # Late, since the trigger's base class belongs to Airflow's core and is slow to import.
         from airflow_provider_flowservice.triggers.flowservice import DataflowTrigger
 
-        deadline = deadline_of(self.timeout, self.execution_timeout)
+        deadline = deadline_of(context, self.timeout, self.execution_timeout, deferred=True)
         self.defer(
             trigger=DataflowTrigger(
                 flow_id=self.flow_id,

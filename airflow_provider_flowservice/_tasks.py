@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow_provider_flowservice._compat import AirflowTaskTimeout
+from airflow_provider_flowservice._compat import TIMES_DEFERRED_TASKS, AirflowTaskTimeout
 from airflow_provider_flowservice._eligibility import judge
+from airflow_provider_flowservice._look import count_wait, look_once
 from airflow_provider_flowservice._narration import Narrator
+from airflow_provider_flowservice._outcomes import conclude
 from airflow_provider_flowservice._waiting import (
     Seen,
     WaitResult,
@@ -76,41 +78,77 @@ def check_eligible(hook: FlowServiceHook, log: Any, run: DataflowRun) -> None:
 def wait_in_worker(
     hook: FlowServiceHook, run_id: str, rules: WaitRules, log: Any, first_look: float = 0.0
 ) -> WaitResult:
-    """Wait for a run in this process, as a trigger would."""
+    """
+    Wait for a run in this process, as a trigger would.
+
+    :raises AirflowTaskTimeout: Airflow's own limit has passed.
+    """
     narrator = Narrator(log, run_id)
+    last_run: DataflowRun | None = None
+    began_at = time.monotonic()
 
     def look(delay: float) -> Seen:
+        nonlocal last_run
         time.sleep(delay)
-        return narrator.tell(look_once(hook, run_id))
+        seen = narrator.tell(look_once(hook, run_id))
+        last_run = last_run if isinstance(seen, FlowServiceError) else seen
+        return seen
 
-    return wait_blocking(wait_flow(run_id, rules, first_look), look)
-
-
-def look_once(hook: FlowServiceHook, run_id: str) -> Seen:
-    """Look at a run; an error is something seen, too."""
     try:
-        return hook.get_run(run_id)
-    except FlowServiceError as error:
-        return error
+        return wait_blocking(wait_flow(run_id, rules, first_look), look)
+    except AirflowTaskTimeout:
+        raise_late(hook, run_id, last_run)
+    finally:
+        count_wait(time.monotonic() - began_at)
 
 
-def deadline_of(timeout: float | None, execution_timeout: timedelta | None) -> float | None:
+def raise_late(hook: FlowServiceHook, run_id: str, last_run: DataflowRun | None) -> NoReturn:
+    """Say more than Airflow does when its limit ends a task."""
+    conclude(WaitResult("late", run_id, last_run), url_of(hook, last_run), AirflowTaskTimeout)
+    raise AssertionError("unreachable")
+
+
+def deadline_of(
+    context: Context,
+    timeout: float | None,
+    execution_timeout: timedelta | None,
+    *,
+    deferred: bool = False,
+) -> float | None:
     """
     Return the epoch seconds at which a wait that begins now is over.
 
-    :param timeout: Seconds the task itself allows.
-    :param execution_timeout: What Airflow allows the task.
+    :param timeout: Seconds the task itself allows for the wait.
+    :param execution_timeout: What Airflow allows for the whole try.
+    :param deferred: Whether the task is resumed after the wait.
     """
-    limits = [timeout] if timeout is not None else []
-    limits += [execution_timeout.total_seconds()] if execution_timeout is not None else []
-    return time.time() + min(limits) if limits else None
+    limits = [time.time() + timeout] if timeout is not None else []
+    if execution_timeout is not None:
+        room = room_to_resume(execution_timeout) if deferred and TIMES_DEFERRED_TASKS else 0.0
+        began = context["ti"].start_date.timestamp()
+        limits.append(began + execution_timeout.total_seconds() - room)
+    return min(limits, default=None)
+
+
+def room_to_resume(execution_timeout: timedelta) -> float:
+    """
+    Return the seconds before Airflow's limit at which a deferred wait ends, to tell how it ended.
+
+    Where Airflow ends a deferred task itself, all it says is that time is up.
+    """
+    return min(30.0, execution_timeout.total_seconds() / 10)
 
 
 def defer_timeout(deadline: float | None, poll_interval: float) -> timedelta | None:
     """Leave the trigger room to end the wait itself, which says more than Airflow's own timeout."""
     if deadline is None:
         return None
-    return timedelta(seconds=max(0.0, deadline - time.time()) + max(60.0, 2 * poll_interval))
+    return timedelta(seconds=max(0.0, deadline - time.time()) + defer_margin(poll_interval))
+
+
+def defer_margin(poll_interval: float) -> float:
+    """Return the seconds by which Airflow's timeout of a deferral comes after our deadline."""
+    return max(60.0, 2 * poll_interval)
 
 
 def late_error_of(

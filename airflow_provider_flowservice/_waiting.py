@@ -44,7 +44,7 @@ _PASSING = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class WaitRules:
     """
     How long to wait, and how patiently.
@@ -61,7 +61,7 @@ class WaitRules:
     missing_grace: float = MISSING_GRACE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sight:
     """
     What a wait remembers from look to look.

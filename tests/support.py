@@ -10,6 +10,8 @@ from typing import Any
 
 from airflow.exceptions import TaskDeferred
 
+from secret_scan import look_at
+
 
 class TaskInstance:
     """As much of a task instance as the operators use."""
@@ -18,11 +20,19 @@ class TaskInstance:
         self.try_number = try_number
         self.max_tries = max_tries
         self.map_index = map_index
+        self.start_date = datetime.now(timezone.utc)
+        self.first_reschedule_date: datetime | None = None
         self.xcoms: dict[str, Any] = {}
 
     def xcom_push(self, key: str, value: Any) -> None:
         """Keep a value, as JSON does."""
-        self.xcoms[key] = json.loads(json.dumps(value))
+        text = json.dumps(value)
+        look_at(text, f"XCom {key}")
+        self.xcoms[key] = json.loads(text)
+
+    def get_first_reschedule_date(self, _: Any) -> datetime | None:
+        """Return when a sensor looked first, in earlier processes of the same try."""
+        return self.first_reschedule_date
 
 
 class DagRun:
@@ -50,7 +60,9 @@ def run_to_the_end(operator: Any, task_context: dict[str, Any] | None = None) ->
 def fire(trigger: Any) -> Any:
     """Run a trigger, rebuilt from its row as a triggerer does, to its event."""
     path, kwargs = trigger.serialize()
-    rebuilt = type(trigger)(**json.loads(json.dumps(kwargs)))
+    row = json.dumps(kwargs)
+    look_at(row, "row of a trigger")
+    rebuilt = type(trigger)(**json.loads(row))
     module, _, name = path.rpartition(".")
     assert getattr(importlib.import_module(module), name) is type(trigger)
 
@@ -59,4 +71,6 @@ def fire(trigger: Any) -> Any:
             return event.payload
         return None
 
-    return json.loads(json.dumps(asyncio.run(first_event())))
+    event = json.dumps(asyncio.run(first_event()))
+    look_at(event, "event of a trigger")
+    return json.loads(event)

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from airflow_provider_flowservice import _form
 from airflow_provider_flowservice._answers import items_of
 from airflow_provider_flowservice._compat import BaseHook
 from airflow_provider_flowservice._connection import Settings
@@ -18,10 +19,7 @@ from airflow_provider_flowservice._retrigger_answers import (
     may_repeat,
     read_retriggered,
 )
-from airflow_provider_flowservice.exceptions import (
-    FlowServiceAnswerError,
-    FlowServiceApiError,
-)
+from airflow_provider_flowservice.exceptions import FlowServiceAnswerError, FlowServiceApiError
 from airflow_provider_flowservice.flows import Dataflow
 from airflow_provider_flowservice.runs import DataflowRun
 
@@ -53,8 +51,12 @@ class FlowServiceHook(BaseHook):
 
     conn_name_attr = "flowservice_conn_id"
     default_conn_name = "flowservice_default"
-    conn_type = "flowservice"
-    hook_name = "Adobe Experience Platform Flow Service"
+    conn_type = _form.CONN_TYPE
+    hook_name = _form.HOOK_NAME
+
+    # The connection form, for Airflow before 3.2.
+    get_connection_form_widgets = staticmethod(_form.widgets)
+    get_ui_field_behaviour = staticmethod(_form.behaviour)
 
     def __init__(
         self,
@@ -158,10 +160,14 @@ class FlowServiceHook(BaseHook):
             just begun may lack the fields under ``metrics``.
         :param order_by: Field to sort by; with ``-`` before it, the largest comes first.
         :param limit: Number of runs to list at most.
+        :raises ValueError: The flow's ID is empty.
         """
+        if flow_id is not None and not flow_id.strip():
+            # A template that found nothing would otherwise ask for the runs of all flows.
+            raise ValueError("The ID of a flow cannot be empty.")
         if limit is not None and limit < 1:
             return
-        properties = [f"flowId=={flow_id}"] if flow_id else []
+        properties = [] if flow_id is None else [f"flowId=={flow_id}"]
         if status:
             properties.append(f"metrics.statusSummary.status=={status}")
         if created_after is not None:

@@ -15,7 +15,13 @@ from airflow_provider_flowservice._compat import (
 from airflow_provider_flowservice._durable import Try
 from airflow_provider_flowservice._list_operator import ListDataflowRunsOperator
 from airflow_provider_flowservice._outcomes import conclude
-from airflow_provider_flowservice._retrigger import SETTLE_TIME, Retrigger, Retriggered, TaskStore
+from airflow_provider_flowservice._retrigger import (
+    SETTLE_TIME,
+    Retrigger,
+    Retriggered,
+)
+from airflow_provider_flowservice._search import check_adopted
+from airflow_provider_flowservice._task_store import TaskStore
 from airflow_provider_flowservice._tasks import (
     ATTEMPTS_KEY,
     SUMMARY_KEY,
@@ -84,6 +90,7 @@ class RetriggerDataflowRunOperator(BaseOperator):
     operator_extra_links = (DataflowRunLink(),)
     ui_color = "#fde8e6"
 
+    _new_run_id: str | None = None
     _run_url: str | None = None
 
     def __init__(
@@ -129,21 +136,34 @@ class RetriggerDataflowRunOperator(BaseOperator):
         self._show(context, hook, new_run)
         if new_run.has_ended or not self.wait_for_completion:
             return new_run.run_id
-        deadline = deadline_of(self.timeout, self.execution_timeout)
+        deadline = deadline_of(
+            context, self.timeout, self.execution_timeout, deferred=self.deferrable
+        )
         if self.deferrable:
-            self._defer(new_run.run_id, deadline)
+            self._defer(new_run, deadline)
         rules = WaitRules(self.poll_interval, deadline, self.patience)
         result = wait_in_worker(hook, new_run.run_id, rules, self.log, self._first_look)
+        check_adopted(hook, result.run, new_run.window)
         return self._finish(context, hook, result)
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
-        """Take up again where the trigger left off."""
-        return self._finish(context, self._hook(), WaitResult.from_event(event))
+    def execute_complete(
+        self, context: Context, event: dict[str, Any], window: Sequence[int] | None = None
+    ) -> str:
+        """
+        Take up again where the trigger left off.
+
+        :param window: Data the run has to load, if it is not certain that it is the new run.
+        """
+        hook, result = self._hook(), WaitResult.from_event(event)
+        check_adopted(hook, result.run, window)
+        return self._finish(context, hook, result)
 
     def on_kill(self) -> None:
         """Say that the run goes on; the service has no call to cancel it."""
-        if self._run_url:
-            self.log.warning("The task was killed; its dataflow run goes on: %s", self._run_url)
+        if self._new_run_id:
+            self.log.warning(
+                "The task was killed. Dataflow run %s goes on: %s", self._new_run_id, self._run_url
+            )
 
     def _hook(self) -> FlowServiceHook:
         return FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {})
@@ -177,26 +197,29 @@ class RetriggerDataflowRunOperator(BaseOperator):
     def _show(self, context: Context, hook: FlowServiceHook, new_run: Retriggered) -> None:
         """Say which run it is, where people and other tasks look for it."""
         context["ti"].xcom_push(key=ATTEMPTS_KEY, value=list(new_run.known_run_ids))
+        self._new_run_id = new_run.run_id
         self._run_url = show_run(context, hook, new_run.flow_id, new_run.run_id)
         self.log.info(
             "Dataflow run %s is re-triggered as %s. %s", self.run_id, new_run.run_id, self._run_url
         )
 
-    def _defer(self, new_run_id: str, deadline: float | None) -> None:
+    def _defer(self, new_run: Retriggered, deadline: float | None) -> None:
         # Late, since the trigger's base class belongs to Airflow's core and is slow to import.
         from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
 
         self.defer(
             trigger=DataflowRunTrigger(
-                run_id=new_run_id,
+                run_id=new_run.run_id,
                 flowservice_conn_id=self.flowservice_conn_id,
                 poll_interval=self.poll_interval,
                 deadline=deadline,
                 patience=self.patience,
                 first_look=self._first_look,
                 hook_params=self.hook_params,
+                url=self._run_url,
             ),
             method_name="execute_complete",
+            kwargs={"window": new_run.window and list(new_run.window)},
             timeout=defer_timeout(deadline, self.poll_interval),
         )
 
