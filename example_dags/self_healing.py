@@ -11,6 +11,7 @@ from airflow.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
+from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor
 from airflow_provider_flowservice.triggers.flowservice import DataflowRunEventTrigger
 
 try:
@@ -41,6 +42,7 @@ else:
         schedule=[FAILURE],
         catchup=False,
         is_paused_upon_creation=True,  # acts by itself, so it begins when you say so
+        default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},  # for workers that die
         tags=["flowservice"],
     ) as dag:
         let_the_source_recover = TimeDeltaSensor(
@@ -84,11 +86,16 @@ else:
 
         failures = count_attempts()
         let_the_source_recover >> failures
-        RetriggerDataflowRunOperator.partial(
+        retrigger = RetriggerDataflowRunOperator.partial(
             task_id="retrigger",
-            deferrable=True,
+            wait_for_completion=False,  # so that a retry of the task never re-triggers it twice
             on_ineligible="skip",
-            outlets=[REPAIRED],
         ).expand(run_id=failures.map(to_retrigger))
+        DataflowRunSensor.partial(
+            task_id="wait",
+            deferrable=True,
+            poke_interval=60,
+            outlets=[REPAIRED],
+        ).expand(run_id=retrigger.output)
         call_for_help.expand(failure=failures.map(hopeless))
     # [END howto_self_healing]

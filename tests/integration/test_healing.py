@@ -88,6 +88,7 @@ def airflow(flowservice, tmp_path_factory):
         "self_healing",
         poll=("poll_interval=60", "poll_interval=1"),
         delay=("timedelta(minutes=5)", "timedelta(seconds=1)"),
+        retry_delay=("timedelta(minutes=1)", "timedelta(seconds=1)"),
         paused=("is_paused_upon_creation=True", "is_paused_upon_creation=False"),
     )
     (folder / "self_healing.py").write_text(healing)
@@ -145,7 +146,7 @@ def test_a_run_that_fails_is_healed_without_anybody(watching, flowservice, capsy
     ready_after = time.monotonic() - failed_at
 
     with capsys.disabled():
-        print(
+        print(  # noqa: T201
             f"\nFrom the failure to the re-trigger: {healed_after:.1f} s (watched every second, "
             f"a delay of 1 s in the DAG); to the end of the downstream DAG: {ready_after:.1f} s."
         )
@@ -161,7 +162,9 @@ def test_a_hundred_watchers_cause_one_look(watching, flowservice, capsys):
     looks, seconds = flowservice.count("GET /runs"), time.monotonic() - began
 
     with capsys.disabled():
-        print(f"\n101 watchers looked {looks} times in {seconds:.1f} s, every second.")
+        print(  # noqa: T201
+            f"\n101 watchers looked {looks} times in {seconds:.1f} s, every second."
+        )
     assert looks <= seconds + 1
     assert [reported_runs(watching)[run_id] for run_id in failed] == [1, 1, 1]
 
@@ -183,7 +186,7 @@ def test_restarts_lose_and_double_nothing(watching, flowservice):
     for run_id in run_ids:
         wait_until(lambda each=run_id: new_run_of(flowservice, each), 90, f"{run_id} re-triggered")
     for run in dag_runs(watching, HEALING):
-        assert run.wait() == "success", run.states()
+        assert run.wait(90) == "success", run.states()
 
     sources = Counter(source for source, _ in flowservice.retriggers)
     assert [sources[run_id] for run_id in run_ids] == [1, 1, 1, 1]
