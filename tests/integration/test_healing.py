@@ -146,7 +146,7 @@ def test_a_run_that_fails_is_healed_without_anybody(watching, flowservice, capsy
     ready_after = time.monotonic() - failed_at
 
     with capsys.disabled():
-        print(  # noqa: T201
+        print(
             f"\nFrom the failure to the re-trigger: {healed_after:.1f} s (watched every second, "
             f"a delay of 1 s in the DAG); to the end of the downstream DAG: {ready_after:.1f} s."
         )
@@ -162,9 +162,7 @@ def test_a_hundred_watchers_cause_one_look(watching, flowservice, capsys):
     looks, seconds = flowservice.count("GET /runs"), time.monotonic() - began
 
     with capsys.disabled():
-        print(  # noqa: T201
-            f"\n101 watchers looked {looks} times in {seconds:.1f} s, every second."
-        )
+        print(f"\n101 watchers looked {looks} times in {seconds:.1f} s, every second.")
     assert looks <= seconds + 1
     assert [reported_runs(watching)[run_id] for run_id in failed] == [1, 1, 1]
 
