@@ -107,6 +107,7 @@ VERBS = {
     "get_run": (lambda hook: hook.get_run("r1"), DataflowRun),
     "get_runs": (lambda hook: hook.get_runs(["r1", "r2"]), dict),
     "list_runs": (lambda hook: list(hook.list_runs(flow_id="f1", limit=5)), list),
+    "list_flows": (lambda hook: list(islice(hook.list_flows(), 5)), list),
     "get_flow": (lambda hook: hook.get_flow("f1"), Dataflow),
     "retrigger_run": (lambda hook: hook.retrigger_run("r1"), RetriggeredRun),
     "test_connection": (lambda hook: hook.test_connection(), tuple),

@@ -15,7 +15,7 @@ TABLE = (TESTS.parent / "docs" / "known-traps.md").read_text()
 TEST_ID = re.compile(r"`([\w/]+\.py)::(\w+)`")
 
 
-def tests_of(path):
+def functions_of(path):
     tree = ast.parse(path.read_text())
     return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
@@ -24,7 +24,7 @@ def tests_of(path):
 def test_every_test_that_is_named_exists(name):
     named = {test for file, test in TEST_ID.findall(TABLE) if file == name}
 
-    assert named <= tests_of(TESTS / name)
+    assert named <= functions_of(TESTS / name)
     assert all(test.startswith("test_") for test in named)
 
 

@@ -213,7 +213,8 @@ class AirflowInstance:
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
-            "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
+            # Where a secret would show first; of everything else it would be too much.
+            "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "urllib3=DEBUG airflow_provider_flowservice=DEBUG",
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(self._trigger_log_port),
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(self._worker_log_port),
             "NO_PROXY": "127.0.0.1,localhost",

@@ -33,5 +33,3 @@ def test_neither_logs_nor_rows_hold_a_secret_during_a_wait(airflow, flowservice)
     assert new_run_id in rows(airflow, "xcom")
     assert run_id in rows(airflow, "rendered_task_instance_fields")
     assert scan.found == []
-    assert run.wait() == "success", run.log("retrigger")
-    assert "/ims/token/v3" in run.log("retrigger")  # debug records of the HTTP client
