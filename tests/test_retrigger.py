@@ -407,13 +407,13 @@ def play(rng, service, hook, clock, has_store, tally):
     if rng.random() < 0.3:
         scheduled = service.add_run(flow_id)  # which another client has made
         service.script(scheduled, ["inProgress"] * rng.randrange(10) + ["success"])
-    task = Task(hook, clock, source, has_store, settle_time=20)
+    task = Task(hook, clock, source, has_store, settle_time=10)
     ended = None
     while ended != "success" and task.tries < RETRIES:
         service.clear_faults()
-        service.new_run_hidden_for = rng.choice([0, 0, 10, 18])
+        service.new_run_hidden_for = rng.choice([0, 0, 4, 9])
         points = Points()
-        if task.tries < 6:
+        if task.tries < 4:
             points = Points(crash_point(rng, has_store))
             for fault in faults(rng):
                 service.fail(fault)

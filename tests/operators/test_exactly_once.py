@@ -1,0 +1,113 @@
+"""What the operator adds to the engine: its switches, its history, and what it says when killed."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from airflow_provider_flowservice.emulator import Fault
+from airflow_provider_flowservice.exceptions import DataflowRunFailedError, RetriggerAmbiguousError
+from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
+from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
+from crashing import StateStore
+from support import TaskInstance, context, run_to_the_end
+
+both_ways = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferred"])
+
+
+@pytest.fixture
+def failed_run(flowservice):
+    return flowservice.add_run(flowservice.add_flow(), "failed")
+
+
+def operator(run_id, **kwargs):
+    kwargs = {"poll_interval": 0, "retries": 3, "hook_params": {"retries": 0}, **kwargs}
+    return RetriggerDataflowRunOperator(task_id="retrigger", run_id=run_id, **kwargs)
+
+
+def a_try(number, store):
+    return context(ti=TaskInstance(number, max_tries=3), task_state_store=store)
+
+
+@both_ways
+def test_a_retry_after_a_failure_shows_all_attempts(flowservice, failed_run, deferrable):
+    flowservice.plan(failed_run, ["inProgress", "failed"])
+    store, task = StateStore(), operator(failed_run, deferrable=deferrable)
+    with pytest.raises(DataflowRunFailedError):
+        run_to_the_end(task, a_try(1, store))
+    second_try = a_try(2, store)
+
+    new_run_id = run_to_the_end(task, second_try)
+
+    assert second_try["ti"].xcoms["attempts"] == [new for _, new in flowservice.retriggers]
+    assert second_try["ti"].xcoms["attempts"][1:] == [new_run_id]
+
+
+@both_ways
+def test_without_durable_each_try_retriggers(flowservice, failed_run, deferrable):
+    store, task = StateStore(), operator(failed_run, deferrable=deferrable, durable=False)
+
+    new_run_ids = [run_to_the_end(task, a_try(number, store)) for number in (1, 2)]
+
+    assert flowservice.retriggers == [(failed_run, new_run_id) for new_run_id in new_run_ids]
+    assert store.values == {}
+
+
+@both_ways
+def test_a_run_to_adopt_is_waited_for_and_nothing_is_sent(flowservice, failed_run, deferrable):
+    adopted = flowservice.add_run(flowservice.run(failed_run)["flowId"], "success")
+
+    task = operator(failed_run, deferrable=deferrable, adopt_run_id=adopted)
+
+    assert run_to_the_end(task) == adopted
+    assert flowservice.retriggers == []
+
+
+@both_ways
+def test_a_run_that_was_only_found_and_shows_another_window_does_not_pass(
+    flowservice, failed_run, deferrable
+):
+    flow_id = flowservice.run(failed_run)["flowId"]
+
+    def add_stranger(seen):
+        """Begin a run of our client for other data, just when our request is lost."""
+        if seen.status == 0:
+            client = flowservice.client_id
+            run_id = flowservice.add_run(flow_id, created_client=client, window=(1, 2))
+            flowservice.script(run_id, ["inProgress", "inProgress", "success"])
+
+    flowservice.on_request(add_stranger)
+    flowservice.fail(Fault("POST /runs", kind="close_before"))
+    store, task = StateStore(), operator(failed_run, deferrable=deferrable, settle_time=0)
+
+    with pytest.raises(RetriggerAmbiguousError, match="another window"):
+        run_to_the_end(task, a_try(1, store))
+
+    assert flowservice.retriggers == []
+    new_run_id = run_to_the_end(task, a_try(2, store))
+    assert flowservice.retriggers == [(failed_run, new_run_id)]
+
+
+def test_a_killed_task_says_that_its_run_goes_on_and_does_nothing(flowservice, failed_run, logged):
+    task = operator(failed_run, wait_for_completion=False)
+    new_run_id = run_to_the_end(task)
+    requests = len(flowservice.requests)
+
+    task.on_kill()
+
+    assert f"Dataflow run {new_run_id} goes on: https://experience" in logged()
+    assert len(flowservice.requests) == requests
+
+
+def test_a_task_killed_before_it_knows_a_run_says_nothing(failed_run, logged):
+    operator(failed_run).on_kill()
+
+    assert "goes on" not in logged()
+
+
+def test_a_trigger_of_a_killed_task_says_that_its_run_goes_on(flowservice, logged):
+    asyncio.run(DataflowRunTrigger("r1", url="https://experience.adobe.com/r1").on_kill())
+
+    assert "Dataflow run r1 goes on: https://experience.adobe.com/r1" in logged()
+    assert flowservice.requests == []
