@@ -13,8 +13,6 @@ import logging
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,36 +27,44 @@ AT_ONCE = 10
 
 
 class Holds:
-    """How long the event loop was held, and how much of that Python's garbage collector took."""
+    """When the event loop was held, and when Python's garbage collector stopped everything."""
 
     def __init__(self) -> None:
-        self.longest = self.longest_of_its_own = self.longest_collection = 0.0
-        self._collecting_since = self._collected = 0.0
+        self._holds: list[tuple[float, float]] = []
+        self._collections: list[tuple[float, float]] = []
+        self._collecting_since = 0.0
 
     async def watch(self) -> None:
         """Watch until cancelled."""
-        while True:
-            self._collected = 0.0
-            began_at = time.perf_counter()
-            await asyncio.sleep(TICK)
-            held = time.perf_counter() - began_at - TICK
-            self.longest = max(self.longest, held)
-            self.longest_of_its_own = max(self.longest_of_its_own, held - self._collected)
-
-    @contextmanager
-    def watched_collector(self) -> Iterator[None]:
-        """Time the collector, which stops all threads."""
         gc.callbacks.append(self._collector)
-        yield
-        gc.callbacks.remove(self._collector)
+        try:
+            while True:
+                due = time.perf_counter() + TICK
+                await asyncio.sleep(TICK)
+                self._holds.append((due, time.perf_counter()))
+        finally:
+            gc.callbacks.remove(self._collector)
+
+    @property
+    def longest(self) -> float:
+        """Seconds of the longest hold, without what the collector took of it."""
+        return max(end - start - self._collected(start, end) for start, end in self._holds)
+
+    @property
+    def longest_collection(self) -> float:
+        """Seconds of the longest collection."""
+        return max((end - start for start, end in self._collections), default=0.0)
 
     def _collector(self, phase: str, _: Any) -> None:
+        now = time.perf_counter()
         if phase == "start":
-            self._collecting_since = time.perf_counter()
-            return
-        seconds = time.perf_counter() - self._collecting_since
-        self._collected += seconds
-        self.longest_collection = max(self.longest_collection, seconds)
+            self._collecting_since = now
+        elif now - self._collecting_since > 0.001:
+            self._collections.append((self._collecting_since, now))
+
+    def _collected(self, start: float, end: float) -> float:
+        spans = ((max(start, one), min(end, other)) for one, other in self._collections)
+        return sum(max(0.0, stop - begin) for begin, stop in spans)
 
 
 async def wait(trigger: Any) -> Any:
@@ -78,28 +84,26 @@ async def measure(contender: str, run_ids: list[Any], interval: float, seconds: 
     process, holds = psutil.Process(), Holds()
     memory, cpu = process.memory_info().rss, time.process_time()
     began_at = time.monotonic()
-    with holds.watched_collector():
-        watch = asyncio.create_task(holds.watch())
-        tasks = []
-        for number, run_id in enumerate(run_ids):
-            tasks.append(asyncio.create_task(wait(new_trigger(run_id, interval))))
-            if number % AT_ONCE == 0:
-                await asyncio.sleep(0)
-        await asyncio.sleep(max(0.0, began_at + seconds - time.monotonic()))
-        figures = {
-            "seconds": time.monotonic() - began_at,
-            "cpu": time.process_time() - cpu,
-            "memory": (process.memory_info().rss - memory) / len(run_ids),
-            "ended": sum(task.done() for task in tasks),
-        }
-        watch.cancel()
+    watch = asyncio.create_task(holds.watch())
+    tasks = []
+    for number, run_id in enumerate(run_ids):
+        tasks.append(asyncio.create_task(wait(new_trigger(run_id, interval))))
+        if number % AT_ONCE == 0:
+            await asyncio.sleep(0)
+    await asyncio.sleep(max(0.0, began_at + seconds - time.monotonic()))
+    figures = {
+        "seconds": time.monotonic() - began_at,
+        "cpu": time.process_time() - cpu,
+        "memory": (process.memory_info().rss - memory) / len(run_ids),
+        "ended": sum(task.done() for task in tasks),
+    }
+    watch.cancel()
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     return {
         **figures,
         "hold": holds.longest,
-        "own_hold": holds.longest_of_its_own,
         "collection": holds.longest_collection,
     }
 
