@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import logging
 import sys
 import tempfile
 import time
@@ -18,7 +17,7 @@ from typing import Any
 
 import psutil  # comes with Airflow
 
-from benchmarks.contenders import CONTENDERS, OURS
+from benchmarks.contenders import CONTENDERS
 
 # Seconds between looks at the clock.
 TICK = 0.005
@@ -74,10 +73,10 @@ async def wait(trigger: Any) -> Any:
     return None
 
 
-async def measure(contender: str, run_ids: list[Any], interval: float, seconds: float) -> Any:
-    """Start a wait for each run, let them wait, and tell what that took."""
+async def measure(contender: str, waits: int, interval: float, seconds: float) -> Any:
+    """Start many waits, let them wait, and tell what that took."""
     new_trigger = CONTENDERS[contender].new_trigger
-    first = asyncio.create_task(wait(new_trigger(run_ids[0], interval)))
+    first = asyncio.create_task(wait(new_trigger(0, interval)))
     await asyncio.sleep(3)  # all is imported and connected
     first.cancel()
     gc.collect()
@@ -86,16 +85,15 @@ async def measure(contender: str, run_ids: list[Any], interval: float, seconds: 
     began_at = time.monotonic()
     watch = asyncio.create_task(holds.watch())
     tasks = []
-    for number, run_id in enumerate(run_ids):
-        tasks.append(asyncio.create_task(wait(new_trigger(run_id, interval))))
+    for number in range(waits):
+        tasks.append(asyncio.create_task(wait(new_trigger(number, interval))))
         if number % AT_ONCE == 0:
             await asyncio.sleep(0)
     await asyncio.sleep(max(0.0, began_at + seconds - time.monotonic()))
     figures = {
         "seconds": time.monotonic() - began_at,
         "cpu": time.process_time() - cpu,
-        "memory": (process.memory_info().rss - memory) / len(run_ids),
-        "ended": sum(task.done() for task in tasks),
+        "memory": (process.memory_info().rss - memory) / waits,
     }
     watch.cancel()
     for task in tasks:
@@ -110,16 +108,13 @@ async def measure(contender: str, run_ids: list[Any], interval: float, seconds: 
 
 def main() -> None:
     """Measure what the command line says."""
-    contender, number, interval, seconds = sys.argv[1], *map(float, sys.argv[2:])
-    logging.disable(logging.INFO)  # a line per poll of each peer would be half of what is measured
+    contender, waits = sys.argv[1], int(sys.argv[2])
+    interval, seconds = map(float, sys.argv[3:])
     with tempfile.TemporaryDirectory() as folder:
-        service = CONTENDERS[contender].serve(Path(folder))
+        service = CONTENDERS[contender].serve(Path(folder), waits)
         try:
-            run_ids: list[Any] = list(range(int(number)))
-            if contender == OURS:
-                run_ids = [service.add_run() for _ in run_ids]  # type: ignore[union-attr]
             service.counts()
-            figures = asyncio.run(measure(contender, run_ids, interval, seconds))
+            figures = asyncio.run(measure(contender, waits, interval, seconds))
             print(json.dumps({**figures, **service.counts()}))
         finally:
             service.stop()
