@@ -14,6 +14,8 @@ TIMES_DEFERRED_TASKS: bool
 RENDERS_TRIGGERS: bool
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow.models.xcom import XCom
     from airflow.sdk import (
         BaseHook,
@@ -94,6 +96,16 @@ else:
         NEVER_EXPIRE = None
         RENDERS_TRIGGERS = False
 
+
+def first_poked_at(context: Context) -> datetime | None:
+    """Return when a task in reschedule mode was first poked, in an earlier process; if it was."""
+    ti = context["ti"]
+    if TIMES_DEFERRED_TASKS:  # before Airflow 3.0, where such a task keeps its start
+        started_at: datetime | None = ti.start_date
+        return started_at
+    return ti.get_first_reschedule_date(context)
+
+
 __all__ = [
     "NEVER_EXPIRE",
     "RENDERS_TRIGGERS",
@@ -115,5 +127,6 @@ __all__ = [
     "XCom",
     "XComArg",
     "conf",
+    "first_poked_at",
     "mask_secret",
 ]

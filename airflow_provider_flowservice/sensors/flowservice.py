@@ -15,6 +15,7 @@ from airflow_provider_flowservice._compat import (
     BaseSensorOperator,
     PokeReturnValue,
     conf,
+    first_poked_at,
 )
 from airflow_provider_flowservice._look import count_wait, look_once
 from airflow_provider_flowservice._narration import Narrator
@@ -110,7 +111,7 @@ class DataflowRunSensor(BaseSensorOperator):
         if self.deferrable:
             self._defer(context)
         # In reschedule mode each poke is a new process; only the time of the first is remembered.
-        first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
+        first = first_poked_at(context) if self.reschedule else None
         began_at = first.timestamp() if first else time.time()
         self._deadline = began_at + self._seconds
         rules = WaitRules(self.poke_interval, self._deadline, self.patience, self.missing_grace)
