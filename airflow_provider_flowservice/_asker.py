@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,6 @@ from airflow_provider_flowservice._repeat import RetryLimits, is_passing
 from airflow_provider_flowservice._waiting import Seen
 from airflow_provider_flowservice.exceptions import (
     FlowServiceAnswerError,
-    FlowServiceApiError,
     FlowServiceAuthError,
     FlowServiceError,
 )
@@ -45,6 +45,8 @@ _MOST_RUNS = 100
 _LONGEST_QUIET = 300.0
 # Seconds for which a connection is not read again.
 _HOOK_AGE = 60.0
+# Requests for single runs after which no others are sent, when all answers made no sense.
+_ENOUGH_NONSENSE = 3
 # Seconds until it is tried anew whether the service shows many runs at once.
 _DOUBT = 900.0
 
@@ -80,10 +82,11 @@ class Asker:
         while (seconds := self._quiet_until - _now()) > 0:  # noqa: ASYNC110  # no event, a time
             await asyncio.sleep(seconds)
 
-    async def see(self, run_ids: Sequence[str]) -> dict[str, Seen]:
+    async def see(self, run_ids: Sequence[str]) -> dict[str, Seen | Exception]:
         """
         Look at runs, with one request if the service can show them at once.
 
+        :return: What was seen of each run, or the error that concerns it.
         :raises FlowServiceError: What is met by all runs alike: no answer, or a refused credential.
         """
         if len(run_ids) == 1:
@@ -92,21 +95,32 @@ class Asker:
         refusal = ""
         try:
             found = await self._ask(run_ids)
-        except (FlowServiceApiError, ValueError) as error:
+        except Exception as error:  # perhaps about one of them: each is asked for
             if _is_met_by_all(error):
                 raise
             refusal = f" It says: {error}"
         # A run that is missing among others is looked at by itself before that is believed.
-        singly = {run_id: await self._see_one(run_id) for run_id in run_ids if run_id not in found}
+        singly = await self._see_singly(run_id for run_id in run_ids if run_id not in found)
         kept_back = sum(isinstance(seen, DataflowRun) for seen in singly.values())
         if kept_back > len(run_ids) / 10:
             self._doubt(len(found), len(run_ids), refusal)
         return {**found, **singly}
 
-    async def _see_one(self, run_id: str) -> Seen:
+    async def _see_singly(self, run_ids: Iterable[str]) -> dict[str, Seen | Exception]:
+        singly: dict[str, Seen | Exception] = {}
+        nonsense = 0.0
+        for run_id in run_ids:
+            seen = singly[run_id] = await self._see_one(run_id)
+            if not isinstance(seen, FlowServiceAnswerError):
+                nonsense = -math.inf
+            elif (nonsense := nonsense + 1) == _ENOUGH_NONSENSE:
+                raise seen
+        return singly
+
+    async def _see_one(self, run_id: str) -> Seen | Exception:
         try:
             return (await self._ask([run_id]))[run_id]
-        except FlowServiceError as error:
+        except Exception as error:  # raised in the wait for this run
             if _is_met_by_all(error):
                 raise
             return error
@@ -205,9 +219,9 @@ class _RenewedHook:
 
 
 def _is_met_by_all(error: Exception) -> bool:
-    # An answer that makes no sense will make none in a hundred further requests either.
-    kinds = (FlowServiceAuthError, FlowServiceAnswerError)
-    return isinstance(error, kinds) or (isinstance(error, FlowServiceError) and is_passing(error))
+    if not isinstance(error, FlowServiceError):
+        return False
+    return isinstance(error, FlowServiceAuthError) or is_passing(error)
 
 
 def _now() -> float:

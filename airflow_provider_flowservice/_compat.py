@@ -14,6 +14,8 @@ TIMES_DEFERRED_TASKS: bool
 RENDERS_TRIGGERS: bool
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow.models.xcom import XCom
     from airflow.sdk import (
         BaseHook,
@@ -73,7 +75,6 @@ else:
             AirflowTaskTimeout,
             TaskDeferralTimeout,
         )
-        from airflow.sdk.observability.stats import Stats
     except ImportError:  # before Airflow 3.2
         from airflow.configuration import conf
         from airflow.exceptions import (
@@ -84,7 +85,6 @@ else:
             AirflowSkipException,
             AirflowTaskTimeout,
         )
-        from airflow.stats import Stats
 
         try:
             from airflow.exceptions import TaskDeferralTimeout
@@ -92,17 +92,25 @@ else:
             from airflow.exceptions import TaskDeferralError as TaskDeferralTimeout
 
     try:
-        from airflow.sdk import NEVER_EXPIRE
+        from airflow.sdk import NEVER_EXPIRE, RetryDecision, RetryPolicy
+        from airflow.sdk.observability.stats import Stats
+    except ImportError:  # before Airflow 3.3, which brought the task state store and retry policies
+        from airflow.stats import Stats
 
-        RENDERS_TRIGGERS = True
-    except ImportError:  # before Airflow 3.3, which brought the task state store it is for
-        NEVER_EXPIRE = None
+        NEVER_EXPIRE = RetryDecision = RetryPolicy = None
         RENDERS_TRIGGERS = False
+    else:
+        RENDERS_TRIGGERS = True
 
-    try:
-        from airflow.sdk import RetryDecision, RetryPolicy
-    except ImportError:  # before Airflow 3.3, which brought retry policies
-        RetryDecision = RetryPolicy = None
+
+def first_poked_at(context: Context) -> datetime | None:
+    """Return when a task in reschedule mode was first poked, in an earlier process; if it was."""
+    ti = context["ti"]
+    if TIMES_DEFERRED_TASKS:  # before Airflow 3.0, where such a task keeps its start
+        started_at: datetime | None = ti.start_date
+        return started_at
+    return ti.get_first_reschedule_date(context)
+
 
 __all__ = [
     "NEVER_EXPIRE",
@@ -128,5 +136,6 @@ __all__ = [
     "XCom",
     "XComArg",
     "conf",
+    "first_poked_at",
     "mask_secret",
 ]

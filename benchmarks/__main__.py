@@ -69,7 +69,7 @@ def _print_wait_row(name: str, waits: int, interval: float, seconds: float) -> N
         f"{per_interval:.3f}",
         f"{figures['tokens']:,}",
         f"{figures['cpu']:.1f}",
-        f"{figures['own_hold'] * 1000:,.0f}",
+        f"{figures['hold'] * 1000:,.0f}",
         f"{figures['collection'] * 1000:,.0f}",
         f"{figures['memory'] / 1024:.1f}",
     ])  # fmt: skip

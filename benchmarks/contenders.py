@@ -21,14 +21,14 @@ class Contender(NamedTuple):
 
     :param package: Its distribution.
     :param operators: Module of its operators.
-    :param serve: Starts its service, and connects the environment to it.
-    :param new_trigger: Makes a trigger for a run, with an interval in seconds.
+    :param serve: Starts its service with some runs, and connects the environment to it.
+    :param new_trigger: Makes a trigger for the run of a number, with an interval in seconds.
     """
 
     package: str
     operators: str
-    serve: Callable[[Path], Emulator | Fake]
-    new_trigger: Callable[[Any, float], Any]
+    serve: Callable[[Path, int], Emulator | Fake]
+    new_trigger: Callable[[int, float], Any]
 
     @property
     def title(self) -> str:
@@ -37,19 +37,25 @@ class Contender(NamedTuple):
         return f"{name} {version(self.package)}"
 
 
-def _serve_ours(_: Path) -> Emulator:
-    emulator = Emulator()
+def run_id_of(number: int) -> str:
+    """Return the ID of a run of the emulator."""
+    return f"00000000-0000-4000-8000-{number:012}"
+
+
+def _serve_ours(_: Path, runs: int) -> Emulator:
+    emulator = Emulator(runs)
     os.environ["AIRFLOW_CONN_FLOWSERVICE_DEFAULT"] = emulator.connection
     return emulator
 
 
-def _new_ours(run_id: Any, interval: float) -> Any:
+def _new_ours(number: int, interval: float) -> Any:
     from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
 
-    return DataflowRunTrigger(run_id, poll_interval=interval, deadline=time.time() + FOREVER)
+    deadline = time.time() + FOREVER
+    return DataflowRunTrigger(run_id_of(number), poll_interval=interval, deadline=deadline)
 
 
-def _serve_databricks(_: Path) -> Fake:
+def _serve_databricks(_: Path, __: int) -> Fake:
     fake = Fake()
     # A personal token: the peer asks for tokens of a service principal over TLS only.
     _connect(
@@ -63,13 +69,13 @@ def _serve_databricks(_: Path) -> Fake:
     return fake
 
 
-def _new_databricks(_: Any, interval: float) -> Any:
+def _new_databricks(_: int, interval: float) -> Any:
     from airflow.providers.databricks.triggers.databricks import DatabricksExecutionTrigger
 
     return DatabricksExecutionTrigger(1, "bench_databricks", polling_period_seconds=interval)
 
 
-def _serve_dbt(folder: Path) -> Fake:
+def _serve_dbt(folder: Path, _: int) -> Fake:
     # It knows no plain HTTP.
     fake = Fake(make_certificate(folder))
     host = fake.url.removeprefix("https://")
@@ -77,19 +83,19 @@ def _serve_dbt(folder: Path) -> Fake:
     return fake
 
 
-def _new_dbt(_: Any, interval: float) -> Any:
+def _new_dbt(_: int, interval: float) -> Any:
     from airflow.providers.dbt.cloud.triggers.dbt import DbtCloudRunJobTrigger
 
     return DbtCloudRunJobTrigger("bench_dbt", 1, time.time() + FOREVER, interval, 1)
 
 
-def _serve_airbyte(_: Path) -> Fake:
+def _serve_airbyte(_: Path, __: int) -> Fake:
     fake = Fake()
     _connect("AIRBYTE", conn_type="airbyte", host=f"{fake.url}/v1/", login="id", password="secret")
     return fake
 
 
-def _new_airbyte(_: Any, interval: float) -> Any:
+def _new_airbyte(_: int, interval: float) -> Any:
     from airflow.providers.airbyte.triggers.airbyte import AirbyteSyncTrigger
 
     return AirbyteSyncTrigger(1, "bench_airbyte", time.time() + FOREVER, interval)

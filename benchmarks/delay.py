@@ -15,36 +15,35 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contenders import CONTENDERS, OURS
+from benchmarks.contenders import CONTENDERS, OURS, run_id_of
 from benchmarks.waits import wait
 
 
-async def measure(service: Any, number: int, interval: float) -> list[float]:
+async def measure(service: Any, waits: int, interval: float) -> list[float]:
     """Let runs end at random times, and see when their waits know."""
-    run_ids = [service.add_run() for _ in range(number)]
-    ended_at: dict[str, float] = {}
+    ended_at: dict[int, float] = {}
 
-    async def known_after(run_id: str) -> float:
-        await wait(CONTENDERS[OURS].new_trigger(run_id, interval))
-        return time.monotonic() - ended_at[run_id]
+    async def known_after(number: int) -> float:
+        await wait(CONTENDERS[OURS].new_trigger(number, interval))
+        return time.monotonic() - ended_at[number]
 
-    tasks = [asyncio.create_task(known_after(run_id)) for run_id in run_ids]
+    tasks = [asyncio.create_task(known_after(number)) for number in range(waits)]
     await asyncio.sleep(2 * interval)  # the first looks come earlier than the later ones
-    for run_id in run_ids:
-        await asyncio.sleep(random.expovariate(number / (3 * interval)))
-        body = {"run_id": run_id, "statuses": ["success"]}
-        ended_at[run_id] = time.monotonic()
+    for number in range(waits):
+        await asyncio.sleep(random.expovariate(waits / (3 * interval)))
+        body = {"run_id": run_id_of(number), "statuses": ["success"]}
+        ended_at[number] = time.monotonic()
         await asyncio.to_thread(service.call, "POST", "/_emulator/script", body)
     return list(await asyncio.gather(*tasks))
 
 
 def main() -> None:
     """Measure what the command line says."""
-    number, interval = int(sys.argv[1]), float(sys.argv[2])
+    waits, interval = int(sys.argv[1]), float(sys.argv[2])
     with tempfile.TemporaryDirectory() as folder:
-        service = CONTENDERS[OURS].serve(Path(folder))
+        service = CONTENDERS[OURS].serve(Path(folder), waits)
         try:
-            delays = asyncio.run(measure(service, number, interval))
+            delays = asyncio.run(measure(service, waits, interval))
             print(json.dumps({"mean": sum(delays) / len(delays), "longest": max(delays)}))
         finally:
             service.stop()

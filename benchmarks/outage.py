@@ -13,17 +13,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contenders import CONTENDERS, OURS
+from benchmarks.contenders import CONTENDERS
 from benchmarks.waits import wait
 
 
-async def measure(
-    contender: str, service: Any, number: int, interval: float, seconds: float
-) -> int:
+async def measure(contender: str, service: Any, waits: int, interval: float, seconds: float) -> int:
     """Let the service be away in mid-wait, and count the waits that go on afterwards."""
     new_trigger = CONTENDERS[contender].new_trigger
-    run_ids = [service.add_run() if contender == OURS else None for _ in range(number)]
-    tasks = [asyncio.create_task(wait(new_trigger(run_id, interval))) for run_id in run_ids]
+    tasks = [asyncio.create_task(wait(new_trigger(each, interval))) for each in range(waits)]
     await asyncio.sleep(2 * interval)
     service.go_away(True)
     await asyncio.sleep(seconds)
@@ -38,13 +35,13 @@ async def measure(
 
 def main() -> None:
     """Measure what the command line says."""
-    contender, number, interval, seconds = sys.argv[1], *map(float, sys.argv[2:])
+    contender, waits = sys.argv[1], int(sys.argv[2])
+    interval, seconds = map(float, sys.argv[3:])
     with tempfile.TemporaryDirectory() as folder:
-        service = CONTENDERS[contender].serve(Path(folder))
+        service = CONTENDERS[contender].serve(Path(folder), waits)
         try:
-            print(json.dumps(asyncio.run(
-                measure(contender, service, int(number), interval, seconds)
-            )))  # fmt: skip
+            alive = asyncio.run(measure(contender, service, waits, interval, seconds))
+            print(json.dumps(alive))
         finally:
             service.stop()
 

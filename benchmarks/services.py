@@ -68,25 +68,20 @@ class Service:
 
 
 class Emulator(Service):
-    """The Flow Service of ours."""
+    """
+    The Flow Service of ours.
 
-    def __init__(self) -> None:
-        super().__init__(
-            "airflow_provider_flowservice.emulator",
-            *("--port", "PORT", "--no-seed", "--step-seconds", "1e9"),
-        )
+    :param runs: Number of its runs.
+    """
+
+    def __init__(self, runs: int) -> None:
+        super().__init__("benchmarks.emulator", "PORT", str(runs))
         self.wait("/_emulator/summary")
-        self.flow_id = self.call("POST", "/_emulator/flows", {})["id"]
 
     @property
     def connection(self) -> str:
         """The Airflow connection to it."""
         return FlowServiceEmulator(port=self.port).connection_json
-
-    def add_run(self) -> str:
-        """Add a run that runs for ever."""
-        body = {"flow_id": self.flow_id, "status": "inProgress"}
-        return str(self.call("POST", "/_emulator/runs", body)["id"])
 
     def counts(self) -> dict[str, int]:
         """Tell the requests since the last time."""
@@ -105,7 +100,7 @@ class Emulator(Service):
 
 
 class Fake(Service):
-    """The service of a peer."""
+    """The service of a peer. It knows any run."""
 
     def __init__(self, certificate: Path | None = None) -> None:
         words = [str(certificate)] if certificate else []

@@ -9,18 +9,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import logging
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil  # comes with Airflow
 
-from benchmarks.contenders import CONTENDERS, OURS
+from benchmarks.contenders import CONTENDERS
 
 # Seconds between looks at the clock.
 TICK = 0.005
@@ -29,36 +26,44 @@ AT_ONCE = 10
 
 
 class Holds:
-    """How long the event loop was held, and how much of that Python's garbage collector took."""
+    """When the event loop was held, and when Python's garbage collector stopped everything."""
 
     def __init__(self) -> None:
-        self.longest = self.longest_of_its_own = self.longest_collection = 0.0
-        self._collecting_since = self._collected = 0.0
+        self._holds: list[tuple[float, float]] = []
+        self._collections: list[tuple[float, float]] = []
+        self._collecting_since = 0.0
 
     async def watch(self) -> None:
         """Watch until cancelled."""
-        while True:
-            self._collected = 0.0
-            began_at = time.perf_counter()
-            await asyncio.sleep(TICK)
-            held = time.perf_counter() - began_at - TICK
-            self.longest = max(self.longest, held)
-            self.longest_of_its_own = max(self.longest_of_its_own, held - self._collected)
-
-    @contextmanager
-    def watched_collector(self) -> Iterator[None]:
-        """Time the collector, which stops all threads."""
         gc.callbacks.append(self._collector)
-        yield
-        gc.callbacks.remove(self._collector)
+        try:
+            while True:
+                due = time.perf_counter() + TICK
+                await asyncio.sleep(TICK)
+                self._holds.append((due, time.perf_counter()))
+        finally:
+            gc.callbacks.remove(self._collector)
+
+    @property
+    def longest(self) -> float:
+        """Seconds of the longest hold, without what the collector took of it."""
+        return max(end - start - self._collected(start, end) for start, end in self._holds)
+
+    @property
+    def longest_collection(self) -> float:
+        """Seconds of the longest collection."""
+        return max((end - start for start, end in self._collections), default=0.0)
 
     def _collector(self, phase: str, _: Any) -> None:
+        now = time.perf_counter()
         if phase == "start":
-            self._collecting_since = time.perf_counter()
-            return
-        seconds = time.perf_counter() - self._collecting_since
-        self._collected += seconds
-        self.longest_collection = max(self.longest_collection, seconds)
+            self._collecting_since = now
+        elif now - self._collecting_since > 0.001:
+            self._collections.append((self._collecting_since, now))
+
+    def _collected(self, start: float, end: float) -> float:
+        spans = ((max(start, one), min(end, other)) for one, other in self._collections)
+        return sum(max(0.0, stop - begin) for begin, stop in spans)
 
 
 async def wait(trigger: Any) -> Any:
@@ -68,54 +73,48 @@ async def wait(trigger: Any) -> Any:
     return None
 
 
-async def measure(contender: str, run_ids: list[Any], interval: float, seconds: float) -> Any:
-    """Start a wait for each run, let them wait, and tell what that took."""
+async def measure(contender: str, waits: int, interval: float, seconds: float) -> Any:
+    """Start many waits, let them wait, and tell what that took."""
     new_trigger = CONTENDERS[contender].new_trigger
-    first = asyncio.create_task(wait(new_trigger(run_ids[0], interval)))
+    first = asyncio.create_task(wait(new_trigger(0, interval)))
     await asyncio.sleep(3)  # all is imported and connected
     first.cancel()
     gc.collect()
     process, holds = psutil.Process(), Holds()
     memory, cpu = process.memory_info().rss, time.process_time()
     began_at = time.monotonic()
-    with holds.watched_collector():
-        watch = asyncio.create_task(holds.watch())
-        tasks = []
-        for number, run_id in enumerate(run_ids):
-            tasks.append(asyncio.create_task(wait(new_trigger(run_id, interval))))
-            if number % AT_ONCE == 0:
-                await asyncio.sleep(0)
-        await asyncio.sleep(max(0.0, began_at + seconds - time.monotonic()))
-        figures = {
-            "seconds": time.monotonic() - began_at,
-            "cpu": time.process_time() - cpu,
-            "memory": (process.memory_info().rss - memory) / len(run_ids),
-            "ended": sum(task.done() for task in tasks),
-        }
-        watch.cancel()
+    watch = asyncio.create_task(holds.watch())
+    tasks = []
+    for number in range(waits):
+        tasks.append(asyncio.create_task(wait(new_trigger(number, interval))))
+        if number % AT_ONCE == 0:
+            await asyncio.sleep(0)
+    await asyncio.sleep(max(0.0, began_at + seconds - time.monotonic()))
+    figures = {
+        "seconds": time.monotonic() - began_at,
+        "cpu": time.process_time() - cpu,
+        "memory": (process.memory_info().rss - memory) / waits,
+    }
+    watch.cancel()
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     return {
         **figures,
         "hold": holds.longest,
-        "own_hold": holds.longest_of_its_own,
         "collection": holds.longest_collection,
     }
 
 
 def main() -> None:
     """Measure what the command line says."""
-    contender, number, interval, seconds = sys.argv[1], *map(float, sys.argv[2:])
-    logging.disable(logging.INFO)  # a line per poll of each peer would be half of what is measured
+    contender, waits = sys.argv[1], int(sys.argv[2])
+    interval, seconds = map(float, sys.argv[3:])
     with tempfile.TemporaryDirectory() as folder:
-        service = CONTENDERS[contender].serve(Path(folder))
+        service = CONTENDERS[contender].serve(Path(folder), waits)
         try:
-            run_ids: list[Any] = list(range(int(number)))
-            if contender == OURS:
-                run_ids = [service.add_run() for _ in run_ids]  # type: ignore[union-attr]
             service.counts()
-            figures = asyncio.run(measure(contender, run_ids, interval, seconds))
+            figures = asyncio.run(measure(contender, waits, interval, seconds))
             print(json.dumps({**figures, **service.counts()}))
         finally:
             service.stop()

@@ -176,6 +176,37 @@ def test_a_run_the_service_rejects_fails_its_own_wait_only(flowservice, add_runs
     assert isinstance(error, FlowServiceApiError)
 
 
+def test_what_cannot_be_a_run_id_fails_its_own_wait_only(flowservice, add_runs):
+    run_ids = [*add_runs(3, "success"), "None", "a,b"]
+    waits = [trigger(run_id, missing_grace=0) for run_id in run_ids]
+
+    *events, no_id, unknown = virtual_time.run(all_events(waits))
+
+    assert [event["kind"] for event in events] == ["ended"] * 3
+    assert isinstance(no_id, ValueError)
+    assert unknown["kind"] == "missing"
+
+
+def test_an_odd_run_among_others_does_not_hide_them(flowservice, add_runs):
+    odd = flowservice.add_run(flowservice.flow_ids[0], "success", run_id="odd", id=...)
+    waits = [trigger(run_id, patience=0) for run_id in [odd, *add_runs(30, "success")]]
+
+    odd_event, *events = virtual_time.run(all_events(waits))
+
+    assert odd_event["kind"] == "lost"
+    assert {event["kind"] for event in events} == {"ended"}
+
+
+def test_a_service_that_talks_nonsense_is_not_asked_for_each_run(flowservice, add_runs):
+    flowservice.fail(Fault("GET /runs", status=200, body="<html>Welcome!</html>", times=None))
+    waits = [trigger(run_id, patience=0) for run_id in add_runs(500)]
+
+    events = virtual_time.run(all_events(waits))
+
+    assert {event["kind"] for event in events} == {"lost"}
+    assert flowservice.count(method="GET") <= 2 * 4
+
+
 def test_what_keeps_the_connection_from_being_read_is_raised_in_each_wait(monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_EMPTY", json.dumps({"conn_type": "flowservice"}))
     waits = [trigger(run_id, flowservice_conn_id="empty") for run_id in ("r1", "r2")]

@@ -14,6 +14,7 @@ from airflow_provider_flowservice._compat import (
     BaseSensorOperator,
     PokeReturnValue,
     conf,
+    first_poked_at,
 )
 from airflow_provider_flowservice._endings import under_flags
 from airflow_provider_flowservice._flow_sensor import DataflowSensor
@@ -125,7 +126,7 @@ class DataflowRunSensor(BaseSensorOperator):
         if self.deferrable:
             self._defer(context)
         # In reschedule mode each poke is a new process; only the time of the first is remembered.
-        first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
+        first = first_poked_at(context) if self.reschedule else None
         began_at = first.timestamp() if first else time.time()
         self._deadline = began_at + self._seconds
         rules = WaitRules(self.poke_interval, self._deadline, self.patience, self.missing_grace)
