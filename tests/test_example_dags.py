@@ -12,6 +12,7 @@ from packaging.version import Version
 FOLDER = Path(__file__).parent.parent / "example_dags"
 RETRIGGERS = {
     "nightly_repair": 1,
+    "repair_in_bulk": 1,
     "retrigger_and_wait": 1,
     "retrigger_mapped": 3,
     "retrigger_retry_policy": 1,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_flowservice.emulator import Fault, FlowServiceEmulator
+from airflow_provider_flowservice.emulator import FlowServiceEmulator
 from integration.airflow_api import Run, wait_until
 from integration.airflow_instance import AirflowInstance
 
@@ -19,11 +19,10 @@ EXAMPLES = Path(__file__).parents[2] / "example_dags"
 HEALING = "example_flowservice_self_healing"
 
 OTHER_DAGS = """
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from airflow.sdk import DAG, Asset, AssetWatcher, task
 
-from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunsOperator
 from airflow_provider_flowservice.triggers.flowservice import DataflowRunEventTrigger
 
 with DAG("downstream", start_date=datetime(2026, 1, 1), schedule=[Asset("repaired_nightly_dataflow")]):
@@ -52,15 +51,6 @@ with DAG("a_hundred", start_date=datetime(2026, 1, 1), schedule=[watched]):
         return [event.extra["payload"]["run_id"] for event in triggering_asset_events[watched]]
 
     take_note()
-
-with DAG("bulk", start_date=datetime(2026, 1, 1), schedule=None, render_template_as_native_obj=True):
-    RetriggerDataflowRunsOperator(
-        task_id="bulk",
-        run_ids="{{ dag_run.conf['run_ids'] }}",
-        concurrency=2,
-        retries=2,
-        retry_delay=timedelta(seconds=1),
-    )
 """
 
 
@@ -93,6 +83,12 @@ def airflow(flowservice, tmp_path_factory):
     )
     (folder / "self_healing.py").write_text(healing)
     (folder / "approve_and_retrigger.py").write_text(adapted("approve_and_retrigger"))
+    bulk = adapted(
+        "repair_in_bulk",
+        poke=("poke_interval=60", "poke_interval=2"),
+        retry_delay=("retries=2,", "retries=2, retry_delay=1.0,"),
+    )
+    (folder / "repair_in_bulk.py").write_text(bulk)
     (folder / "other_dags.py").write_text(OTHER_DAGS)
     env = {"AIRFLOW_CONN_FLOWSERVICE_DEFAULT": flowservice.connection_json}
     with AirflowInstance([folder], env) as instance:
@@ -229,18 +225,32 @@ def test_a_person_approves_of_the_retrigger(airflow, flowservice):
         assert run.xcom("retrigger", map_index=index) == new_run_of(flowservice, run_id)
 
 
-def test_a_bulk_that_is_killed_half_way_does_no_run_twice(airflow, flowservice):
-    run_ids = [flowservice.add_run(flowservice.add_flow(f"Bulk {n}")) for n in range(12)]
-    flowservice.fail(Fault("POST /runs/.*/action", kind="slow", delay=0.5, times=12))
-    run = airflow.trigger("bulk", {"run_ids": run_ids})
-    wait_until(lambda: new_run_of(flowservice, run_ids[4]), 60, "some runs are re-triggered")
-    airflow.kill_task(run, "bulk")
-    assert len([run_id for run_id in run_ids if new_run_of(flowservice, run_id)]) < 12
+def test_two_hundred_runs_are_repaired_but_for_two_though_a_worker_dies(
+    airflow, flowservice, capsys
+):
+    run_ids = [flowservice.add_run(flowservice.add_flow(f"Bulk {n}")) for n in range(200)]
+    for run_id in (run_ids[30], run_ids[130]):
+        flowservice.plan(run_id, ["inProgress", "failed"])
+    began = time.monotonic()
+    run = airflow.trigger("example_flowservice_bulk", {"flow_name": "bulk*"})
+    wait_until(lambda: new_run_of(flowservice, run_ids[60]), 90, "some runs are re-triggered")
+    airflow.kill_task(run, "retrigger")
+    done_before = sum(new_run_of(flowservice, run_id) is not None for run_id in run_ids)
 
-    assert run.wait() == "success", run.log("bulk", 2)
+    assert run.wait(150) == "failed", run.states()
 
+    with capsys.disabled():
+        print(
+            f"\n200 failed runs: killed after {done_before}, repaired and reported in "
+            f"{time.monotonic() - began:.0f} s."
+        )
+    assert 0 < done_before < 200
     sources = Counter(source for source, _ in flowservice.retriggers)
-    assert [sources[run_id] for run_id in run_ids] == [1] * 12
-    assert run.xcom("bulk") == [new_run_of(flowservice, run_id) for run_id in run_ids]
-    assert {record["outcome"] for record in run.xcom("bulk", "results")} == {"retriggered"}
-    assert "were re-triggered by an earlier try" in run.log("bulk", 2)
+    assert [sources[run_id] for run_id in run_ids] == [1] * 200
+    new_run_ids = [new_run_of(flowservice, run_id) for run_id in run_ids]
+    assert set(run.xcom("retrigger")) == set(new_run_ids)
+    assert {record["outcome"] for record in run.xcom("retrigger", "results")} == {"retriggered"}
+    log = run.log("report")
+    assert "198 of 200 dataflow runs are repaired." in log
+    named = {new for new in new_run_ids if f"Dataflow run {new} of flow" in log}
+    assert named == {new_run_ids[30], new_run_ids[130]}

@@ -1,0 +1,59 @@
+"""Re-trigger hundreds of failed dataflow runs in one task, wait for all of them, and report."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from airflow import DAG
+from airflow.decorators import task
+from airflow.exceptions import AirflowFailException
+
+from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+from airflow_provider_flowservice.operators.flowservice import (
+    ListDataflowRunsOperator,
+    RetriggerDataflowRunsOperator,
+)
+from airflow_provider_flowservice.runs import DataflowRun
+
+with DAG(
+    "example_flowservice_bulk",
+    description="Re-trigger many failed dataflow runs with few tasks.",
+    start_date=datetime(2026, 1, 1),
+    schedule=None,
+    params={"flow_name": "*nightly*"},
+    tags=["flowservice"],
+) as dag:
+
+    def read(run_ids: list[str]) -> list[DataflowRun]:
+        """Read the runs as they stand now, a hundred with each request."""
+        hook = FlowServiceHook()
+        batches = [run_ids[start : start + 100] for start in range(0, len(run_ids), 100)]
+        return [run for batch in batches for run in hook.get_runs(batch).values()]
+
+    # [START howto_bulk]
+    find = ListDataflowRunsOperator(task_id="find", flow_name="{{ params.flow_name }}")
+
+    retrigger = RetriggerDataflowRunsOperator(
+        task_id="retrigger",
+        run_ids=find.output,
+        concurrency=4,  # how many re-triggers the source stands at once
+        on_ineligible="skip",
+        retries=2,  # for a worker that dies
+    )
+
+    @task.sensor(mode="reschedule", poke_interval=60, timeout=6 * 60 * 60)
+    def wait(run_ids: list[str]) -> bool:
+        """Wait until all new runs have ended."""
+        return sum(run.is_terminal for run in read(run_ids)) == len(run_ids)
+
+    @task
+    def report(run_ids: list[str]) -> str:
+        """Say how many runs are repaired, and fail if some are not."""
+        broken = [run.digest for run in read(run_ids) if not run.is_successful]
+        text = f"{len(run_ids) - len(broken)} of {len(run_ids)} dataflow runs are repaired."
+        if broken:
+            raise AirflowFailException("\n".join([text, *broken]))
+        return text
+
+    wait(retrigger.output) >> report(retrigger.output)
+    # [END howto_bulk]
