@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from airflow.models.xcom import XCom
     from airflow.sdk import (
+        Asset,
         BaseHook,
         BaseOperator,
         BaseOperatorLink,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 else:
     try:
         from airflow.sdk import (
+            Asset,
             BaseOperator,
             BaseOperatorLink,
             BaseSensorOperator,
@@ -45,6 +47,7 @@ else:
         from airflow.sdk.execution_time.xcom import XCom
         from airflow.sdk.log import mask_secret
     except ImportError:  # before Airflow 3.0
+        from airflow.datasets import Dataset as Asset
         from airflow.models import BaseOperator, XCom
         from airflow.models.baseoperatorlink import BaseOperatorLink
         from airflow.sensors.base import BaseSensorOperator, PokeReturnValue
@@ -98,6 +101,7 @@ __all__ = [
     "AirflowSensorTimeout",
     "AirflowSkipException",
     "AirflowTaskTimeout",
+    "Asset",
     "BaseHook",
     "BaseOperator",
     "BaseOperatorLink",

@@ -6,6 +6,13 @@ from typing import Any
 
 _PACKAGE = "airflow_provider_flowservice"
 _INTEGRATION = "Adobe Experience Platform Flow Service"
+_ASSET_URIS = [
+    {
+        "schemes": ["aep"],
+        "handler": f"{_PACKAGE}.assets.flowservice.sanitize_uri",
+        "to_openlineage_converter": f"{_PACKAGE}.assets.flowservice.convert_asset_to_openlineage",
+    }
+]
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -27,6 +34,8 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": _modules("sensors"),
         "triggers": _modules("triggers"),
         "extra-links": [f"{_PACKAGE}.links.flowservice.DataflowRunLink"],
+        "asset-uris": _ASSET_URIS,
+        "dataset-uris": _ASSET_URIS,  # before Airflow 3.0
         "connection-types": [
             {
                 "connection-type": "flowservice",

@@ -17,6 +17,7 @@ from airflow_provider_flowservice._retrigger_answers import (
     may_repeat,
     read_retriggered,
 )
+from airflow_provider_flowservice.connections import SourceConnection, TargetConnection
 from airflow_provider_flowservice.exceptions import (
     FlowServiceAnswerError,
     FlowServiceApiError,
@@ -188,6 +189,24 @@ class FlowServiceHook(BaseHook):
         :raises FlowServiceNotFoundError: The sandbox has no such flow, or hides it.
         """
         return Dataflow.from_api(self._client.get_item("flows", flow_id))
+
+    def get_source_connection(self, connection_id: str) -> SourceConnection:
+        """
+        Return where a flow reads.
+
+        :param connection_id: One of the flow's ``source_connection_ids``.
+        :raises FlowServiceNotFoundError: The sandbox has no such connection, or hides it.
+        """
+        return SourceConnection.from_api(self._client.get_item("sourceConnections", connection_id))
+
+    def get_target_connection(self, connection_id: str) -> TargetConnection:
+        """
+        Return where a flow writes.
+
+        :param connection_id: One of the flow's ``target_connection_ids``.
+        :raises FlowServiceNotFoundError: The sandbox has no such connection, or hides it.
+        """
+        return TargetConnection.from_api(self._client.get_item("targetConnections", connection_id))
 
     def retrigger_run(self, run_id: str) -> RetriggeredRun:
         """

@@ -10,6 +10,7 @@ from airflow_provider_flowservice._compat import BaseOperator, conf
 from airflow_provider_flowservice._durable import Try
 from airflow_provider_flowservice._eligibility import judge
 from airflow_provider_flowservice._endings import ended_by
+from airflow_provider_flowservice._lineage import LineageMixin
 from airflow_provider_flowservice._outcomes import Terms
 from airflow_provider_flowservice._retrigger import SETTLE_TIME, Retrigger, Retriggered, TaskStore
 from airflow_provider_flowservice._tasks import (
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 _FIRST_LOOK = 5.0
 
 
-class RetriggerDataflowRunOperator(BaseOperator):
+class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
     """
     Re-trigger a dataflow run, and wait for the new run.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice._compat import BaseSensorOperator, PokeReturnValue, conf
 from airflow_provider_flowservice._endings import under_flags
+from airflow_provider_flowservice._lineage import LineageMixin
 from airflow_provider_flowservice._narration import Narrator
 from airflow_provider_flowservice._outcomes import Terms
 from airflow_provider_flowservice._tasks import deadline_of, defer_timeout, finish, look_once
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 _MISSING_INTERVAL = 5.0
 
 
-class DataflowRunSensor(BaseSensorOperator):
+class DataflowRunSensor(LineageMixin, BaseSensorOperator):
     """
     Wait until a dataflow run has ended in success.
 
