@@ -72,7 +72,10 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
     :param max_failed_records: Most records that may be rejected.
     :param max_failed_share: Largest share of the records that may be rejected, from 0 to 1.
     :param hook_params: Further arguments for :class:`FlowServiceHook`.
-    :return: ID of the new run.
+    :return: ID of the new run. Further XComs are ``summary``, a
+        :class:`~airflow_provider_flowservice.runs.RunSummary` of how it ended, there for a failed
+        task as well; ``attempts``, the IDs of all runs the task has led to, newest last; and the
+        address behind the link.
     """
 
     template_fields: Sequence[str] = ("run_id", "flowservice_conn_id", "adopt_run_id")

@@ -50,7 +50,8 @@ class DataflowRunSensor(LineageMixin, BaseSensorOperator):
     :param max_failed_records: Most records that may be rejected.
     :param max_failed_share: Largest share of the records that may be rejected, from 0 to 1.
     :param hook_params: Further arguments for :class:`FlowServiceHook`.
-    :return: The run's summary, see :class:`~airflow_provider_flowservice.runs.RunSummary`.
+    :return: The run's summary, see :class:`~airflow_provider_flowservice.runs.RunSummary`; it is
+        the XCom ``summary`` as well, for a failed task, too.
     """
 
     template_fields: Sequence[str] = ("run_id", "flowservice_conn_id")
