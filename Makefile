@@ -7,7 +7,7 @@ PYTHON ?= $(shell for name in python3 python3.12 python3.11 python3.13 python3.1
 	$$name -c '' 2>/dev/null && echo $$name && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help env format lint test test-unit test-matrix test-integration demo demo-ui pin clean
+.PHONY: help env format lint test test-unit test-matrix test-integration demo demo-ui bench pin clean
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -42,6 +42,10 @@ demo:  ## Re-trigger a failed run in a real Airflow, on a local Flow Service
 demo-ui:  ## The same for a browser: stays up until Ctrl-C
 	@$(PYTHON) -m dev.env demo
 	@.venvs/demo/bin/python -m dev.demo_ui
+
+bench:  ## Measure it beside its peers, in about eight minutes
+	@$(PYTHON) -m dev.env bench
+	@.venvs/bench/bin/python -m benchmarks
 
 pin:  ## Write the constraints files anew
 	@$(PYTHON) -m dev.pin

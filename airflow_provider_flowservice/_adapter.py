@@ -70,10 +70,13 @@ class _TimedReader(io.RawIOBase):
 
 class _Connection(HTTPConnection):
     response_class = _TimedResponse
+    # Whoever turns on http.client's printing of requests would print the token and the secret.
+    debuglevel = 0
 
 
 class _TlsConnection(HTTPSConnection):
     response_class = _TimedResponse
+    debuglevel = 0
 
 
 class _Pool(HTTPConnectionPool):

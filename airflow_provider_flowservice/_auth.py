@@ -191,7 +191,8 @@ def token_source(settings: Settings, fetch: Callable[[], Token]) -> TokenSource:
 
     :param fetch: Asks for a token with the credential of ``settings``.
     """
-    mask_secret(settings.access_token or settings.client_secret)
+    for secret in filter(None, (settings.access_token, settings.client_secret)):
+        mask_secret(secret)
     if settings.access_token:
         return ReadyToken(settings.access_token)
     return CachedTokens(settings, fetch)

@@ -8,6 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+# Whether Airflow's execution_timeout goes on while a task is deferred, and ends it then.
+TIMES_DEFERRED_TASKS: bool
+# Whether Airflow renders the templates of a trigger that it starts without a worker.
+RENDERS_TRIGGERS: bool
+
 if TYPE_CHECKING:
     from airflow.models.xcom import XCom
     from airflow.sdk import (
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
     )
     from airflow.sdk.execution_time.context import NEVER_EXPIRE
     from airflow.sdk.log import mask_secret
+    from airflow.sdk.observability.stats import Stats
 else:
     try:
         from airflow.sdk import (
@@ -47,11 +53,14 @@ else:
         from airflow.sdk.execution_time.xcom import XCom
         from airflow.sdk.log import mask_secret
     except ImportError:  # before Airflow 3.0
+        TIMES_DEFERRED_TASKS = True
         from airflow.datasets import Dataset as Asset
         from airflow.models import BaseOperator, XCom
         from airflow.models.baseoperatorlink import BaseOperatorLink
         from airflow.sensors.base import BaseSensorOperator, PokeReturnValue
         from airflow.utils.log.secrets_masker import mask_secret
+    else:
+        TIMES_DEFERRED_TASKS = False
     try:
         from airflow.sdk import BaseHook
     except ImportError:  # before Airflow 3.1
@@ -67,6 +76,7 @@ else:
             AirflowTaskTimeout,
             TaskDeferralTimeout,
         )
+        from airflow.sdk.observability.stats import Stats
     except ImportError:  # before Airflow 3.2
         from airflow.configuration import conf
         from airflow.exceptions import (
@@ -77,6 +87,7 @@ else:
             AirflowSkipException,
             AirflowTaskTimeout,
         )
+        from airflow.stats import Stats
 
         try:
             from airflow.exceptions import TaskDeferralTimeout
@@ -85,8 +96,11 @@ else:
 
     try:
         from airflow.sdk import NEVER_EXPIRE
+
+        RENDERS_TRIGGERS = True
     except ImportError:  # before Airflow 3.3, which brought the task state store it is for
         NEVER_EXPIRE = None
+        RENDERS_TRIGGERS = False
 
     try:
         from airflow.sdk import RetryDecision, RetryPolicy
@@ -95,6 +109,8 @@ else:
 
 __all__ = [
     "NEVER_EXPIRE",
+    "RENDERS_TRIGGERS",
+    "TIMES_DEFERRED_TASKS",
     "AirflowException",
     "AirflowFailException",
     "AirflowRescheduleException",
@@ -111,6 +127,7 @@ __all__ = [
     "PokeReturnValue",
     "RetryDecision",
     "RetryPolicy",
+    "Stats",
     "TaskDeferralTimeout",
     "XCom",
     "XComArg",

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from airflow_provider_flowservice._claims import org_of, read_claims
+from airflow_provider_flowservice._form import (
+    CONN_TYPE,
+    IMS_URL,
+    LONGEST_TIMEOUT,
+    PLATFORM_URL,
+    REQUEST_TIMEOUT,
+    SCOPES,
+)
 from airflow_provider_flowservice._json import mapping
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Connection
-
-PLATFORM_URL = "https://platform.adobe.io"
-IMS_URL = "https://ims-na1.adobelogin.com"
-SCOPES = "openid,AdobeID,read_organizations,additional_info.projectedProductContext,session"
-REQUEST_TIMEOUT = 30.0
-
-_LONGEST_TIMEOUT = 3600.0
 
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
 
@@ -97,7 +98,7 @@ class Settings:
         for label, url in (("Platform URL (host)", self.base_url), ("'ims_url'", self.ims_url)):
             if problem := _url_problem(url):
                 problems.append(f"{label} {problem}")
-        if not 0 < self.request_timeout <= _LONGEST_TIMEOUT:
+        if not 0 < self.request_timeout <= LONGEST_TIMEOUT:
             problems.append("'request_timeout' must be a number of seconds above 0")
         if self.ca_bundle and (problem := _ca_bundle_problem(self.ca_bundle)):
             problems.append(f"'ca_bundle' {problem}")
@@ -122,7 +123,7 @@ class Settings:
 
 def _plain_names(extra: Mapping[str, Any]) -> dict[str, Any]:
     """Take field names with the prefix that forms of old Airflow releases put before them."""
-    prefix = "extra__flowservice__"
+    prefix = f"extra__{CONN_TYPE}__"
     return {
         **{key[len(prefix) :]: value for key, value in extra.items() if key.startswith(prefix)},
         **{key: value for key, value in extra.items() if not key.startswith(prefix)},
@@ -152,7 +153,7 @@ def _url_problem(url: str) -> str | None:
         host = parts.hostname
         _ = parts.port
     except ValueError:
-        return f"is not a URL: {url}"
+        return "is not a URL"  # and may hold a password, so it is not repeated
     if not host or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
         return "must be a URL such as https://platform.adobe.io"
     if parts.username or parts.password:

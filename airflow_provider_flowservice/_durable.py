@@ -7,14 +7,16 @@ the table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from airflow_provider_flowservice._candidates import (
+    Candidates,
+    loads_other_window,
+    loads_window,
+)
 from airflow_provider_flowservice.runs import DataflowRun
-
-# Milliseconds by which the service's clock may be behind the worker's.
-CLOCK_SKEW = 120_000
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,14 @@ class Try:
     @property
     def is_automatic_retry(self) -> bool:
         """Whether an earlier try has begun what this one is to finish."""
-        return self.number > self.max_tries - self.retries + 1
+        # The second is the number of the first try after a Clear. Others between them come about
+        # when a DAG's author lowers `retries` while the task is on its way.
+        return self.number not in (1, self.max_tries - self.retries + 1)
 
     @property
     def is_cleared(self) -> bool:
         """Whether a user has cleared the task, and so asked for it to be done again."""
-        return self.max_tries != self.retries
+        return self.max_tries > self.retries
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,10 @@ class Record:
     :param max_tries: Of the task when it was written.
     :param requested_at: Epoch milliseconds just before the request was sent.
     :param new_run_id: The new run, once known.
+    :param is_certain: Whether the service named the new run, or it shows the source's window; not
+        so for one that was only found.
     :param known_run_ids: All runs that earlier requests of this task have led to.
+    :param earlier_run_ids: Candidates that were there before the request.
     """
 
     source_run_id: str
@@ -59,53 +66,47 @@ class Record:
     max_tries: int
     requested_at: int
     new_run_id: str | None = None
+    is_certain: bool = True
     known_run_ids: tuple[str, ...] = ()
+    earlier_run_ids: tuple[str, ...] = ()
 
-    def with_run(self, new_run_id: str) -> Record:
-        """Return the record once the new run is known."""
+    def with_run(self, new_run_id: str, max_tries: int) -> Record:
+        """
+        Return the record once the new run is known.
+
+        :param max_tries: Of the task now.
+        """
         known = tuple(dict.fromkeys((*self.known_run_ids, new_run_id)))
-        return replace(self, new_run_id=new_run_id, known_run_ids=known)
+        return replace(self, new_run_id=new_run_id, max_tries=max_tries, known_run_ids=known)
 
     def to_json(self) -> dict[str, Any]:
         """Write the record as JSON values."""
-        return {**vars(self), "known_run_ids": list(self.known_run_ids)}
+        lists = {name: list(getattr(self, name)) for name in _LISTS}
+        return {**vars(self), **lists}
 
     @classmethod
     def from_json(cls, value: object) -> Record | None:
         """Read a record back; ``None`` for anything that is none."""
         if not isinstance(value, Mapping):
             return None
-        kinds: dict[str, Any] = {
-            "source_run_id": str,
-            "target_run_id": str,
-            "max_tries": int,
-            "requested_at": int,
-            "new_run_id": str | None,
-            "known_run_ids": list,
-        }
-        if not all(isinstance(value.get(name), kind) for name, kind in kinds.items()):
+        if not all(isinstance(value.get(name), kind) for name, kind in _KINDS.items()):
             return None
-        known = tuple(map(str, value["known_run_ids"]))
-        return cls(**{**{name: value[name] for name in kinds}, "known_run_ids": known})
+        if not all(isinstance(item, str) for name in _LISTS for item in value[name]):
+            return None
+        lists = {name: tuple(value[name]) for name in _LISTS}
+        return cls(**{**{name: value[name] for name in _KINDS}, **lists})
 
 
-@dataclass(frozen=True)
-class Candidates:
-    """
-    Runs on the service that may be the one a request has led to.
-
-    :param matching: Runs that are it, as far as can be told.
-    :param doubtful: Runs of another client that show no window, so that nothing speaks for or
-        against them.
-    """
-
-    matching: tuple[DataflowRun, ...] = ()
-    doubtful: tuple[DataflowRun, ...] = ()
-
-    @property
-    def all(self) -> tuple[DataflowRun, ...]:
-        """All of them, to be named in an error."""
-        return (*self.matching, *self.doubtful)
+_LISTS = ("known_run_ids", "earlier_run_ids")
+_KINDS: dict[str, Any] = {
+    "source_run_id": str,
+    "target_run_id": str,
+    "max_tries": int,
+    "requested_at": int,
+    "new_run_id": str | None,
+    "is_certain": bool,
+    **dict.fromkeys(_LISTS, list),
+}
 
 
 @dataclass(frozen=True)
@@ -148,29 +149,43 @@ def begin(
     return Decision("send", source_run_id, "no try has begun this yet")
 
 
-def after_look(record: Record, run: DataflowRun | None, this_try: Try) -> Decision:
+def after_look(
+    record: Record,
+    run: DataflowRun | None,
+    source: DataflowRun,
+    this_try: Try,
+    is_settled: bool,
+) -> Decision:
     """
     Decide what to do about the stored run.
 
     :param run: The stored run; ``None`` if the service does not show it.
+    :param is_settled: Whether it is so old that the service would show it if it existed.
     """
     new_run_id = record.new_run_id or ""
+    is_cleared = this_try.max_tries != record.max_tries
+    if run is None and is_cleared and is_settled:
+        return Decision(
+            "send", source.run_id, f"run {new_run_id} is gone, and the task was cleared"
+        )
     if run is None:
         return Decision("reattach", new_run_id, "the service does not show it yet")
+    if not record.is_certain and loads_other_window(run, source.window):
+        return Decision("search", reason=f"run {new_run_id} has turned out to load another window")
     if not run.is_terminal:
         return Decision("reattach", new_run_id, f"it is {run.status or 'under way'}")
-    is_cleared = this_try.max_tries != record.max_tries
-    if run.is_successful and not is_cleared:
-        return Decision("return", new_run_id, "it has succeeded")
-    if run.is_successful:
-        return Decision(
-            "send", record.source_run_id, f"run {new_run_id} succeeded, and the task was cleared"
-        )
-    # Not the source again: whether one run may be re-triggered twice is not documented.
-    return Decision("send", new_run_id, f"run {new_run_id} ended as {run.status}")
+    if run.is_failed:
+        # Not the source again: whether one run may be re-triggered twice is not documented.
+        return Decision("send", new_run_id, f"run {new_run_id} ended as {run.status}")
+    if is_cleared:
+        reason = f"run {new_run_id} ended as {run.status}, and the task was cleared"
+        return Decision("send", source.run_id, reason)
+    return Decision("return", new_run_id, f"it has ended as {run.status}")
 
 
-def after_search(candidates: Candidates, target_run_id: str, has_record: bool) -> Decision:
+def after_search(
+    candidates: Candidates, target_run_id: str, this_try: Try, has_record: bool
+) -> Decision:
     """
     Decide what to do after the service was searched for the run an earlier request led to.
 
@@ -178,20 +193,22 @@ def after_search(candidates: Candidates, target_run_id: str, has_record: bool) -
     :param has_record: Whether it is stored that a request was about to be sent; if not, failed
         runs found are those of earlier tries.
     """
-    if candidates.doubtful and not candidates.matching:
+    failed = [] if has_record else [run for run in candidates.matching if run.is_failed]
+    found = [run for run in candidates.matching if run not in failed]
+    if not found and candidates.doubtful:
         return Decision("stop", reason="a run of another client does not show its window yet")
-    failed = [run for run in candidates.matching if run.is_failed]
-    others = [run for run in candidates.matching if not run.is_failed]
-    if has_record and len(candidates.matching) == 1:
-        return Decision("adopt", candidates.matching[0].run_id, "it was created since the request")
-    if not has_record and len(others) == 1:
-        return Decision("adopt", others[0].run_id, "it was created since the DAG run began")
-    if not candidates.matching:
-        return Decision("send", target_run_id, "no earlier request has led to a run")
-    if not has_record and not others:
+    if not found and failed:
         newest = max(failed, key=lambda run: run.created_at or 0)
         return Decision("send", newest.run_id, f"run {newest.run_id} ended as {newest.status}")
-    return Decision("stop", reason="several runs have been created since the request")
+    if not found:
+        return Decision("send", target_run_id, "no earlier request has led to a run")
+    if len(found) > 1:
+        return Decision("stop", reason="several runs have been created since the request")
+    if has_record:
+        return Decision("adopt", found[0].run_id, "it was created since the request")
+    if this_try.is_cleared and found[0].is_terminal:
+        return Decision("stop", reason="it may have ended before the task was cleared")
+    return Decision("adopt", found[0].run_id, "it was created since the DAG run began")
 
 
 def after_check(candidates: Candidates, target: DataflowRun, is_cleared: bool) -> Decision:
@@ -207,7 +224,7 @@ def after_check(candidates: Candidates, target: DataflowRun, is_cleared: bool) -
     loaded = [run for run in candidates.matching if run.is_successful or run.is_partial]
     done = [] if is_cleared else [run for run in loaded if run.ingested_records != 0]
     for run in (*under_way, *done):
-        if run.window is not None and run.window == target.window:
+        if loads_window(run, target.window):
             return Decision("adopt", run.run_id, "somebody else has re-triggered the run already")
     if under_way:
         return Decision(
@@ -215,35 +232,3 @@ def after_check(candidates: Candidates, target: DataflowRun, is_cleared: bool) -
             reason="a re-trigger of the same flow is under way and does not show its window yet",
         )
     return Decision("send", target.run_id, "nobody else has re-triggered it")
-
-
-def find_candidates(
-    runs: Iterable[DataflowRun],
-    target: DataflowRun,
-    since: int,
-    own_clients: Iterable[str],
-    known_run_ids: Iterable[str],
-) -> Candidates:
-    """
-    Pick the runs that a request may have led to.
-
-    :param runs: Runs of the target's flow.
-    :param target: Run the request named.
-    :param since: Epoch milliseconds before which none can have been created.
-    :param own_clients: What the service may call our own client.
-    :param known_run_ids: Runs whose origin is known, such as those of sibling tasks.
-    """
-    matching, doubtful = [], []
-    known, clients = {target.run_id, *known_run_ids}, set(own_clients)
-    for run in runs:
-        if run.run_id in known or (run.created_at is not None and run.created_at < since):
-            continue
-        has_windows = run.window is not None and target.window is not None
-        if has_windows and run.window != target.window:
-            continue
-        is_ours = run.created_client is None or run.created_client in clients
-        if has_windows or is_ours:
-            matching.append(run)
-        elif not run.is_terminal:
-            doubtful.append(run)
-    return Candidates(tuple(matching), tuple(doubtful))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
-from airflow_provider_flowservice._hints import catalogue_hint, is_about_sandbox
+from airflow_provider_flowservice._hints import catalogue_hint, is_about_sandbox, is_about_token
 from airflow_provider_flowservice._json import line
 from airflow_provider_flowservice.exceptions import (
     FlowServiceApiError,
@@ -75,7 +75,7 @@ def _class_of(answer: Answer, code: str | None) -> type[FlowServiceApiError]:
     status = answer.http_status
     if status == 429 or code == "429050":  # one gateway has sent this code with HTTP 400
         return FlowServiceThrottledError
-    if status in (401, 403):
+    if status in (401, 403) or (status == 400 and is_about_token(code)):
         return FlowServiceAuthError
     if status == 404 and not is_about_sandbox(code):
         # A page of a gateway says nothing about the resource.

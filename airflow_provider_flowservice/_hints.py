@@ -60,6 +60,8 @@ def catalogue_hint(http_status: int, code: str | None, is_foreign: bool = False)
     number = _flow_number(code)
     if code in _GATEWAY:
         return _GATEWAY[code]
+    if is_about_token(code):
+        return _GATEWAY["401013"]
     if http_status >= 500:
         return _TROUBLE if http_status == 500 else None
     if is_about_sandbox(code):
@@ -76,6 +78,11 @@ def catalogue_hint(http_status: int, code: str | None, is_foreign: bool = False)
 def is_about_sandbox(code: str | None) -> bool:
     """Whether an error says that the sandbox is wrong, and so nothing about what was asked for."""
     return 2100 <= _flow_number(code) <= 2113
+
+
+def is_about_token(code: str | None) -> bool:
+    """Whether an error says that the token is empty or invalid, with an HTTP status that does not."""
+    return 2114 <= _flow_number(code) <= 2115
 
 
 def _flow_number(code: str | None) -> int:

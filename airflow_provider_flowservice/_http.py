@@ -204,7 +204,9 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
 
 def _connection_error(shown: str, error: Exception) -> FlowServiceConnectionError:
     chain = list(_causes(error))
-    reason = line(re.sub(r"^(<[^>]*>|\w+\([^)]*\)): ", "", str(chain[-1])), 300)
+    reason = re.sub(r"^(<[^>]*>|\w+\([^)]*\)): ", "", str(chain[-1]))
+    # The URL of a proxy may hold a password.
+    reason = line(re.sub(r"//\S*@", "//***@", reason), 300)
     if any(isinstance(cause, ProxyError) for cause in chain):
         reason = f"the proxy: {reason}"
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in chain):
@@ -224,6 +226,10 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _is_before_sending(error: BaseException) -> bool:
-    """Whether an error belongs to making a connection: nothing was sent on it yet."""
-    unsent = (ConnectTimeoutError, NewConnectionError, ProxyError, ssl.SSLCertVerificationError)
+    """
+    Whether an error belongs to making a connection: nothing was sent on it yet.
+
+    A ``ProxyError`` proves nothing: old releases of urllib3 raise it for a lost answer, too.
+    """
+    unsent = (ConnectTimeoutError, NewConnectionError, ssl.SSLCertVerificationError)
     return isinstance(error, unsent) or str(error).startswith("Tunnel connection failed")

@@ -38,9 +38,10 @@ def line(value: object, longest: int = 500) -> str:
         return ""
     if not isinstance(value, (str, int, float)):
         return f"({type(value).__name__})"
-    text = str(value)
     # Cut first, generously: the rest is slow on a text of megabytes.
-    text = "".join(char if char.isprintable() else " " for char in text[: 4 * longest])
+    text = str(value)[: 4 * longest]
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else " " for char in text)
     return " ".join(text.split())[:longest]
 
 

@@ -23,6 +23,8 @@ class Narrator:
     :param clock: Current seconds; tests bring their own.
     """
 
+    __slots__ = ("_clock", "_log", "_lost_at", "_run_id", "_spoke_at", "_started_at", "_status")
+
     def __init__(self, log: Any, run_id: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._log = log
         self._run_id = run_id

@@ -31,6 +31,7 @@ _UNKNOWN_OPERATION = "the service does not know the operation; see the hook's 'r
 # and count together", which is no answer to a re-trigger.
 _INELIGIBLE = {
     "1333-400": "its source does not support it; only batch sources do",
+    "1384-400": "the parameters of the run are not valid",
     "1385-400": "its type of source does not support it; only batch sources do",
     "1386-400": "the schedule of its flow does not support it",
     "1387-400": "it is in a state that does not allow it; try again later",

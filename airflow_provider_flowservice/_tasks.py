@@ -8,8 +8,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow_provider_flowservice._compat import Asset
+from airflow_provider_flowservice._compat import (
+    TIMES_DEFERRED_TASKS,
+    AirflowTaskTimeout,
+    Asset,
+)
+from airflow_provider_flowservice._eligibility import judge
 from airflow_provider_flowservice._endings import ending, explain
+from airflow_provider_flowservice._look import count_wait, look_once
 from airflow_provider_flowservice._narration import Narrator
 from airflow_provider_flowservice._outcomes import Terms, end_of, verdict
 from airflow_provider_flowservice._waiting import (
@@ -19,11 +25,15 @@ from airflow_provider_flowservice._waiting import (
     wait_blocking,
     wait_flow,
 )
-from airflow_provider_flowservice.exceptions import FlowServiceError
+from airflow_provider_flowservice.exceptions import (
+    DataflowRunNotRetriggerableError,
+    FlowServiceError,
+)
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Context
+    from airflow_provider_flowservice.flows import Dataflow
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
     from airflow_provider_flowservice.runs import DataflowRun
 
@@ -57,44 +67,86 @@ def claimed_by_siblings(context: Context, task_id: str) -> set[str]:
     return {run_id for run_ids in attempts for run_id in run_ids or []}
 
 
+def check_eligible(hook: FlowServiceHook, log: Any, run: DataflowRun) -> None:
+    """
+    Refuse a run that certainly cannot be re-triggered, and say why the service may refuse it.
+
+    :raises DataflowRunNotRetriggerableError: It cannot be.
+    """
+    eligibility = judge(run, _get_flow(hook, log, run.flow_id))
+    for doubt in eligibility.doubts:
+        log.warning("Dataflow run %s may be refused: %s.", run.run_id, doubt)
+    if eligibility.refusal:
+        raise DataflowRunNotRetriggerableError(
+            f"Dataflow run {run.run_id} cannot be re-triggered: {eligibility.refusal}."
+        )
+
+
 def wait_in_worker(
     hook: FlowServiceHook, run_id: str, rules: WaitRules, log: Any, first_look: float = 0.0
 ) -> WaitResult:
-    """Wait for a run in this process, as a trigger would."""
+    """Wait for a run in this process, as a trigger would, until Airflow's own limit at the latest."""
     narrator = Narrator(log, run_id)
+    last_run: DataflowRun | None = None
+    began_at = time.monotonic()
 
     def look(delay: float) -> Seen:
+        nonlocal last_run
         time.sleep(delay)
-        return narrator.tell(look_once(hook, run_id))
+        seen = narrator.tell(look_once(hook, run_id))
+        last_run = last_run if isinstance(seen, FlowServiceError) else seen
+        return seen
 
-    return wait_blocking(wait_flow(run_id, rules, first_look), look)
-
-
-def look_once(hook: FlowServiceHook, run_id: str) -> Seen:
-    """Look at a run; an error is something seen, too."""
     try:
-        return hook.get_run(run_id)
-    except FlowServiceError as error:
-        return error
+        return wait_blocking(wait_flow(run_id, rules, first_look), look)
+    except AirflowTaskTimeout:
+        # Whoever ends the task by this result says more than Airflow does.
+        return WaitResult("overdue", run_id, last_run)
+    finally:
+        count_wait(time.monotonic() - began_at)
 
 
-def deadline_of(timeout: float | None, execution_timeout: timedelta | None) -> float | None:
+def deadline_of(
+    context: Context,
+    timeout: float | None,
+    execution_timeout: timedelta | None,
+    *,
+    deferred: bool = False,
+) -> float | None:
     """
     Return the epoch seconds at which a wait that begins now is over.
 
-    :param timeout: Seconds the task itself allows.
-    :param execution_timeout: What Airflow allows the task.
+    :param timeout: Seconds the task itself allows for the wait.
+    :param execution_timeout: What Airflow allows for the whole try.
+    :param deferred: Whether the task is resumed after the wait.
     """
-    limits = [timeout] if timeout is not None else []
-    limits += [execution_timeout.total_seconds()] if execution_timeout is not None else []
-    return time.time() + min(limits) if limits else None
+    limits = [time.time() + timeout] if timeout is not None else []
+    if execution_timeout is not None:
+        room = room_to_resume(execution_timeout) if deferred and TIMES_DEFERRED_TASKS else 0.0
+        began = context["ti"].start_date.timestamp()
+        limits.append(began + execution_timeout.total_seconds() - room)
+    return min(limits, default=None)
+
+
+def room_to_resume(execution_timeout: timedelta) -> float:
+    """
+    Return the seconds before Airflow's limit at which a deferred wait ends, to tell how it ended.
+
+    Where Airflow ends a deferred task itself, all it says is that time is up.
+    """
+    return min(30.0, execution_timeout.total_seconds() / 10)
 
 
 def defer_timeout(deadline: float | None, poll_interval: float) -> timedelta | None:
     """Leave the trigger room to end the wait itself, which says more than Airflow's own timeout."""
     if deadline is None:
         return None
-    return timedelta(seconds=max(0.0, deadline - time.time()) + max(60.0, 2 * poll_interval))
+    return timedelta(seconds=max(0.0, deadline - time.time()) + defer_margin(poll_interval))
+
+
+def defer_margin(poll_interval: float) -> float:
+    """Return the seconds by which Airflow's timeout of a deferral comes after our deadline."""
+    return max(60.0, 2 * poll_interval)
 
 
 def finish(
@@ -113,10 +165,10 @@ def finish(
     if run is not None:
         url = f" See {show_run(context, hook, run.flow_id, run.run_id)}"
         context["ti"].xcom_push(key=SUMMARY_KEY, value=dict(run.summary))
-    end = end_of(result, terms, _is_airflows_limit(task.timeout, task.execution_timeout))
+    end = end_of(result, terms, is_airflows_limit(task.timeout, task.execution_timeout))
     how = verdict(end, terms)
     message = explain(end, result, terms)
-    _log_end(task.log, run, message, is_fine=how == "success")
+    log_end(task.log, run, message, is_fine=how == "success")
     if error := ending(end, how, f"{message}{url}", run):
         raise error
     done = cast("DataflowRun", run)
@@ -132,7 +184,7 @@ def _tell_outlets(task: Any, context: Context, run: DataflowRun) -> None:
             context["outlet_events"][outlet].extra.update(metrics)
 
 
-def _is_airflows_limit(timeout: float | None, execution_timeout: timedelta | None) -> bool:
+def is_airflows_limit(timeout: float | None, execution_timeout: timedelta | None) -> bool:
     """Return whether a passed deadline is the one that Airflow sets the task."""
     if execution_timeout is None:
         return False
@@ -155,7 +207,7 @@ def show_run(context: Context, hook: FlowServiceHook, flow_id: str, run_id: str)
     return url
 
 
-def _log_end(log: Any, run: DataflowRun | None, message: str, *, is_fine: bool) -> None:
+def log_end(log: Any, run: DataflowRun | None, message: str, *, is_fine: bool) -> None:
     """Write to the task's log how the wait ended, with all errors of the run."""
     log.log(logging.INFO if is_fine else logging.WARNING, "%s", message)
     if run is None:
@@ -166,3 +218,12 @@ def _log_end(log: Any, run: DataflowRun | None, message: str, *, is_fine: bool) 
         log.warning("Dataflow run %s has %d more errors.", run.run_id, more)
     for detail in run.details:
         log.warning("Dataflow run %s, in the words of the connector: %s", run.run_id, detail[:4000])
+
+
+def _get_flow(hook: FlowServiceHook, log: Any, flow_id: str) -> Dataflow | None:
+    """Read the flow for a better error, but leave the decision to the service if it is hidden."""
+    try:
+        return hook.get_flow(flow_id)
+    except (FlowServiceError, ValueError) as error:
+        log.warning("Cannot read flow %r: %s", flow_id, error)
+        return None

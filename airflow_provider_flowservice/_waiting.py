@@ -44,7 +44,7 @@ _PASSING = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class WaitRules:
     """
     How long to wait, and how patiently.
@@ -61,7 +61,7 @@ class WaitRules:
     missing_grace: float = MISSING_GRACE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sight:
     """
     What a wait remembers from look to look.
@@ -90,15 +90,16 @@ class WaitResult:
     """
     How a wait ended.
 
-    :param kind: ``ended``: the run did. ``late``: the deadline passed. ``missing``: the service
-        does not show the run. ``lost``: the service gave no answer for too long. ``refused``: the
-        credential may not look any more.
+    :param kind: ``ended``: the run did. ``late``: the deadline passed. ``overdue``: Airflow's own
+        limit did, and ended the wait from outside. ``missing``: the service does not show the run.
+        ``lost``: the service gave no answer for too long. ``refused``: the credential may not look
+        any more.
     :param run_id: Run that was waited for.
     :param run: The run as last seen.
     :param detail: What was met instead of the run.
     """
 
-    kind: Literal["ended", "late", "missing", "lost", "refused"]
+    kind: Literal["ended", "late", "overdue", "missing", "lost", "refused"]
     run_id: str
     run: DataflowRun | None = None
     detail: str = ""

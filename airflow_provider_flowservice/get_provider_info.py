@@ -1,11 +1,13 @@
-"""What Airflow needs to know of this provider; imports nothing, since Airflow asks early."""
+"""What Airflow needs to know of this provider; imports little, since Airflow asks early."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_flowservice import __version__, _form
+
 _PACKAGE = "airflow_provider_flowservice"
-_INTEGRATION = "Adobe Experience Platform Flow Service"
+_INTEGRATION = _form.HOOK_NAME
 _ASSET_URIS = [
     {
         "schemes": ["aep"],
@@ -16,12 +18,12 @@ _ASSET_URIS = [
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Describe the provider's classes and its connection type."""
+    """Describe the provider's classes, and its connection type with the form for it."""
     return {
         "package-name": "airflow-provider-flowservice",
         "name": _INTEGRATION,
         "description": "Re-trigger dataflow runs of Adobe Experience Platform, and wait for them.",
-        "versions": ["0.1.0"],
+        "versions": [__version__],
         "integrations": [
             {
                 "integration-name": _INTEGRATION,
@@ -38,9 +40,11 @@ def get_provider_info() -> dict[str, Any]:
         "dataset-uris": _ASSET_URIS,  # before Airflow 3.0
         "connection-types": [
             {
-                "connection-type": "flowservice",
+                "connection-type": _form.CONN_TYPE,
                 "hook-class-name": f"{_PACKAGE}.hooks.flowservice.FlowServiceHook",
-                "hook-name": _INTEGRATION,
+                "hook-name": _form.HOOK_NAME,
+                "conn-fields": _form.conn_fields(),
+                "ui-field-behaviour": _form.behaviour("-"),
             }
         ],
     }

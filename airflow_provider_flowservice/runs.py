@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 from airflow_provider_flowservice._json import count, identifier, line, mapping, milliseconds
 from airflow_provider_flowservice._run_errors import RunError, activities, details_in, errors_in
 
-__all__ = ["DataflowRun", "RunError", "RunSummary"]
+__all__ = ["DataflowRun", "RunError", "RunSummary", "meaning_of"]
 
 # Compared in lower case without "_", "-" and blanks, see `_normalized`. Only `success`, `failed`,
 # `partialSuccess`, `inProgress` and `failure` are evidenced for runs; the others are near relatives.
@@ -201,6 +201,23 @@ class DataflowRun:
         return f"Dataflow run {self.run_id} of flow {flow}: {', '.join(facts)}.{reason}"
 
 
+def meaning_of(status: str) -> str:
+    """
+    Return what a status means, however the service spells it today.
+
+    :return: ``success``, ``partial``, ``failed`` or ``unfinished``; the word itself, in lower case,
+        where the package does not know it.
+    """
+    word = _normalized(status)
+    return next((meaning for meaning, words in _MEANINGS.items() if word in words), word)
+
+
+_MEANINGS = {
+    "success": SUCCESSFUL,
+    "partial": PARTIAL | {"partial"},
+    "failed": UNSUCCESSFUL,
+    "unfinished": UNFINISHED | {""},
+}
 _TIMES = ("created_at", "started_at", "completed_at")
 _COUNTS = (
     "input_records",

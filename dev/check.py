@@ -7,18 +7,33 @@ Stops at the first one that fails, and closes with a summary of what passed, fai
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import IO
 
-from dev.env import ROOT, NoPythonError, ensure_env
+from dev.env import ENVS, ensure_env
 from dev.matrix import MATRIX, Row
 from dev.pythons import find_python
+from dev.uv import ROOT, NoPythonError
 
 INTEGRATION = "tests/integration"
+SAMPLE = "docs/sample_project"
+
+SIDE_BY_SIDE = 2
+"""Stages of one name that run at a time: the cores of a small CI machine."""
+
+Output = IO[bytes] | None
+"""Where the programs of a stage print to; ``None`` is the terminal."""
 
 
 class FailedError(Exception):
@@ -28,7 +43,7 @@ class FailedError(Exception):
 @dataclass(frozen=True)
 class Stage:
     """
-    One check.
+    One check. Those of one name run side by side.
 
     :param name: Its name on the command line.
     :param title: Its name in the output.
@@ -37,65 +52,136 @@ class Stage:
 
     name: str
     title: str
-    run: Callable[[], str]
+    run: Callable[[Output], str]
 
 
-def in_env(env: str, *commands: Sequence[str]) -> str:
+@dataclass(frozen=True)
+class Result:
+    """
+    What came of a stage.
+
+    :param word: ``passed``, ``skipped``, ``FAILED`` or ``not run``.
+    :param seconds: How long it took.
+    """
+
+    stage: Stage
+    word: str
+    seconds: float = 0
+    remark: str = ""
+
+    @property
+    def line(self) -> str:
+        """Its line in the summary."""
+        return (
+            f"{self.stage.title:<20} {self.word:<8} {self.seconds:4.0f} s  {self.remark}".rstrip()
+        )
+
+
+def in_env(env: str, *commands: Sequence[str], output: Output = None, cwd: Path = ROOT) -> str:
     """Run programs of an environment, one after the other."""
     programs = ensure_env(env)
     for program, *arguments in commands:
-        if subprocess.run([programs / program, *arguments], cwd=ROOT, check=False).returncode:
+        command = [str(programs / program), *arguments]
+        done = subprocess.run(command, cwd=cwd, stdout=output, stderr=output, check=False)
+        if done.returncode:
             raise FailedError(" ".join([program, *arguments]))
     return ""
 
 
-def on_row(row: Row) -> str:
-    """Run the suite on one Airflow of the matrix."""
-    in_env(row.name, ["pytest", f"--ignore={INTEGRATION}"])
+def on_row(row: Row, output: Output) -> str:
+    """Run the suite on one Airflow of the matrix, against the built wheel."""
+    tests = ["pytest", "-q", "--disable-warnings", "-p", "no:cacheprovider", "-m", "not once"]
+    places = [f"--rootdir={ROOT}", f"--ignore={ROOT / INTEGRATION}", str(ROOT / "tests")]
+    # Elsewhere than in the root, where `python -m` would find the work tree before the wheel.
+    config = ["-c", str(ROOT / "pyproject.toml")]
+    in_env(row.name, [*tests, *config, *places], output=output, cwd=ROOT / ENVS[row.name].path)
     python = find_python(row.pythons)
     if not python or python.version == row.pythons[0]:
         return ""
     return f"on Python {python.version}, since {row.pythons[0]} is not here"
 
 
+def on_sample(row: Row, output: Output) -> str:
+    """Run the tests of a project that has the wheel installed, and pytest finds the plugin in it."""
+    tests = ["pytest", "-q", "--disable-warnings", "-p", "no:cacheprovider"]
+    return in_env(row.name, tests, output=output, cwd=ROOT / SAMPLE)
+
+
+def sample_types(output: Output) -> str:
+    """Check the types of that project against the wheel, as strictly as can be."""
+    wheel_env = ensure_env(MATRIX[-1].name)
+    mypy = ["mypy", "--python-executable", str(wheel_env / "python")]
+    return in_env("dev", mypy, output=output, cwd=ROOT / SAMPLE)
+
+
+def stage(name: str, title: str, *commands: Sequence[str]) -> Stage:
+    """Return a stage that runs programs of the development environment."""
+    return Stage(name, title, lambda output: in_env("dev", *commands, output=output))
+
+
 STAGES = (
-    Stage(
-        "lint",
-        "ruff",
-        lambda: in_env("dev", ["ruff", "check"], ["ruff", "format", "--check"]),
-    ),
-    Stage("types", "mypy", lambda: in_env("dev", ["mypy"])),
-    Stage("unit", "unit tests", lambda: in_env("dev", ["pytest", f"--ignore={INTEGRATION}"])),
+    stage("lint", "ruff", ["ruff", "check"], ["ruff", "format", "--check"]),
+    stage("types", "mypy", ["mypy"]),
+    stage("unit", "unit tests", ["pytest", f"--ignore={INTEGRATION}"]),
     *(Stage("matrix", f"Airflow {row.airflow}", partial(on_row, row)) for row in MATRIX),
-    Stage(
-        "integration",
-        "integration tests",
-        lambda: in_env("dev", ["pytest", INTEGRATION]),
+    *(
+        Stage("sample", f"sample on {row.airflow}", partial(on_sample, row))
+        for row in (MATRIX[0], MATRIX[-1])
     ),
+    Stage("sample-types", "sample, mypy", sample_types),
+    stage("integration", "integration tests", ["pytest", INTEGRATION]),
 )
 
 
 def check(stages: Sequence[Stage]) -> bool:
     """Run the stages, print the summary, and return whether none failed."""
-    lines, failed, skipped, rest = [], "", [], list(stages)
-    while rest and not failed:
-        stage = rest.pop(0)
-        print(f"\n=== {stage.title} ===", flush=True)
-        started = time.monotonic()
-        try:
-            result, remark = "passed", stage.run()
-        except NoPythonError as error:
-            result, remark = "skipped", str(error)
-            skipped.append(stage.title)
-        except (FailedError, subprocess.CalledProcessError) as error:
-            result, remark, failed = "FAILED", str(error), stage.title
-        seconds = time.monotonic() - started
-        lines.append(f"{stage.title:<20} {result:<8} {seconds:4.0f} s  {remark}".rstrip())
-    lines += [f"{stage.title:<20} not run" for stage in rest]
-    print("\n=== summary ===", *lines, sep="\n")
-    print(f"Skipped: {', '.join(skipped) or 'nothing'}.")
-    print(f"Failed: {failed}." if failed else "Failed: nothing.", flush=True)
-    return not failed
+    results: list[Result] = []
+    for _, group in groupby(stages, key=lambda stage: stage.name):
+        if any(result.word == "FAILED" for result in results):
+            results += [Result(stage, "not run") for stage in group]
+        else:
+            results += _run_group(list(group))
+    print("\n=== summary ===", *(result.line for result in results), sep="\n")
+    for word in "skipped", "FAILED":
+        titles = [result.stage.title for result in results if result.word == word]
+        print(f"{word.capitalize()}: {', '.join(titles) or 'nothing'}.", flush=True)
+    return not any(result.word == "FAILED" for result in results)
+
+
+def _run_group(stages: Sequence[Stage]) -> list[Result]:
+    if len(stages) == 1:
+        print(f"\n=== {stages[0].title} ===", flush=True)
+        return [_run(stages[0], None)]
+    print(f"\n=== {len(stages)} stages, {SIDE_BY_SIDE} at a time ===", flush=True)
+    printing, failed = threading.Lock(), threading.Event()
+
+    def run(stage: Stage) -> Result:
+        if failed.is_set():
+            return Result(stage, "not run")
+        with tempfile.TemporaryFile() as output:
+            result = _run(stage, output)
+            if result.word == "FAILED":
+                failed.set()
+            output.seek(0)
+            with printing:
+                print(f"\n=== {result.line} ===", flush=True)
+                shutil.copyfileobj(output, sys.stdout.buffer)
+                sys.stdout.flush()
+        return result
+
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        return list(pool.map(run, stages))
+
+
+def _run(stage: Stage, output: Output) -> Result:
+    started = time.monotonic()
+    try:
+        word, remark = "passed", stage.run(output)
+    except NoPythonError as error:
+        word, remark = "skipped", str(error)
+    except (FailedError, subprocess.CalledProcessError) as error:
+        word, remark = "FAILED", str(error)
+    return Result(stage, word, time.monotonic() - started, remark)
 
 
 def main() -> int:

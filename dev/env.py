@@ -1,29 +1,25 @@
 """
 Make a Python environment of the project, unless it is there already.
 
-``dev`` is ``.venv``; ``demo`` and those of the test matrix are in ``.venvs``.
+``dev`` is ``.venv``; ``demo``, ``bench`` and those of the test matrix are in ``.venvs``.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.matrix import MATRIX, PYTHONS
+from dev.matrix import BENCH_PYTHONS, MATRIX, PYTHONS
+from dev.package import built_wheel
 from dev.pythons import Python, find_python
+from dev.uv import ROOT, NoPythonError, run_uv
 
-ROOT = Path(__file__).resolve().parent.parent
-UV_VERSION = "0.13.9"
-
-
-class NoPythonError(Exception):
-    """No interpreter here that the environment could use."""
+PACKAGE = "airflow-provider-flowservice"
 
 
 @dataclass(frozen=True)
@@ -35,20 +31,27 @@ class Env:
     :param constraints: File with the versions of everything in it, likewise.
     :param pythons: Python versions it may have, the most wanted first.
     :param groups: Dependency groups in it besides the package.
+    :param is_editable: Whether the package in it is the work tree, and not the built wheel.
     """
 
     path: str
     constraints: str
     pythons: tuple[str, ...]
     groups: tuple[str, ...] = ()
+    is_editable: bool = True
 
 
 ENVS = {
     "dev": Env(".venv", "constraints.txt", PYTHONS, ("dev",)),
     "demo": Env(".venvs/demo", "constraints.txt", PYTHONS),
+    "bench": Env(".venvs/bench", "constraints/bench.txt", BENCH_PYTHONS, ("bench",)),
     **{
         row.name: Env(
-            f".venvs/{row.name}", f"constraints/{row.name}.txt", row.pythons, groups=("test",)
+            f".venvs/{row.name}",
+            f"constraints/{row.name}.txt",
+            row.pythons,
+            groups=("test",),
+            is_editable=False,
         )
         for row in MATRIX
     },
@@ -67,56 +70,35 @@ def ensure_env(name: str) -> Path:
         raise NoPythonError(f"{name} needs Python {' or '.join(env.pythons)}; none is here.")
     home = ROOT / env.path
     stamp = home / ".stamp"
-    wanted = _digest(env, python)
+    package = ["--editable", "."] if env.is_editable else [str(built_wheel())]
+    wanted = _digest(env, python, package[-1])
     if not stamp.exists() or stamp.read_text() != wanted:
         started = time.monotonic()
         print(f"Making {env.path} with Python {python.version} ...", file=sys.stderr, flush=True)
         stamp.unlink(missing_ok=True)
-        _install(env, home, python)
+        _install(env, home, python, package)
         stamp.write_text(wanted)
         print(f"Made {env.path} in {time.monotonic() - started:.0f} s.", file=sys.stderr)
     return home / "bin"
 
 
-def uv() -> str:
-    """Return the path of the project's own uv, installed on first use."""
-    tools = ROOT / ".venv-tools"
-    path, stamp = tools / "bin" / "uv", tools / ".stamp"
-    if not stamp.exists() or stamp.read_text() != UV_VERSION:
-        subprocess.run([_python_with_venv(), "-m", "venv", "--clear", tools], check=True)
-        install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([tools / "bin" / "python", *install, f"uv=={UV_VERSION}"], check=True)
-        stamp.write_text(UV_VERSION)
-    return str(path)
-
-
-def _python_with_venv() -> str:
-    # Debian packages Python without its venv module, so the first one found may not do.
-    for version in PYTHONS:
-        if python := find_python([version]):
-            probe = [python.path, "-c", "import ensurepip, venv"]
-            if not subprocess.run(probe, capture_output=True, check=False).returncode:
-                return python.path
-    raise NoPythonError(f"Needs a Python {', '.join(sorted(PYTHONS))} with its venv module.")
-
-
-def _install(env: Env, home: Path, python: Python) -> None:
-    # An interpreter that uv fetched by itself is one the user never asked for.
-    settings = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", "VIRTUAL_ENV": str(home)}
-    steps: list[list[str]] = []
+def _install(env: Env, home: Path, python: Python, package: list[str]) -> None:
     if (home / "bin" / "python").resolve() != Path(python.path).resolve():
-        steps.append(["venv", "--quiet", "--clear", "--python", python.path, str(home)])
+        run_uv("venv", "--quiet", "--clear", "--python", python.path, str(home))
     groups = [word for group in env.groups for word in ("--group", group)]
-    install = ["pip", "install", "--quiet", "--exact", "--constraint", env.constraints]
-    steps.append([*install, "--editable", ".", *groups])
-    for step in steps:
-        subprocess.run([uv(), *step], cwd=ROOT, env=settings, check=True)
+    run_uv(
+        *["pip", "install", "--quiet", "--exact", "--constraint", env.constraints],
+        *["--reinstall-package", PACKAGE],  # a wheel may have changed and kept its version
+        *package,
+        *groups,
+        VIRTUAL_ENV=str(home),
+    )
 
 
-def _digest(env: Env, python: Python) -> str:
-    # The package's version is in its __init__.py.
-    made_from = "pyproject.toml", "airflow_provider_flowservice/__init__.py", env.constraints
-    contents = [(ROOT / path).read_bytes() for path in made_from]
+def _digest(env: Env, python: Python, package: str) -> str:
+    # The version of the work tree is in its __init__.py; a wheel is the same if its sources are.
+    version = "airflow_provider_flowservice/__init__.py" if env.is_editable else package
+    contents = [(ROOT / path).read_bytes() for path in ("pyproject.toml", env.constraints, version)]
     return hashlib.sha256(repr((env, python, contents)).encode()).hexdigest()
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 PYTHONS = ("3.12", "3.11", "3.13", "3.10")
 """Every Python supported, the most wanted first."""
 
+BENCH_PYTHONS = PYTHONS[:3]
+"""Those that the newest peers in the benchmarks support."""
+
 
 @dataclass(frozen=True)
 class Row:

@@ -1,9 +1,9 @@
 """
 Write the constraints files anew.
 
-``constraints.txt`` takes the newest of everything that Airflow 3.3.2 allows; each file in
-``constraints`` takes what was newest soon after the release of its Airflow. Every file holds for
-all Pythons of its row.
+``constraints.txt`` and ``constraints/bench.txt`` take the newest of everything that Airflow 3.3.2
+allows; each other file in ``constraints`` takes what was newest soon after the release of its
+Airflow. Every file holds for all Pythons of its row.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 import argparse
 import subprocess
 
-from dev.env import ROOT, uv
-from dev.matrix import MATRIX, PYTHONS
+from dev.matrix import BENCH_PYTHONS, MATRIX, PYTHONS
+from dev.uv import ROOT, uv
 
 NEWEST = MATRIX[-1]
 
@@ -24,6 +24,8 @@ def main() -> None:
     names = parser.parse_args().names
     if not names or "dev" in names:
         _pin("constraints.txt", NEWEST.airflow, PYTHONS, "dev")
+    if not names or "bench" in names:
+        _pin("constraints/bench.txt", NEWEST.airflow, BENCH_PYTHONS, "bench")
     for row in MATRIX:
         if not names or row.name in names:
             path = f"constraints/{row.name}.txt"

@@ -1,26 +1,40 @@
-"""Fixtures that all tests share, in a module whose name pytest does not take for its own."""
+"""
+Fixtures that all tests share, in a module whose name pytest does not take for its own.
+
+``flowservice`` is not among them: it is the one that users have, from the package's own plugin.
+"""
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+from collections import Counter
+from contextlib import contextmanager
 
 import pytest
 
 from airflow_provider_flowservice._auth import drop_tokens
+from airflow_provider_flowservice._compat import AirflowTaskTimeout, Stats
 from airflow_provider_flowservice.emulator import FlowServiceEmulator
-
-
-@pytest.fixture
-def flowservice(monkeypatch):
-    """Run an empty emulator behind the default connection."""
-    yield from _serve(FlowServiceEmulator(), monkeypatch)
 
 
 @pytest.fixture
 def seeded_flowservice(monkeypatch):
     """Run an emulator with the flows and runs of the examples, whose runs end at once."""
-    yield from _serve(FlowServiceEmulator(seed=True, step_seconds=0.01), monkeypatch)
+    drop_tokens()
+    with FlowServiceEmulator(seed=True, step_seconds=0.01) as emulator:
+        monkeypatch.setenv("AIRFLOW_CONN_FLOWSERVICE_DEFAULT", emulator.connection_json)
+        yield emulator
+    drop_tokens()
+
+
+@pytest.fixture(scope="session")
+def airflow_db():
+    """Make the metadata database in this session's AIRFLOW_HOME."""
+    migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
+    done = subprocess.run(migrate, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture
@@ -37,25 +51,67 @@ def logged(caplog, capsys):
     return text
 
 
-@pytest.fixture(scope="session")
-def airflow_db():
-    """Make the metadata database in this session's AIRFLOW_HOME."""
-    migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
-    done = subprocess.run(migrate, capture_output=True, text=True, timeout=110, check=False)
-    assert done.returncode == 0, done.stderr
+@pytest.fixture
+def tell(capsys):
+    """Return a function that shows a measured figure among the results."""
+
+    def write(figure: str) -> None:
+        with capsys.disabled():
+            print(f"\n{figure}")
+
+    return write
 
 
-def _serve(emulator, monkeypatch):
-    drop_tokens()
-    with emulator:
-        monkeypatch.setenv("AIRFLOW_CONN_FLOWSERVICE_DEFAULT", emulator.connection_json)
-        yield emulator
-    drop_tokens()
-    _forget_secrets()
+@pytest.fixture
+def airflows_limit():
+    """Return a context that ends a task as Airflow does when its ``execution_timeout`` has passed."""
+
+    def end(*_):
+        raise AirflowTaskTimeout("Timeout")
+
+    @contextmanager
+    def limit(seconds):
+        signal.signal(signal.SIGALRM, end)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        yield
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    return limit
 
 
-def _forget_secrets():
+@pytest.fixture
+def metrics(monkeypatch):
+    """Return what Airflow's metrics were told, by their names."""
+    recorder = MetricsRecorder()
+    if hasattr(Stats, "instance"):
+        monkeypatch.setattr(Stats, "instance", recorder)
+    else:  # since Airflow 3.3
+        Stats.initialize(factory=lambda: recorder, export_legacy_names=False)
+    return recorder.told
+
+
+class MetricsRecorder:
+    """A backend of Airflow's metrics."""
+
+    def __init__(self):
+        self.told = Counter()
+
+    def incr(self, stat, count=1, rate=1, *, tags=None):
+        """Count."""
+        self.told[stat] += count
+
+    def timing(self, stat, dt, *, tags=None):
+        """Add up seconds."""
+        self.told[stat] += dt.total_seconds()
+
+    def __getattr__(self, name):
+        return lambda *_, **__: None
+
+
+@pytest.fixture(autouse=True)
+def forgotten_secrets():
     """Spare later tests the secrets of earlier ones: with each new one Airflow compiles them all."""
+    yield
     for name in [name for name in sys.modules if "secrets_masker" in name]:
         find = getattr(sys.modules[name], "_secrets_masker", None)
         if find is not None:

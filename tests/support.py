@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 from datetime import datetime, timezone
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from airflow.exceptions import TaskDeferred
 
 from airflow_provider_flowservice._compat import AirflowRescheduleException
+from secret_scan import look_at
 
 
 class TaskInstance:
@@ -23,16 +25,19 @@ class TaskInstance:
         self.try_number = try_number
         self.max_tries = max_tries
         self.map_index = map_index
+        self.start_date = datetime.now(timezone.utc)
+        self.first_reschedule_date: datetime | None = None
         self.xcoms: dict[str, Any] = {}
-        self.first_reschedule: datetime | None = None
 
     def xcom_push(self, key: str, value: Any) -> None:
         """Keep a value, as JSON does."""
-        self.xcoms[key] = json.loads(json.dumps(value))
+        text = json.dumps(value)
+        look_at(text, f"XCom {key}")
+        self.xcoms[key] = json.loads(text)
 
-    def get_first_reschedule_date(self, context: Any) -> datetime | None:
-        """Return when a sensor was first rescheduled."""
-        return self.first_reschedule
+    def get_first_reschedule_date(self, _: Any) -> datetime | None:
+        """Return when a sensor looked first, in earlier processes of the same try."""
+        return self.first_reschedule_date
 
 
 class DagRun:
@@ -56,7 +61,7 @@ def run_to_the_end(operator: Any, task_context: dict[str, Any] | None = None) ->
             return _resume(operator, deferred, task_context)
         except AirflowRescheduleException:
             ti = task_context["ti"]
-            ti.first_reschedule = ti.first_reschedule or datetime.now(timezone.utc)
+            ti.first_reschedule_date = ti.first_reschedule_date or datetime.now(timezone.utc)
 
 
 def _resume(operator: Any, deferred: TaskDeferred, task_context: dict[str, Any]) -> Any:
@@ -71,12 +76,17 @@ def _resume(operator: Any, deferred: TaskDeferred, task_context: dict[str, Any])
 def fire(trigger: Any) -> Any:
     """Run a trigger, rebuilt from its row as a triggerer does, to its event."""
     path, kwargs = trigger.serialize()
-    rebuilt = type(trigger)(**json.loads(json.dumps(kwargs)))
-    assert path == f"{type(trigger).__module__}.{type(trigger).__qualname__}"
+    row = json.dumps(kwargs)
+    look_at(row, "row of a trigger")
+    rebuilt = type(trigger)(**json.loads(row))
+    module, _, name = path.rpartition(".")
+    assert getattr(importlib.import_module(module), name) is type(trigger)
 
     async def first_event() -> Any:
         async for event in rebuilt.run():
             return event.payload
         return None
 
-    return json.loads(json.dumps(asyncio.run(first_event())))
+    event = json.dumps(asyncio.run(first_event()))
+    look_at(event, "event of a trigger")
+    return json.loads(event)

@@ -81,6 +81,16 @@ class Contents(Knobs):
             )
         return run.run_id
 
+    def add_failed_run(self, then: Sequence[Lifecycle | Sequence[str]] = ()) -> str:
+        """
+        Add a failed run of a flow of its own, and return its id.
+
+        :param then: What the next re-triggers of it will do, or of the runs that come of it.
+        """
+        flow_id = self.add_flow()
+        self.plan(flow_id, *then)
+        return self.add_run(flow_id, "failed")
+
     def plan(self, flow_or_run_id: str, *lifecycles: Lifecycle | Sequence[str]) -> None:
         """
         Set what the next re-triggers of a run, or of any run of a flow, will do.

@@ -7,9 +7,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from airflow_provider_flowservice import _form
 from airflow_provider_flowservice._answers import items_of
 from airflow_provider_flowservice._compat import BaseHook
 from airflow_provider_flowservice._connection import Settings
+from airflow_provider_flowservice._listing import LARGEST_PAGE, list_items
 from airflow_provider_flowservice._retrigger_answers import (
     RetriggeredRun,
     as_refusal,
@@ -18,10 +20,7 @@ from airflow_provider_flowservice._retrigger_answers import (
     read_retriggered,
 )
 from airflow_provider_flowservice.connections import SourceConnection, TargetConnection
-from airflow_provider_flowservice.exceptions import (
-    FlowServiceAnswerError,
-    FlowServiceApiError,
-)
+from airflow_provider_flowservice.exceptions import FlowServiceAnswerError, FlowServiceApiError
 from airflow_provider_flowservice.flows import Dataflow
 from airflow_provider_flowservice.runs import DataflowRun
 
@@ -33,9 +32,6 @@ __all__ = ["FlowServiceHook", "RetriggeredRun", "may_have_started_a_run"]
 # The tutorial writes `re-trigger` and the published schema `RE_TRIGGER`; every example that calls
 # the live service writes its operations in lower case.
 RETRIGGER_OP = "re-trigger"
-
-# The largest page the documentation names, and so the most runs one request asks for.
-LARGEST_PAGE = 100
 
 LARGEST_ANSWER = 64 * 2**20
 
@@ -56,8 +52,12 @@ class FlowServiceHook(BaseHook):
 
     conn_name_attr = "flowservice_conn_id"
     default_conn_name = "flowservice_default"
-    conn_type = "flowservice"
-    hook_name = "Adobe Experience Platform Flow Service"
+    conn_type = _form.CONN_TYPE
+    hook_name = _form.HOOK_NAME
+
+    # The connection form, for Airflow before 3.2.
+    get_connection_form_widgets = staticmethod(_form.widgets)
+    get_ui_field_behaviour = staticmethod(_form.behaviour)
 
     def __init__(
         self,
@@ -161,25 +161,31 @@ class FlowServiceHook(BaseHook):
             just begun may lack the fields under ``metrics``.
         :param order_by: Field to sort by; with ``-`` before it, the largest comes first.
         :param limit: Number of runs to list at most.
+        :raises ValueError: The flow's ID is empty.
         """
+        if flow_id is not None and not flow_id.strip():
+            # A template that found nothing would otherwise ask for the runs of all flows.
+            raise ValueError("The ID of a flow cannot be empty.")
         if limit is not None and limit < 1:
             return
-        properties = [f"flowId=={flow_id}"] if flow_id else []
+        properties = [] if flow_id is None else [f"flowId=={flow_id}"]
         if status:
             properties.append(f"metrics.statusSummary.status=={status}")
         if created_after is not None:
             properties.append(f"createdAt>{created_after}")
-        # Several filters are several parameters; a comma would be part of a value.
-        params = [("property", value) for value in (*properties, *filters)]
-        page = LARGEST_PAGE if limit is None else min(limit, LARGEST_PAGE)
-        params += [("orderby", order_by), ("limit", str(page))]
-        left = limit
-        for body in self._client.get_pages("/runs", params):
-            for item in items_of(body, "GET /runs")[:left]:
-                yield _run(item)
-                left = None if left is None else left - 1
-            if left == 0:
-                return
+        yield from map(
+            _run, list_items(self._client, "/runs", (*properties, *filters), order_by, limit)
+        )
+
+    def list_flows(self, *, filters: Iterable[str] = ()) -> Iterator[Dataflow]:
+        """
+        List the sandbox's dataflows, page by page as they are used.
+
+        Among them are the service's own flows and those to destinations.
+
+        :param filters: Such as ``state==enabled``; all have to hold.
+        """
+        yield from map(_flow, list_items(self._client, "/flows", filters))
 
     def get_flow(self, flow_id: str) -> Dataflow:
         """
@@ -188,7 +194,7 @@ class FlowServiceHook(BaseHook):
         :param flow_id: ID of the flow.
         :raises FlowServiceNotFoundError: The sandbox has no such flow, or hides it.
         """
-        return Dataflow.from_api(self._client.get_item("flows", flow_id))
+        return _flow(self._client.get_item("flows", flow_id))
 
     def get_source_connection(self, connection_id: str) -> SourceConnection:
         """
@@ -257,6 +263,13 @@ class FlowServiceHook(BaseHook):
         if last.is_ok:
             return True, f"{', '.join(passed)}. {last.text}"
         return False, ", ".join([*passed, f"{last.name} failed: {last.text}"])
+
+
+def _flow(item: Mapping[str, Any]) -> Dataflow:
+    try:
+        return Dataflow.from_api(item)
+    except ValueError as error:
+        raise FlowServiceAnswerError(f"The answer holds {error}.") from None
 
 
 def _run(item: Mapping[str, Any]) -> DataflowRun:

@@ -1,4 +1,4 @@
-"""Operator that re-triggers dataflow runs."""
+"""Operators that find dataflow runs and re-trigger them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_flowservice._bulk_operator import RetriggerDataflowRunsOperator
 from airflow_provider_flowservice._compat import BaseOperator, conf
 from airflow_provider_flowservice._durable import Try
-from airflow_provider_flowservice._eligibility import judge
 from airflow_provider_flowservice._endings import ended_by
 from airflow_provider_flowservice._lineage import LineageMixin
+from airflow_provider_flowservice._list_operator import ListDataflowRunsOperator
 from airflow_provider_flowservice._outcomes import Terms
-from airflow_provider_flowservice._retrigger import SETTLE_TIME, Retrigger, Retriggered, TaskStore
+from airflow_provider_flowservice._retrigger import SETTLE_TIME, Retrigger, Retriggered
+from airflow_provider_flowservice._search import check_adopted
+from airflow_provider_flowservice._task_store import TaskStore
 from airflow_provider_flowservice._tasks import (
     ATTEMPTS_KEY,
     began_at,
+    check_eligible,
     claimed_by_siblings,
     deadline_of,
     defer_timeout,
@@ -26,7 +30,6 @@ from airflow_provider_flowservice._tasks import (
 )
 from airflow_provider_flowservice._waiting import PATIENCE, POLL_INTERVAL, WaitResult, WaitRules
 from airflow_provider_flowservice.exceptions import (
-    DataflowRunNotRetriggerableError,
     FlowServiceError,
 )
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
@@ -35,8 +38,12 @@ from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Context, XComArg
     from airflow_provider_flowservice._outcomes import Choice
-    from airflow_provider_flowservice.flows import Dataflow
-    from airflow_provider_flowservice.runs import DataflowRun
+
+__all__ = [
+    "ListDataflowRunsOperator",
+    "RetriggerDataflowRunOperator",
+    "RetriggerDataflowRunsOperator",
+]
 
 # A run that has just been created is not looked at before.
 _FIRST_LOOK = 5.0
@@ -82,6 +89,7 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
     operator_extra_links = (DataflowRunLink(),)
     ui_color = "#fde8e6"
 
+    _new_run_id: str | None = None
     _run_url: str | None = None
 
     def __init__(
@@ -135,22 +143,35 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
         self._show(context, hook, new_run)
         if not self.wait_for_completion:
             return new_run.run_id
-        deadline = deadline_of(self.timeout, self.execution_timeout)
+        deadline = deadline_of(
+            context, self.timeout, self.execution_timeout, deferred=self.deferrable
+        )
         if self.deferrable and not new_run.has_ended:
-            self._defer(new_run.run_id, deadline)
+            self._defer(new_run, deadline)
         rules = WaitRules(self.poll_interval, deadline, self.patience)
         first_look = 0.0 if new_run.has_ended else self._first_look
         result = wait_in_worker(hook, new_run.run_id, rules, self.log, first_look)
+        check_adopted(hook, result.run, new_run.window)
         return self._finish(context, hook, result)
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
-        """Take up again where the trigger left off."""
-        return self._finish(context, self._hook(), WaitResult.from_event(event))
+    def execute_complete(
+        self, context: Context, event: dict[str, Any], window: Sequence[int] | None = None
+    ) -> str:
+        """
+        Take up again where the trigger left off.
+
+        :param window: Data the run has to load, if it is not certain that it is the new run.
+        """
+        hook, result = self._hook(), WaitResult.from_event(event)
+        check_adopted(hook, result.run, window)
+        return self._finish(context, hook, result)
 
     def on_kill(self) -> None:
         """Say that the run goes on; the service has no call to cancel it."""
-        if self._run_url:
-            self.log.warning("The task was killed; its dataflow run goes on: %s", self._run_url)
+        if self._new_run_id:
+            self.log.warning(
+                "The task was killed. Dataflow run %s goes on: %s", self._new_run_id, self._run_url
+            )
 
     @property
     def terms(self) -> Terms:
@@ -170,7 +191,7 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
             return Retriggered(adopted.run_id, adopted.flow_id, False, (adopted.run_id,))
         if not self.durable:
             run = hook.get_run(self.run_id)
-            self._check_eligible(hook, run)
+            check_eligible(hook, self.log, run)
             new_run_id = hook.retrigger_run(self.run_id).run_id
             return Retriggered(new_run_id, run.flow_id, False, (new_run_id,))
         ti = context["ti"]
@@ -179,7 +200,7 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
             TaskStore(context.get("task_state_store")),
             Try(ti.try_number, ti.max_tries or 0, self.retries or 0),
             began_at=began_at(context),
-            check_eligible=partial(self._check_eligible, hook),
+            check_eligible=partial(check_eligible, hook, self.log),
             claimed=partial(claimed_by_siblings, context, self.task_id),
             has_siblings=is_mapped(context),
             settle_time=self.settle_time,
@@ -189,43 +210,29 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
     def _show(self, context: Context, hook: FlowServiceHook, new_run: Retriggered) -> None:
         """Say which run it is, where people and other tasks look for it."""
         context["ti"].xcom_push(key=ATTEMPTS_KEY, value=list(new_run.known_run_ids))
+        self._new_run_id = new_run.run_id
         self._run_url = show_run(context, hook, new_run.flow_id, new_run.run_id)
         self.log.info(
             "Dataflow run %s is re-triggered as %s. %s", self.run_id, new_run.run_id, self._run_url
         )
 
-    def _get_flow(self, hook: FlowServiceHook, flow_id: str) -> Dataflow | None:
-        """Read the flow for a better error, but leave the decision to the service if it is hidden."""
-        try:
-            return hook.get_flow(flow_id)
-        except (FlowServiceError, ValueError) as error:
-            self.log.warning("Cannot read flow %r: %s", flow_id, error)
-            return None
-
-    def _check_eligible(self, hook: FlowServiceHook, run: DataflowRun) -> None:
-        eligibility = judge(run, self._get_flow(hook, run.flow_id))
-        for doubt in eligibility.doubts:
-            self.log.warning("Dataflow run %s may be refused: %s.", run.run_id, doubt)
-        if eligibility.refusal:
-            raise DataflowRunNotRetriggerableError(
-                f"Dataflow run {run.run_id} cannot be re-triggered: {eligibility.refusal}."
-            )
-
-    def _defer(self, new_run_id: str, deadline: float | None) -> None:
+    def _defer(self, new_run: Retriggered, deadline: float | None) -> None:
         # Late, since the trigger's base class belongs to Airflow's core and is slow to import.
         from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
 
         self.defer(
             trigger=DataflowRunTrigger(
-                run_id=new_run_id,
+                run_id=new_run.run_id,
                 flowservice_conn_id=self.flowservice_conn_id,
                 poll_interval=self.poll_interval,
                 deadline=deadline,
                 patience=self.patience,
                 first_look=self._first_look,
                 hook_params=self.hook_params,
+                url=self._run_url,
             ),
             method_name="execute_complete",
+            kwargs={"window": new_run.window and list(new_run.window)},
             timeout=defer_timeout(deadline, self.poll_interval),
         )
 

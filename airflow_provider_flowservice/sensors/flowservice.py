@@ -1,17 +1,33 @@
-"""Sensor that waits for dataflow runs."""
+"""Sensors that wait for dataflow runs."""
 
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice._compat import BaseSensorOperator, PokeReturnValue, conf
+from airflow_provider_flowservice._compat import (
+    RENDERS_TRIGGERS,
+    AirflowTaskTimeout,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+)
 from airflow_provider_flowservice._endings import under_flags
+from airflow_provider_flowservice._flow_sensor import DataflowSensor
 from airflow_provider_flowservice._lineage import LineageMixin
+from airflow_provider_flowservice._look import count_wait, look_once
 from airflow_provider_flowservice._narration import Narrator
 from airflow_provider_flowservice._outcomes import Terms
-from airflow_provider_flowservice._tasks import deadline_of, defer_timeout, finish, look_once
+from airflow_provider_flowservice._tasks import (
+    deadline_of,
+    defer_margin,
+    defer_timeout,
+    finish,
+    room_to_resume,
+)
 from airflow_provider_flowservice._waiting import (
     MISSING_GRACE,
     PATIENCE,
@@ -24,10 +40,13 @@ from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 
 if TYPE_CHECKING:
+    from airflow.triggers.base import StartTriggerArgs
+
     from airflow_provider_flowservice._compat import Context, XComArg
     from airflow_provider_flowservice._outcomes import Choice
-    from airflow_provider_flowservice.runs import RunSummary
+    from airflow_provider_flowservice.runs import DataflowRun, RunSummary
 
+__all__ = ["DataflowRunSensor", "DataflowSensor"]
 
 # Seconds between looks at a run that does not turn up, in reschedule mode.
 _MISSING_INTERVAL = 5.0
@@ -41,6 +60,9 @@ class DataflowRunSensor(LineageMixin, BaseSensorOperator):
     :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
     :param deferrable: Whether to wait in the triggerer instead of the worker; ``mode`` has no
         effect then.
+    :param start_from_trigger: Whether to begin in the triggerer, too, so that the wait costs no
+        worker until it is over. Since Airflow 3.3, and not for mapped tasks; elsewhere the wait
+        begins in a worker and is deferred.
     :param patience: Seconds the service may give no answer before sight of the run counts as lost.
     :param missing_grace: Seconds during which a run the service does not show may still turn up.
     :param on_partial: What a run that succeeds in part does to the task: ``fail``, ``skip``, or
@@ -64,6 +86,7 @@ class DataflowRunSensor(LineageMixin, BaseSensorOperator):
         run_id: str | XComArg,
         flowservice_conn_id: str = FlowServiceHook.default_conn_name,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        start_from_trigger: bool = False,
         patience: float = PATIENCE,
         missing_grace: float = MISSING_GRACE,
         on_partial: Choice = "fail",
@@ -77,7 +100,7 @@ class DataflowRunSensor(LineageMixin, BaseSensorOperator):
         super().__init__(**kwargs)
         self.run_id: str = run_id  # type: ignore[assignment]  # the output of a task by then
         self.flowservice_conn_id = flowservice_conn_id
-        self.deferrable = deferrable
+        self.deferrable = deferrable or start_from_trigger
         self.patience = patience
         self.missing_grace = missing_grace
         self.on_partial = on_partial
@@ -86,16 +109,40 @@ class DataflowRunSensor(LineageMixin, BaseSensorOperator):
         self.max_failed_records = max_failed_records
         self.max_failed_share = max_failed_share
         self.hook_params = hook_params
+        self.start_from_trigger = start_from_trigger and RENDERS_TRIGGERS
+        if self.start_from_trigger:
+            # Here and not later: Airflow's scheduler takes them from the parsed DAG.
+            self.start_trigger_args = self._start_trigger_args()
+        elif start_from_trigger:
+            warnings.warn(
+                f"Task {self.task_id}: start_from_trigger needs Airflow 3.3, since earlier releases "
+                "do not render the templates of a trigger. The task begins in a worker.",
+                UserWarning,
+                stacklevel=2,
+            )
 
     @under_flags
     def execute(self, context: Context) -> RunSummary:
         """Wait as configured: deferred, or by poking as Airflow's sensors do."""
         if self.deferrable:
-            self._defer()
-        rules = WaitRules(patience=self.patience, missing_grace=self.missing_grace)
-        # One wait: in reschedule mode each poke is a new process, and so begins anew.
+            self._defer(context)
+        # In reschedule mode each poke is a new process; only the time of the first is remembered.
+        first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
+        began_at = first.timestamp() if first else time.time()
+        self._deadline = began_at + self._seconds
+        rules = WaitRules(self.poke_interval, self._deadline, self.patience, self.missing_grace)
         self._wait = _PokedWait(self._hook(), self.run_id, rules, self.log)
-        summary: RunSummary = super().execute(context)
+        try:
+            summary: RunSummary = super().execute(context)
+        except AirflowTaskTimeout:
+            if self._wait.result:
+                raise
+            # Says more than Airflow does.
+            overdue = WaitResult("overdue", self.run_id, self._wait.last_run)
+            return self._finish(context, self._wait.hook, overdue)
+        finally:
+            if self._wait.result:
+                count_wait(time.time() - began_at)
         return summary
 
     def poke(self, context: Context) -> PokeReturnValue:
@@ -129,23 +176,57 @@ class DataflowRunSensor(LineageMixin, BaseSensorOperator):
     def _hook(self) -> FlowServiceHook:
         return FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {})
 
-    def _defer(self) -> None:
+    @property
+    def _seconds(self) -> float:
+        """Seconds allowed for the wait."""
+        own = self.execution_timeout
+        return min(self.timeout, own.total_seconds()) if own is not None else self.timeout
+
+    def _get_next_poke_interval(self, *args: Any, **kwargs: Any) -> float:
+        """Look for the last time at the deadline and not an interval later."""
+        interval: float = super()._get_next_poke_interval(*args, **kwargs)
+        return max(0.0, min(interval, self._deadline - time.time()))
+
+    def _defer(self, context: Context) -> None:
         # Late, since the trigger's base class belongs to Airflow's core and is slow to import.
         from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
 
-        deadline = deadline_of(self.timeout, self.execution_timeout)
+        deadline = deadline_of(context, self.timeout, self.execution_timeout, deferred=True)
         self.defer(
-            trigger=DataflowRunTrigger(
-                run_id=self.run_id,
-                flowservice_conn_id=self.flowservice_conn_id,
-                poll_interval=self.poke_interval,
-                deadline=deadline,
-                patience=self.patience,
-                missing_grace=self.missing_grace,
-                hook_params=self.hook_params,
-            ),
+            trigger=DataflowRunTrigger(deadline=deadline, **self._trigger_arguments()),
             method_name="execute_complete",
             timeout=defer_timeout(deadline, self.poke_interval),
+        )
+
+    def _trigger_arguments(self) -> dict[str, Any]:
+        return {
+            "run_id": self.run_id,
+            "flowservice_conn_id": self.flowservice_conn_id,
+            "poll_interval": self.poke_interval,
+            "patience": self.patience,
+            "missing_grace": self.missing_grace,
+            "hook_params": self.hook_params,
+        }
+
+    def _start_trigger_args(self) -> StartTriggerArgs:
+        from airflow.triggers.base import StartTriggerArgs
+
+        # No deadline is known before the task begins. So Airflow's timeout tells it, which is the
+        # earlier one of this and its execution_timeout.
+        own = self.execution_timeout
+        ours, airflows = self.timeout, self.timeout + defer_margin(self.poke_interval)
+        if own is not None:
+            ours = min(ours, own.total_seconds() - room_to_resume(own))
+            airflows = min(airflows, own.total_seconds())
+        return StartTriggerArgs(
+            trigger_cls="airflow_provider_flowservice.triggers.flowservice.DataflowRunTrigger",
+            trigger_kwargs={
+                **self._trigger_arguments(),
+                "run_id": str(self.run_id),  # as a template, if it is the output of a task
+                "timeout_margin": airflows - ours,
+            },
+            next_method="execute_complete",
+            timeout=timedelta(seconds=self.timeout + defer_margin(self.poke_interval)),
         )
 
     def _finish(self, context: Context, hook: FlowServiceHook, result: WaitResult) -> RunSummary:
@@ -162,6 +243,12 @@ class _PokedWait:
         self._rules = rules
         self._narrator = Narrator(log, run_id)
         self._sight = Sight(answered_at=time.time())
+        self.result: WaitResult | None = None
+
+    @property
+    def last_run(self) -> DataflowRun | None:
+        """The run as last seen."""
+        return self._sight.run
 
     @property
     def is_missing(self) -> bool:
@@ -171,5 +258,5 @@ class _PokedWait:
     def look(self) -> WaitResult | None:
         """Look at the run; return how the wait ended if it did."""
         seen = self._narrator.tell(look_once(self.hook, self._run_id))
-        self._sight, result = judge(self._run_id, self._sight, seen, time.time(), self._rules)
-        return result
+        self._sight, self.result = judge(self._run_id, self._sight, seen, time.time(), self._rules)
+        return self.result

@@ -1,14 +1,19 @@
-"""Trigger that waits for a dataflow run."""
+"""Triggers that wait for dataflow runs, and that start DAGs when runs end."""
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import AsyncIterator
+from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
-from asgiref.sync import sync_to_async
 
+from airflow_provider_flowservice._event_trigger import DataflowRunEventTrigger
+from airflow_provider_flowservice._flow_trigger import DataflowTrigger
+from airflow_provider_flowservice._look import count_wait
+from airflow_provider_flowservice._looks import Looks, shared_looks
 from airflow_provider_flowservice._narration import Narrator
 from airflow_provider_flowservice._waiting import (
     MISSING_GRACE,
@@ -19,8 +24,9 @@ from airflow_provider_flowservice._waiting import (
     wait_async,
     wait_flow,
 )
-from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+
+__all__ = ["DataflowRunEventTrigger", "DataflowRunTrigger", "DataflowTrigger"]
 
 
 class DataflowRunTrigger(BaseTrigger):
@@ -37,6 +43,9 @@ class DataflowRunTrigger(BaseTrigger):
     :param missing_grace: Seconds during which a run the service does not show may still turn up.
     :param first_look: Seconds until the first look.
     :param hook_params: Further arguments for the hook.
+    :param url: Address of the run in the user interface.
+    :param timeout_margin: Seconds before Airflow's own timeout at which the wait is over, for a wait
+        that Airflow begins without a worker, and so without a deadline.
     :param later: Arguments of other releases of this package, which are passed over.
     """
 
@@ -50,6 +59,8 @@ class DataflowRunTrigger(BaseTrigger):
         missing_grace: float = MISSING_GRACE,
         first_look: float = 0.0,
         hook_params: dict[str, Any] | None = None,
+        url: str | None = None,
+        timeout_margin: float = 0.0,
         **later: Any,
     ) -> None:
         super().__init__()
@@ -61,6 +72,8 @@ class DataflowRunTrigger(BaseTrigger):
         self.missing_grace = missing_grace
         self.first_look = first_look
         self.hook_params = hook_params
+        self.url = url
+        self.timeout_margin = timeout_margin
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, which are JSON and hold nothing secret."""
@@ -73,25 +86,56 @@ class DataflowRunTrigger(BaseTrigger):
             "missing_grace",
             "first_look",
             "hook_params",
+            "url",
+            "timeout_margin",
         )
         path = "airflow_provider_flowservice.triggers.flowservice.DataflowRunTrigger"
         return path, {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait for the run; an error that waiting does not mend fails the task with its traceback."""
-        hook = FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {})
-        # The hook blocks, so it runs in a worker thread. asyncio.to_thread would not do:
-        # on Airflow 3.0 and 3.1 a hook there cannot read its connection.
-        get_run = sync_to_async(hook.get_run, thread_sensitive=False)
-        narrator = Narrator(self.log, self.run_id)
-
-        async def look(delay: float) -> Seen:
-            await asyncio.sleep(delay)
-            try:
-                return narrator.tell(await get_run(self.run_id))
-            except FlowServiceError as error:
-                return narrator.tell(error)
-
-        rules = WaitRules(self.poll_interval, self.deadline, self.patience, self.missing_grace)
-        result = await wait_async(wait_flow(self.run_id, rules, self.first_look), look)
+        deadline = self.deadline or self._airflows_deadline
+        rules = WaitRules(self.poll_interval, deadline, self.patience, self.missing_grace)
+        params = self.hook_params or {}
+        new_hook = partial(FlowServiceHook, self.flowservice_conn_id, **params)
+        looks = shared_looks(self.flowservice_conn_id, params, new_hook)
+        # The logger is that of the class: one for each of thousands of waits is a lot.
+        look = _Look(looks, self.run_id, rules, Narrator(self.logger(), self.run_id))
+        began_at = time.monotonic()
+        try:
+            result = await wait_async(wait_flow(self.run_id, rules, self.first_look), look)
+        finally:
+            looks.release()
+        count_wait(time.monotonic() - began_at)
         yield TriggerEvent(dict(result.to_event()))
+
+    async def on_kill(self) -> None:
+        """Say that the run goes on; the service has no call to cancel it. Since Airflow 3.3."""
+        self.log.warning(
+            "The task was killed. Dataflow run %s goes on: %s", self.run_id, self.url or "no link"
+        )
+
+    @property
+    def _airflows_deadline(self) -> float | None:
+        """Epoch seconds at which the wait has to be over, so that Airflow does not end it."""
+        timeout_after: datetime | None = getattr(self, "timeout_after", None)  # since Airflow 3.0
+        if timeout_after is None:
+            return None
+        if timeout_after.tzinfo is None:
+            timeout_after = timeout_after.replace(tzinfo=timezone.utc)
+        return timeout_after.timestamp() - self.timeout_margin
+
+
+class _Look:
+    """Looks at a run, and tells the log."""
+
+    __slots__ = ("_looks", "_narrator", "_rules", "_run_id")
+
+    def __init__(self, looks: Looks, run_id: str, rules: WaitRules, narrator: Narrator) -> None:
+        self._looks = looks
+        self._run_id = run_id
+        self._rules = rules
+        self._narrator = narrator
+
+    async def __call__(self, delay: float) -> Seen:
+        return self._narrator.tell(await self._looks.look(self._run_id, delay, self._rules))

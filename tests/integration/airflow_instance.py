@@ -20,6 +20,7 @@ from typing import Literal
 import psutil
 
 from integration.airflow_api import AirflowApi, Run, wait_until
+from secret_scan import look_through
 
 Component = Literal["api-server", "scheduler", "dag-processor", "triggerer"]
 COMPONENTS: tuple[Component, ...] = ("api-server", "scheduler", "dag-processor", "triggerer")
@@ -85,11 +86,12 @@ class AirflowInstance:
         self.stop()
 
     def stop(self) -> None:
-        """End every process of this Airflow, and remove its folder."""
+        """End every process of this Airflow, look for secrets in its folder, and remove that."""
         for session in self._sessions:
             _kill_session(session)
         for process in self._processes.values():
             process.wait()
+        look_through(self.home)
         shutil.rmtree(self.home, ignore_errors=True)
 
     # Work
@@ -201,6 +203,8 @@ class AirflowInstance:
             "AIRFLOW__API__PORT": str(self._port),
             "AIRFLOW__API_AUTH__JWT_SECRET": "a secret that every component knows, and nobody else",
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+            # Rows of triggers stay legible, so that secrets are found in them, too.
+            "AIRFLOW__CORE__FERNET_KEY": "",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             # Not the fully qualified name, which takes seconds where nobody answers for it.
             "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
@@ -209,6 +213,7 @@ class AirflowInstance:
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(self._trigger_log_port),
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(self._worker_log_port),
             "NO_PROXY": "127.0.0.1,localhost",

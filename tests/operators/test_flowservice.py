@@ -201,3 +201,13 @@ def test_a_hidden_flow_does_not_stop_the_retrigger(flowservice, failed_run):
     new_run_id = run_to_the_end(operator(failed_run))
 
     assert flowservice.retriggers == [(failed_run, new_run_id)]
+
+
+def test_airflows_own_limit_names_the_last_status_in_a_worker(
+    flowservice, failed_run, airflows_limit
+):
+    flowservice.plan(failed_run, ["inProgress"])
+    task = operator(failed_run, poll_interval=2)
+
+    with airflows_limit(4), pytest.raises(AirflowTaskTimeout, match="Last seen: .*inProgress"):
+        run_to_the_end(task)

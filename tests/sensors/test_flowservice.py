@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
+from airflow.exceptions import AirflowRescheduleException
 
-from airflow_provider_flowservice._compat import AirflowSensorTimeout, AirflowTaskTimeout
+from airflow_provider_flowservice._compat import (
+    RENDERS_TRIGGERS,
+    AirflowSensorTimeout,
+    AirflowTaskTimeout,
+)
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import (
     DataflowRunFailedError,
@@ -16,7 +21,8 @@ from airflow_provider_flowservice.exceptions import (
 )
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor
-from support import context, run_to_the_end
+from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
+from support import context, fire, run_to_the_end
 
 both_ways = pytest.mark.parametrize("deferrable", [False, True], ids=["poke", "deferred"])
 
@@ -124,3 +130,106 @@ def test_an_unknown_status_counts_as_running_and_is_named_once(
 
     assert summary["status"] == "success"
     assert logged().count("which this package does not know") == 1
+
+
+# Deadlines
+
+
+def long_ago(seconds):
+    return datetime.now(timezone.utc) - timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("limit", "error"),
+    [
+        ({"timeout": 100}, AirflowSensorTimeout),
+        ({"execution_timeout": timedelta(seconds=100)}, AirflowTaskTimeout),
+    ],
+    ids=["timeout", "execution_timeout"],
+)
+def test_a_limit_spans_the_processes_of_a_rescheduled_task(flowservice, run_id, limit, error):
+    task_context = context()
+    task_context["ti"].first_reschedule_date = long_ago(200)
+    flowservice.script(run_id, ["inProgress"])
+
+    with pytest.raises(error, match="Last seen: .*inProgress"):
+        run_to_the_end(sensor(run_id, mode="reschedule", **limit), task_context)
+
+
+def test_a_rescheduled_task_looks_for_the_last_time_at_its_deadline(flowservice, run_id):
+    task_context = context()
+    task_context["ti"].first_reschedule_date = long_ago(70)
+    flowservice.script(run_id, ["inProgress"])
+    task = sensor(run_id, mode="reschedule", poke_interval=600, timeout=100)
+
+    with pytest.raises(AirflowRescheduleException) as caught:
+        task.execute(task_context)
+
+    wait = (caught.value.reschedule_date - datetime.now(timezone.utc)).total_seconds()
+    assert 20 <= wait <= 30
+
+
+def test_airflows_own_limit_names_the_last_status_in_a_worker(flowservice, run_id, airflows_limit):
+    flowservice.script(run_id, ["inProgress"])
+    task = sensor(run_id, poke_interval=60)
+
+    with airflows_limit(0.5), pytest.raises(AirflowTaskTimeout, match="Last seen: .*inProgress"):
+        run_to_the_end(task)
+
+
+# Beginning in the triggerer
+
+
+@pytest.mark.skipif(not RENDERS_TRIGGERS, reason="Airflow 3.3 renders a trigger's templates")
+def test_a_wait_that_begins_in_the_triggerer_has_all_it_needs(flowservice, run_id):
+    flowservice.script(run_id, ["inProgress", "success"])
+    task = sensor(run_id, start_from_trigger=True, timeout=500)
+
+    args = task.start_trigger_args
+    trigger = DataflowRunTrigger(**args.trigger_kwargs)
+    event = fire(trigger)
+
+    assert task.start_from_trigger
+    assert args.trigger_cls == trigger.serialize()[0]
+    assert task.execute_complete(context(), event)["status"] == "success"
+
+
+@pytest.mark.skipif(not RENDERS_TRIGGERS, reason="Airflow 3.3 renders a trigger's templates")
+@pytest.mark.parametrize(
+    ("limits", "seconds"),
+    [
+        ({"timeout": 500}, 500),
+        ({"timeout": 500, "execution_timeout": timedelta(seconds=1000)}, 500),
+        ({"timeout": 500, "execution_timeout": timedelta(seconds=300)}, 270),
+    ],
+)
+def test_a_wait_that_begins_in_the_triggerer_ends_before_airflow_ends_it(limits, seconds):
+    task = sensor("r1", start_from_trigger=True, **limits)
+    args = task.start_trigger_args
+    airflows = min(args.timeout, task.execution_timeout or args.timeout)
+
+    assert airflows.total_seconds() - args.trigger_kwargs["timeout_margin"] == seconds
+
+
+@pytest.mark.skipif(RENDERS_TRIGGERS, reason="this Airflow renders a trigger's templates")
+def test_before_airflow_3_3_it_begins_in_a_worker_and_says_so(run_id):
+    with pytest.warns(UserWarning, match="needs Airflow 3.3"):
+        task = sensor(run_id, start_from_trigger=True)
+
+    assert not task.start_from_trigger
+    assert task.deferrable
+
+
+def test_a_resumed_task_repeats_how_the_run_ended(flowservice, run_id, logged):
+    flowservice.script(run_id, ["failed"])
+    task = sensor(run_id, deferrable=True)
+    event = fire(DataflowRunTrigger(run_id))
+    logged()
+
+    with pytest.raises(DataflowRunFailedError):
+        task.execute_complete(context(), event)
+
+    log = logged()
+    assert f"Dataflow run {run_id} of flow" in log
+    assert "failed" in log
+    assert "Reason: " in log

@@ -1,0 +1,214 @@
+"""
+Asks the service for runs on behalf of many waits.
+
+It minds what one wait cannot: how many requests there are at a time, that all leave a service in
+trouble alone, and whether the service shows many runs at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import sync_to_async
+
+from airflow_provider_flowservice._look import look_at
+from airflow_provider_flowservice._repeat import RetryLimits, is_passing
+from airflow_provider_flowservice._waiting import Seen
+from airflow_provider_flowservice.exceptions import (
+    FlowServiceAnswerError,
+    FlowServiceApiError,
+    FlowServiceAuthError,
+    FlowServiceError,
+)
+from airflow_provider_flowservice.runs import DataflowRun
+
+if TYPE_CHECKING:
+    from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+
+log = logging.getLogger(__name__)
+
+PARALLEL = 2
+"""
+Requests at a time. Services of the platform begin to refuse at about eight, and there may be
+several triggerers. More would also hold up the event loop, whose turn comes after that of each
+thread that reads an answer.
+"""
+
+# Runs the hook asks for with one request at most.
+_MOST_RUNS = 100
+# Seconds for which nothing is asked at most, however long the service wishes.
+_LONGEST_QUIET = 300.0
+# Seconds for which a connection is not read again.
+_HOOK_AGE = 60.0
+# Seconds until it is tried anew whether the service shows many runs at once.
+_DOUBT = 900.0
+
+
+class Asker:
+    """
+    Asks the service behind one connection, in worker threads.
+
+    :param new_hook: Makes a hook, which has not read its connection yet.
+    """
+
+    def __init__(self, new_hook: Callable[[], FlowServiceHook]) -> None:
+        self._hook = _RenewedHook(new_hook)
+        self._threads = ThreadPoolExecutor(PARALLEL, thread_name_prefix="flowservice")
+        self._quiet_until = 0.0
+        self._shown_at_once = _MOST_RUNS
+        self._doubted_at = 0.0
+
+    @property
+    def most_runs(self) -> int:
+        """Number of runs to ask for with one request."""
+        if self._shown_at_once < _MOST_RUNS and _now() - self._doubted_at > _DOUBT:
+            self._shown_at_once = _MOST_RUNS
+        return self._shown_at_once
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._threads.shutdown(wait=False)
+
+    async def be_quiet(self) -> None:
+        """Wait until the service may be asked again."""
+        # Meanwhile another request may have met trouble, too.
+        while (seconds := self._quiet_until - _now()) > 0:  # noqa: ASYNC110  # no event, a time
+            await asyncio.sleep(seconds)
+
+    async def see(self, run_ids: Sequence[str]) -> dict[str, Seen]:
+        """
+        Look at runs, with one request if the service can show them at once.
+
+        :raises FlowServiceError: What is met by all runs alike: no answer, or a refused credential.
+        """
+        if len(run_ids) == 1:
+            return {run_ids[0]: await self._see_one(run_ids[0])}
+        found: Mapping[str, DataflowRun] = {}
+        refusal = ""
+        try:
+            found = await self._ask(run_ids)
+        except (FlowServiceApiError, ValueError) as error:
+            if _is_met_by_all(error):
+                raise
+            refusal = f" It says: {error}"
+        # A run that is missing among others is looked at by itself before that is believed.
+        singly = {run_id: await self._see_one(run_id) for run_id in run_ids if run_id not in found}
+        kept_back = sum(isinstance(seen, DataflowRun) for seen in singly.values())
+        if kept_back > len(run_ids) / 10:
+            self._doubt(len(found), len(run_ids), refusal)
+        return {**found, **singly}
+
+    async def _see_one(self, run_id: str) -> Seen:
+        try:
+            return (await self._ask([run_id]))[run_id]
+        except FlowServiceError as error:
+            if _is_met_by_all(error):
+                raise
+            return error
+
+    def _doubt(self, shown: int, asked: int, refusal: str) -> None:
+        """Ask for no more runs at once than the service has shown."""
+        most = max(1, shown)
+        if most != self._shown_at_once:
+            message = (
+                "The service showed %d of %d runs that it has. It is asked for %d at a time.%s"
+            )
+            log.warning(message, shown, asked, most, refusal)
+        self._shown_at_once, self._doubted_at = most, _now()
+
+    async def _ask(self, run_ids: Sequence[str]) -> Mapping[str, DataflowRun]:
+        """Ask, and again after trouble that may pass, as the hook would; but hold no thread then."""
+        for repetition in count():
+            hook, limits = await self._hook.get(self._in_thread)
+            try:
+                seen: Mapping[str, DataflowRun] = await self._in_thread(look_at, hook, run_ids)
+                return seen
+            except FlowServiceAuthError:
+                # The connection may have another credential by now.
+                if (await self._hook.get(self._in_thread, refused=hook))[0] is hook:
+                    raise
+            except FlowServiceError as error:
+                pause = self._pause_after(error, repetition, limits)
+                if pause is None:
+                    raise
+                log.warning("%s Trying again in %.1f s.", error, pause)
+            await self.be_quiet()
+        raise AssertionError("unreachable")
+
+    def _pause_after(
+        self, error: FlowServiceError, repetition: int, limits: RetryLimits
+    ) -> float | None:
+        """Leave a service in trouble alone; return for how long if the request is to be repeated."""
+        if not is_passing(error):
+            return None
+        wish = getattr(error, "retry_after", None)
+        pause = limits.pause(repetition, wish)
+        quiet = pause if pause is not None else max(limits.backoff, wish or 0.0)
+        self._quiet_until = max(self._quiet_until, _now() + min(quiet, _LONGEST_QUIET))
+        return pause
+
+    async def _in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        # asyncio.to_thread would not do: on Airflow 3.0 and 3.1 a hook there cannot read its
+        # connection. Threads of its own, so that a service that hangs holds up no other triggers.
+        run = sync_to_async(call, thread_sensitive=False, executor=self._threads)
+        return await run(*arguments)
+
+
+class _RenewedHook:
+    """The hook of all, which follows changes of its connection."""
+
+    def __init__(self, new_hook: Callable[[], FlowServiceHook]) -> None:
+        self._new_hook = new_hook
+        self._hook: FlowServiceHook | None = None
+        self._limits = RetryLimits()
+        self._read_at = 0.0
+        self._lock = asyncio.Lock()
+
+    async def get(
+        self, in_thread: Callable[..., Any], refused: FlowServiceHook | None = None
+    ) -> tuple[FlowServiceHook, RetryLimits]:
+        """
+        Return the hook, and how hard to try with it.
+
+        :param in_thread: Calls a function in a worker thread.
+        :param refused: A hook whose credential was refused.
+        """
+        async with self._lock:
+            is_old = _now() - self._read_at > _HOOK_AGE
+            if self._hook is None or self._hook is refused or is_old:
+                self._hook = await in_thread(self._renewed)
+                self._read_at = _now()
+            return self._hook, self._limits
+
+    def _renewed(self) -> FlowServiceHook:
+        """Read the connection, and keep the hook with its sockets unless it has changed."""
+        hook, old = self._new_hook(), self._hook
+        limits = RetryLimits(hook.retries, hook.backoff, hook.longest_sleep)
+        hook.retries = 0  # a request is repeated in _ask, where no thread sleeps meanwhile
+        try:
+            if old and hook.settings == old.settings:
+                return old
+            hook.get_conn()
+        except Exception as error:
+            if old is None:
+                raise
+            # Waits do not fail because Airflow's database is away for a moment.
+            log.warning("The connection cannot be read again and stays as it was: %s", error)
+            return old
+        self._limits = limits
+        return hook
+
+
+def _is_met_by_all(error: Exception) -> bool:
+    # An answer that makes no sense will make none in a hundred further requests either.
+    kinds = (FlowServiceAuthError, FlowServiceAnswerError)
+    return isinstance(error, kinds) or (isinstance(error, FlowServiceError) and is_passing(error))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,73 @@
+"""
+Which runs on the service may be the one that a request has led to.
+
+Pure. Nothing in a run says which other run it repeats, so there is only circumstantial evidence: its
+flow, its window, its creator, and when it turned up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from airflow_provider_flowservice.runs import DataflowRun
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """
+    Runs on the service that may be the one a request has led to.
+
+    :param matching: Runs that are it, as far as can be told.
+    :param doubtful: Runs of another client that show no window, so that nothing speaks for or
+        against them.
+    """
+
+    matching: tuple[DataflowRun, ...] = ()
+    doubtful: tuple[DataflowRun, ...] = ()
+
+    @property
+    def all(self) -> tuple[DataflowRun, ...]:
+        """All of them, to be named in an error."""
+        return (*self.matching, *self.doubtful)
+
+
+def find_candidates(
+    runs: Iterable[DataflowRun],
+    target: DataflowRun,
+    since: int,
+    own_clients: Iterable[str],
+    known_run_ids: Iterable[str],
+) -> Candidates:
+    """
+    Pick the runs that a request may have led to.
+
+    :param runs: Runs of the target's flow.
+    :param target: Run the request named.
+    :param since: Epoch milliseconds before which none can have been created.
+    :param own_clients: What the service may call our own client.
+    :param known_run_ids: Runs whose origin is known, such as those of sibling tasks.
+    """
+    matching, doubtful = [], []
+    known, clients = {target.run_id, *known_run_ids}, set(own_clients)
+    for run in runs:
+        if run.run_id in known or (run.created_at is not None and run.created_at < since):
+            continue
+        if loads_other_window(run, target.window):
+            continue
+        is_ours = run.created_client is None or run.created_client in clients
+        if is_ours or loads_window(run, target.window):
+            matching.append(run)
+        elif not run.is_terminal:
+            doubtful.append(run)
+    return Candidates(tuple(matching), tuple(doubtful))
+
+
+def loads_window(run: DataflowRun, window: tuple[int, int] | None) -> bool:
+    """Whether a run shows that it loads the data of ``window``."""
+    return run.window is not None and run.window == window
+
+
+def loads_other_window(run: DataflowRun, window: tuple[int, int] | None) -> bool:
+    """Whether a run shows that it loads other data than that of ``window``."""
+    return run.window is not None and window is not None and run.window != window

@@ -1,0 +1,162 @@
+"""Sensor that waits for a success of a dataflow."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_flowservice._compat import (
+    AirflowSensorTimeout,
+    AirflowTaskTimeout,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+)
+from airflow_provider_flowservice._endings import under_flags
+from airflow_provider_flowservice._flow_wait import conclude, label_of, look_for_success
+from airflow_provider_flowservice._narration import Narrator
+from airflow_provider_flowservice._outcomes import Terms
+from airflow_provider_flowservice._selection import epoch_milliseconds
+from airflow_provider_flowservice._tasks import (
+    deadline_of,
+    defer_timeout,
+    is_airflows_limit,
+    log_end,
+    show_run,
+)
+from airflow_provider_flowservice._waiting import PATIENCE, Sight, WaitResult, WaitRules, judge
+from airflow_provider_flowservice.exceptions import FlowServiceError
+from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+from airflow_provider_flowservice.links.flowservice import DataflowRunLink
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airflow_provider_flowservice._compat import Context
+    from airflow_provider_flowservice.runs import RunSummary
+
+
+class DataflowSensor(BaseSensorOperator):
+    """
+    Wait until a run of a dataflow has succeeded since a time, whoever started it.
+
+    Failed runs do not end the wait: a later run, or a re-trigger, may succeed. A run that began more
+    than 24 hours before the time is not seen.
+
+    :param flow_id: ID of the flow. (templated)
+    :param completed_after: The time since when a run is to have ended in success, such as
+        ``{{ data_interval_end }}``. (templated)
+    :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
+    :param deferrable: Whether to wait in the triggerer instead of the worker; ``mode`` has no
+        effect then.
+    :param patience: Seconds the service may give no answer before the wait is given up.
+    :param hook_params: Further arguments for :class:`FlowServiceHook`.
+    :return: The summary of the first run that succeeded, see
+        :class:`~airflow_provider_flowservice.runs.RunSummary`.
+    """
+
+    template_fields: Sequence[str] = ("flow_id", "completed_after", "flowservice_conn_id")
+    operator_extra_links = (DataflowRunLink(),)
+    ui_color = "#fde8e6"
+
+    def __init__(
+        self,
+        *,
+        flow_id: str,
+        completed_after: str | datetime,
+        flowservice_conn_id: str = FlowServiceHook.default_conn_name,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        patience: float = PATIENCE,
+        hook_params: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.flow_id = flow_id
+        self.completed_after = completed_after
+        self.flowservice_conn_id = flowservice_conn_id
+        self.deferrable = deferrable
+        self.patience = patience
+        self.hook_params = hook_params
+
+    @under_flags
+    def execute(self, context: Context) -> RunSummary:
+        """Wait as configured: deferred, or by poking as Airflow's sensors do."""
+        # Also where it is not needed yet: a time that is none is an error before any request.
+        self._since = epoch_milliseconds(self.completed_after)
+        if self.deferrable:
+            self._defer(context)
+        self._client_hook = self._hook()
+        self._sight = Sight(answered_at=time.time())
+        self._narrator = Narrator(self.log, label_of(self.flow_id))
+        summary: RunSummary = super().execute(context)
+        return summary
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look at the flow's runs once."""
+        hook = self._client_hook
+        seen = self._narrator.tell(look_for_success(hook, self.flow_id, self._since))
+        rules = WaitRules(patience=self.patience, missing_grace=0)
+        label = label_of(self.flow_id)
+        self._sight, result = judge(label, self._sight, seen, time.time(), rules)
+        if result is None:
+            return PokeReturnValue(False)
+        return PokeReturnValue(True, xcom_value=self._finish(context, hook, result))
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> RunSummary:
+        """Take up again where the trigger left off."""
+        return self._finish(context, self._hook(), WaitResult.from_event(event))
+
+    @under_flags
+    def resume_execution(
+        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
+    ) -> RunSummary:
+        """Take up again where the trigger left off, or failed to."""
+        summary: RunSummary = super().resume_execution(next_method, next_kwargs, context)
+        return summary
+
+    @property
+    def terms(self) -> Terms:
+        """What the task asks for."""
+        return Terms.of(self, "sensor")
+
+    def _hook(self) -> FlowServiceHook:
+        return FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {})
+
+    def _defer(self, context: Context) -> None:
+        # Late, since the trigger's base class belongs to Airflow's core and is slow to import.
+        from airflow_provider_flowservice.triggers.flowservice import DataflowTrigger
+
+        deadline = deadline_of(context, self.timeout, self.execution_timeout, deferred=True)
+        self.defer(
+            trigger=DataflowTrigger(
+                flow_id=self.flow_id,
+                since=self._since,
+                flowservice_conn_id=self.flowservice_conn_id,
+                poll_interval=self.poke_interval,
+                deadline=deadline,
+                patience=self.patience,
+                hook_params=self.hook_params,
+            ),
+            method_name="execute_complete",
+            timeout=defer_timeout(deadline, self.poke_interval),
+        )
+
+    def _finish(self, context: Context, hook: FlowServiceHook, result: WaitResult) -> RunSummary:
+        """End the task as the wait ended."""
+        if result.kind == "late":
+            self._log_newest(hook)
+        is_airflows = is_airflows_limit(self.timeout, self.execution_timeout)
+        late_error = AirflowTaskTimeout if is_airflows else AirflowSensorTimeout
+        run = conclude(result, self.flow_id, str(self.completed_after), late_error)
+        show_run(context, hook, run.flow_id, run.run_id)
+        log_end(self.log, run, run.digest, is_fine=run.is_successful)
+        return run.summary
+
+    def _log_newest(self, hook: FlowServiceHook) -> None:
+        """Say what the flow has come to instead."""
+        try:
+            for run in hook.list_runs(flow_id=self.flow_id, limit=1):
+                log_end(self.log, run, run.digest, is_fine=run.is_successful)
+        except FlowServiceError as error:
+            self.log.warning("Cannot read the newest run of flow %s: %s", self.flow_id, error)

@@ -1,0 +1,157 @@
+"""
+The connection form: its fields, their words, and what counts where they are left empty.
+
+Imports nothing, since Airflow asks for it early. Airflow reads it from the provider's description
+from 3.2 on, and asks the hook before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+CONN_TYPE = "flowservice"
+HOOK_NAME = "Adobe Experience Platform Flow Service"
+
+PLATFORM_URL = "https://platform.adobe.io"
+IMS_URL = "https://ims-na1.adobelogin.com"
+SCOPES = "openid,AdobeID,read_organizations,additional_info.projectedProductContext,session"
+REQUEST_TIMEOUT = 30.0
+LONGEST_TIMEOUT = 3600.0
+
+
+@dataclass(frozen=True)
+class Field:
+    """
+    A field in the connection's extra.
+
+    :param name: Its key there.
+    :param example: Shown in the field while it is empty.
+    :param is_required: Whether it has to be filled in.
+    """
+
+    name: str
+    label: str
+    description: str
+    example: str = ""
+    is_required: bool = False
+    is_secret: bool = False
+    is_number: bool = False
+
+    @property
+    def help_text(self) -> str:
+        """What stands below the field; not every Airflow marks a required one by itself."""
+        return f"Required. {self.description}" if self.is_required else self.description
+
+    def as_conn_field(self) -> dict[str, Any]:
+        """Describe the field as Airflow has it from 3.2 on."""
+        kind = "number" if self.is_number else "string"
+        schema: dict[str, Any] = {"type": kind if self.is_required else [kind, "null"]}
+        if self.is_required:
+            schema["minLength"] = 1
+        if self.is_secret:
+            schema["format"] = "password"
+        if self.is_number:
+            schema.update(exclusiveMinimum=0, maximum=LONGEST_TIMEOUT)
+        return {"label": self.label, "description": self.help_text, "schema": schema}
+
+
+FIELDS = (
+    Field(
+        "org_id",
+        "Organization ID",
+        "The long one, which ends in @AdobeOrg.",
+        "A1B2C3D4E5F6A7B8C9D0E1F2@AdobeOrg",
+        is_required=True,
+    ),
+    Field(
+        "sandbox_name",
+        "Sandbox name",
+        "Name of the sandbox with the dataflows, as it is written in addresses. There is no default, "
+        "so that nothing touches production by accident.",
+        "prod",
+        is_required=True,
+    ),
+    Field(
+        "scopes",
+        "Scopes",
+        "Scopes of the credential, with commas between them, as the Developer Console lists them. "
+        "If empty, those of the Experience Platform API.",
+        SCOPES,
+    ),
+    Field(
+        "access_token",
+        "Access token",
+        "A ready token in place of Client ID and Client secret. It needs an API key, and nobody "
+        "renews it when it expires.",
+        is_secret=True,
+    ),
+    Field("api_key", "API key", "Only if it differs from the Client ID."),
+    Field(
+        "tenant",
+        "Tenant",
+        "Name of the organization in links to Experience Platform: what stands after @ in its "
+        "address there. If empty, the organization's ID.",
+        "acme",
+    ),
+    Field("ims_url", "IMS URL", f"Where tokens come from. If empty, {IMS_URL}.", IMS_URL),
+    Field(
+        "ca_bundle",
+        "CA bundle",
+        "Path of a file or folder with the certificates to trust, on all machines that run tasks "
+        "or triggers. If empty, the usual ones.",
+        "/etc/ssl/certs/ca-certificates.crt",
+    ),
+    Field(
+        "request_timeout",
+        "Request timeout",
+        f"Seconds to wait for one HTTP answer. If empty, {REQUEST_TIMEOUT:.0f}.",
+        f"{REQUEST_TIMEOUT:.0f}",
+        is_number=True,
+    ),
+)
+
+_HIDDEN = ["schema", "port", "extra"]
+_LABELS = {"host": "Platform URL", "login": "Client ID", "password": "Client secret"}
+_PLACEHOLDERS = {
+    "host": PLATFORM_URL,
+    "login": "Client ID of an OAuth Server-to-Server credential",
+    "password": "Its client secret",
+    **{field.name: field.example for field in FIELDS if field.example},
+}
+
+
+def conn_fields() -> dict[str, Any]:
+    """Describe the fields in the extra, as Airflow has it from 3.2 on."""
+    return {field.name: field.as_conn_field() for field in FIELDS}
+
+
+def behaviour(separator: str = "_") -> dict[str, Any]:
+    """
+    Describe the other fields.
+
+    :param separator: Between the words of a key: ``_`` in a hook, ``-`` in a provider's description.
+    """
+    return {
+        f"hidden{separator}fields": _HIDDEN,
+        "relabeling": _LABELS,
+        "placeholders": _PLACEHOLDERS,
+    }
+
+
+def widgets() -> dict[str, Any]:
+    """Return the fields in the extra as form fields, for Airflow before 3.2."""
+    # Only the web server has these, and only Airflow 2 really; later releases put mocks there.
+    from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
+    from wtforms import IntegerField, PasswordField, StringField
+    from wtforms.validators import Optional
+
+    def widget(field: Field) -> Any:
+        # One page holds the fields of all connection types, so none may insist on being filled in.
+        arguments = {"description": field.help_text, "validators": [Optional()]}
+        if field.is_secret:
+            return PasswordField(field.label, widget=BS3PasswordFieldWidget(), **arguments)
+        kind = IntegerField if field.is_number else StringField
+        return kind(field.label, widget=BS3TextFieldWidget(), **arguments)
+
+    return {field.name: widget(field) for field in FIELDS}

@@ -1,0 +1,46 @@
+"""A look at runs: one request, which Airflow's metrics count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from airflow_provider_flowservice._compat import Stats
+from airflow_provider_flowservice._waiting import Seen
+from airflow_provider_flowservice.exceptions import FlowServiceError, FlowServiceThrottledError
+
+if TYPE_CHECKING:
+    from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+    from airflow_provider_flowservice.runs import DataflowRun
+
+
+def look_at(hook: FlowServiceHook, run_ids: Sequence[str]) -> Mapping[str, DataflowRun]:
+    """
+    Look at runs with one request; among several, those the service does not show are missing.
+
+    :raises FlowServiceError: There was nothing to see, or no such run where it is only one.
+    """
+    Stats.incr("flowservice.looks")
+    Stats.incr("flowservice.looked_at_runs", len(run_ids))
+    try:
+        if len(run_ids) == 1:
+            return {run_ids[0]: hook.get_run(run_ids[0])}
+        return hook.get_runs(run_ids)
+    except FlowServiceError as error:
+        is_throttle = isinstance(error, FlowServiceThrottledError)
+        Stats.incr("flowservice.throttles" if is_throttle else "flowservice.look_errors")
+        raise
+
+
+def look_once(hook: FlowServiceHook, run_id: str) -> Seen:
+    """Look at a run; an error is something seen, too."""
+    try:
+        return look_at(hook, [run_id])[run_id]
+    except FlowServiceError as error:
+        return error
+
+
+def count_wait(seconds: float) -> None:
+    """Count a wait that has ended."""
+    Stats.timing("flowservice.wait", timedelta(seconds=seconds))

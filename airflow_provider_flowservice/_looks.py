@@ -1,0 +1,227 @@
+"""
+Looks at runs, shared by all waits of a process: one request shows up to a hundred of them.
+
+Waits that go by the same connection have their looks on a common beat. What is due at a beat is
+looked at together, and each wait is told what became of its own run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+import math
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from airflow_provider_flowservice._asker import PARALLEL, Asker
+from airflow_provider_flowservice._waiting import Seen, WaitRules
+from airflow_provider_flowservice.exceptions import FlowServiceConnectionError, FlowServiceError
+from airflow_provider_flowservice.runs import DataflowRun
+
+if TYPE_CHECKING:
+    from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+
+Future = asyncio.Future[Seen]
+
+# Seconds between beats, unless a wait looks so often that this would hold it up.
+_BEAT = 5.0
+# Beats between looks of one delay: the more, the more looks meet at one beat.
+_STEPS = (12, 6, 4, 3, 2, 1)
+# Waits told at once. Telling more would be a long turn of the event loop.
+_TOLD_AT_ONCE = 25
+
+
+def beat_of(now: float, delay: float, interval: float, phase: float) -> float:
+    """
+    Return the time of a look: on a beat, so that many looks fall on the same one.
+
+    A delay of a whole number of beats is taken to the nearest, so that looks on the beat stay on
+    it; any other one to the next.
+
+    :param now: Seconds.
+    :param delay: Seconds until the look.
+    :param interval: Seconds between the looks of a wait that lasts.
+    :param phase: Seconds by which the beats of this process are shifted.
+    """
+    beat = min(_BEAT, interval / _STEPS[0])
+    if beat < 0.001:
+        return now + delay
+    for step in (beat * beats for beats in _STEPS):
+        turns = delay / step
+        if turns > 0.5 and math.isclose(turns, round(turns)):
+            return phase + round((now + delay - phase) / step) * step
+    return phase + math.ceil((now + delay - phase) / beat) * beat
+
+
+def shared_looks(
+    connection: str, hook_params: Mapping[str, Any], new_hook: Callable[[], FlowServiceHook]
+) -> Looks:
+    """
+    Return the looks that all waits of this event loop with such a hook share; release them later.
+
+    :param connection: ID of the hook's connection.
+    :param hook_params: Further arguments of the hook.
+    :param new_hook: Makes the hook.
+    """
+    # By event loop, since nothing of one may be used in another.
+    of_loop = _shared.setdefault(asyncio.get_running_loop(), {})
+    key = json.dumps([connection, hook_params], sort_keys=True)
+    if key not in of_loop:
+        of_loop[key] = Looks(Asker(new_hook), on_unused=partial(of_loop.pop, key))
+    of_loop[key].waits += 1
+    return of_loop[key]
+
+
+class Looks:
+    """
+    The looks of waits that share an asker.
+
+    :param asker: Asks the service.
+    :param on_unused: Called when the last wait has ended.
+    :param phase: Seconds by which the beats are shifted. Each process has its own, so that
+        triggerers do not all knock at once.
+    """
+
+    def __init__(
+        self, asker: Asker, on_unused: Callable[[], object], phase: float | None = None
+    ) -> None:
+        self.waits = 0
+        self._asker = asker
+        self._on_unused = on_unused
+        self._phase = random.uniform(0, _BEAT * _STEPS[0]) if phase is None else phase
+        self._beats: dict[float, _Beat] = {}
+        self._due: deque[tuple[str, list[Future]]] = deque()
+        self._workers: set[asyncio.Task[None]] = set()
+
+    async def look(self, run_id: str, delay: float, rules: WaitRules) -> Seen:
+        """
+        Look at a run, and return what that brought.
+
+        :param delay: Seconds until the look.
+        :param rules: Those of the wait; soon after its deadline the look is over, too.
+        """
+        loop = asyncio.get_running_loop()
+        future: Future = loop.create_future()
+        beat = self._beat_at(beat_of(loop.time(), delay, rules.poll_interval, self._phase))
+        beat.looks.setdefault(run_id, []).append(future)
+        end = None
+        if rules.deadline is not None:
+            left = max(rules.deadline - time.time(), delay)
+            end = loop.call_later(left + _BEAT, _give_up, future, run_id)
+        try:
+            return await future
+        finally:
+            if end:
+                end.cancel()
+            if future.cancelled():
+                self._forget(beat, run_id, future)
+
+    def release(self) -> None:
+        """End a wait; the last one leaves nothing behind."""
+        self.waits -= 1
+        if self.waits:
+            return
+        self._on_unused()
+        for worker in self._workers:
+            worker.cancel()
+        self._asker.close()
+
+    def _beat_at(self, due: float) -> _Beat:
+        loop = asyncio.get_running_loop()
+        # Looks that are due at once begin together, too: those of one turn of the event loop.
+        key = round(due, 3) if due > loop.time() else 0.0
+        if key not in self._beats:
+            timer = loop.call_at(key, self._begin, key) if key else loop.call_soon(self._begin, key)
+            self._beats[key] = _Beat(key, timer)
+        return self._beats[key]
+
+    def _forget(self, beat: _Beat, run_id: str, future: Future) -> None:
+        """Take a look back that nobody waits for any more, unless it has begun."""
+        if self._beats.get(beat.key) is not beat:
+            return
+        beat.looks[run_id].remove(future)
+        if not beat.looks[run_id]:
+            del beat.looks[run_id]
+        if not beat.looks:
+            beat.timer.cancel()
+            del self._beats[beat.key]
+
+    def _begin(self, key: float) -> None:
+        """Begin the looks of a beat."""
+        self._due.extend(self._beats.pop(key).looks.items())
+        wanted = min(PARALLEL, math.ceil(len(self._due) / self._asker.most_runs))
+        for _ in range(wanted - len(self._workers)):
+            # In an empty context: what is logged there belongs to no task more than to another.
+            worker = contextvars.Context().run(asyncio.ensure_future, self._work())
+            self._workers.add(worker)
+            worker.add_done_callback(self._workers.discard)
+
+    async def _work(self) -> None:
+        """Look until no look is due."""
+        await self._asker.be_quiet()
+        while self._due:
+            if not (chunk := self._take(self._asker.most_runs)):
+                return
+            seen: Mapping[str, Seen | Exception] = {}
+            try:
+                seen = await self._asker.see(list(chunk))
+            except Exception as error:  # noqa: BLE001  # each wait is told
+                # One request is enough to know it of all; a service that hangs would take an hour
+                # to let ten thousand waits know.
+                chunk |= self._take(len(self._due))
+                seen = dict.fromkeys(chunk, error)
+            await _tell(chunk, seen)
+            await self._asker.be_quiet()
+
+    def _take(self, most: int) -> dict[str, list[Future]]:
+        """Take looks that are due; a run that was due twice is looked at once."""
+        taken: dict[str, list[Future]] = {}
+        while self._due and len(taken) < most:
+            run_id, futures = self._due.popleft()
+            if waiting := [future for future in futures if not future.done()]:
+                taken.setdefault(run_id, []).extend(waiting)
+        return taken
+
+
+@dataclass
+class _Beat:
+    """The looks that are due at a time, by run."""
+
+    key: float
+    timer: asyncio.Handle
+    looks: dict[str, list[Future]] = field(default_factory=dict)
+
+
+async def _tell(waiting: Mapping[str, list[Future]], seen: Mapping[str, Seen | Exception]) -> None:
+    """Tell waits what became of their looks, some at a time."""
+    told = 0
+    for run_id, futures in waiting.items():
+        for future in futures:
+            if future.done():
+                continue
+            what = seen[run_id]
+            if isinstance(what, DataflowRun | FlowServiceError):
+                future.set_result(what)
+            else:
+                future.set_exception(what)
+            told += 1
+            if told % _TOLD_AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+
+def _give_up(future: Future, run_id: str) -> None:
+    """End a look that the service has left without an answer until the deadline of its wait."""
+    if not future.done():
+        message = f"The service gave no answer about dataflow run {run_id} in time."
+        future.set_result(FlowServiceConnectionError(message))
+
+
+# The looks of each event loop of this process.
+_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Looks]] = WeakKeyDictionary()

@@ -1,0 +1,171 @@
+"""
+Which flows are meant, and which of their runs.
+
+Pure: what the user wants and what the service shows goes in, runs come out.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from fnmatch import fnmatchcase
+
+from airflow_provider_flowservice._eligibility import judge
+from airflow_provider_flowservice.flows import Dataflow
+from airflow_provider_flowservice.runs import DataflowRun, meaning_of
+
+
+@dataclass(frozen=True)
+class FlowChoice:
+    """
+    Which flows are meant: those named by their IDs, or the sources among those with a name.
+
+    :param flow_ids: IDs of flows of any kind; ``None`` where they are chosen otherwise.
+    :param flow_name: Name, or a pattern with ``*`` and ``?``, in upper or lower case.
+    :param all_kinds: Whether the service's own flows and those to destinations are meant, too.
+    """
+
+    flow_ids: frozenset[str] | None = None
+    flow_name: str | None = None
+    all_kinds: bool = False
+
+    @classmethod
+    def of(
+        cls, flow_id: str | Iterable[str] | None, flow_name: str | None, all_kinds: bool
+    ) -> FlowChoice:
+        """
+        Read what the user wants.
+
+        :raises ValueError: It makes no sense.
+        """
+        if flow_id is not None and flow_name is not None:
+            raise ValueError("Name flows by flow_id or by flow_name, not by both.")
+        if flow_name is not None and not flow_name.strip():
+            raise ValueError("flow_name is empty.")
+        if flow_id is None:
+            return cls(None, flow_name, all_kinds)
+        flow_ids = frozenset([flow_id] if isinstance(flow_id, str) else flow_id)
+        # A comma would separate two IDs in a filter, and "None" is left by a template in vain.
+        if wrong := [each for each in flow_ids if not each or "," in each or each == "None"]:
+            raise ValueError(f"The ID of a flow cannot be {wrong[0]!r}.")
+        return cls(flow_ids)
+
+    def admits(self, flow_id: str, flow: Dataflow | None) -> bool:
+        """
+        Tell whether a flow is meant.
+
+        :param flow: The flow; ``None`` where the service does not show it.
+        """
+        if self.flow_ids is not None:
+            return flow_id in self.flow_ids
+        if flow is None or not (self.all_kinds or _is_source(flow)):
+            return False
+        return self.flow_name is None or _fits(flow.name.lower(), self.flow_name.lower())
+
+
+@dataclass(frozen=True)
+class RunChoice:
+    """
+    Which runs of a flow are meant.
+
+    :param statuses: What their status may mean, see :func:`meaning_of`.
+    :param created_before: Epoch milliseconds.
+    :param newest_per_flow: Whether only the newest one of each flow is.
+    :param retriggerable_only: Whether only those are that can be re-triggered.
+    :param unless_loaded_since: Whether those are left out whose flow has had a success since.
+    """
+
+    statuses: frozenset[str]
+    created_before: int | None = None
+    newest_per_flow: bool = False
+    retriggerable_only: bool = False
+    unless_loaded_since: bool = False
+
+    def choose(
+        self, runs: Iterable[DataflowRun], flows: Mapping[str, Dataflow]
+    ) -> list[DataflowRun]:
+        """
+        Choose among the runs, and return the oldest first.
+
+        :param runs: All runs of the flows since the beginning of the time in question.
+        :param flows: The flows, by their IDs.
+        """
+        by_flow: defaultdict[str, list[DataflowRun]] = defaultdict(list)
+        for run in sorted(runs, key=_age):
+            by_flow[run.flow_id].append(run)
+        chosen = []
+        for flow_id, history in by_flow.items():
+            wanted = self._of_one_flow(history, flows.get(flow_id))
+            chosen += wanted[-1:] if self.newest_per_flow else wanted
+        return sorted(chosen, key=_age)
+
+    def _of_one_flow(
+        self, history: Sequence[DataflowRun], flow: Dataflow | None
+    ) -> list[DataflowRun]:
+        return [
+            run
+            for index, run in enumerate(history)
+            if self._admits(run, flow) and not self._is_settled(run, history[index + 1 :])
+        ]
+
+    def _admits(self, run: DataflowRun, flow: Dataflow | None) -> bool:
+        if meaning_of(run.status) not in self.statuses:
+            return False
+        if self.created_before is not None and _age(run) >= self.created_before:
+            return False
+        return not (self.retriggerable_only and judge(run, flow).refusal)
+
+    def _is_settled(self, run: DataflowRun, later: Sequence[DataflowRun]) -> bool:
+        """Tell whether a run that brought no data need not be looked after any more."""
+        if run.is_successful and run.ingested_records != 0:
+            return False
+        # Another run of the same window is a re-trigger of this one. If it failed as well, it
+        # stands for both of them.
+        if run.window is not None and any(other.window == run.window for other in later):
+            return True
+        return self.unless_loaded_since and any(other.is_successful for other in later)
+
+
+def statuses_of(status: str | Iterable[str]) -> frozenset[str]:
+    """
+    Read statuses as the user writes them.
+
+    :raises ValueError: There are none.
+    """
+    words = [status] if isinstance(status, str) else list(status)
+    if not words or not all(words):
+        raise ValueError("A status is empty.")
+    return frozenset(map(meaning_of, words))
+
+
+def epoch_milliseconds(time: str | datetime) -> int:
+    """
+    Read a point in time; one without a time zone is in UTC.
+
+    :param time: Also as text in ISO 8601, as templates render it.
+    :raises ValueError: It is none.
+    """
+    if isinstance(time, str):
+        # Python reads the final Z from 3.11 on.
+        time = datetime.fromisoformat(time.strip().replace("Z", "+00:00"))
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=timezone.utc)
+    return round(time.timestamp() * 1000)
+
+
+def _age(run: DataflowRun) -> int:
+    return run.created_at or 0
+
+
+def _is_source(flow: Dataflow) -> bool:
+    """Tell whether a flow loads from a source; where the service is silent, a schedule speaks."""
+    if flow.is_source is None:
+        return flow.has_schedule and not flow.is_destination
+    return flow.is_source
+
+
+def _fits(name: str, pattern: str) -> bool:
+    # A name may hold brackets, which mean something else in a pattern.
+    return name == pattern or fnmatchcase(name, pattern)

@@ -1,0 +1,29 @@
+"""
+Measure what importing a module costs a DAG file that has imported ``airflow.sdk``.
+
+``python -m benchmarks.imports MODULE`` prints one measurement as JSON; take several.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import time
+
+CLIENTS = ("requests", "httpx", "aiohttp", "databricks", "airbyte_api")
+
+
+def main() -> None:
+    """Measure the import of the module on the command line."""
+    importlib.import_module("airflow.sdk")
+    before = set(sys.modules)
+    began_at, cpu = time.perf_counter(), time.process_time()
+    importlib.import_module(sys.argv[1])
+    figures = {"wall": time.perf_counter() - began_at, "cpu": time.process_time() - cpu}
+    loaded = [name for name in CLIENTS if name in sys.modules and name not in before]
+    print(json.dumps({**figures, "clients": loaded}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Ask a person before failed dataflow runs are re-triggered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from airflow import DAG
+from airflow.decorators import task
+from airflow.exceptions import AirflowException
+
+from airflow_provider_flowservice.operators.flowservice import (
+    ListDataflowRunsOperator,
+    RetriggerDataflowRunOperator,
+)
+
+try:
+    from airflow.providers.standard.operators.hitl import ApprovalOperator
+except (ImportError, AirflowException):  # before Airflow 3.1 no task can ask a person
+    dag = None
+else:
+    with DAG(
+        "example_flowservice_approve",
+        description="Re-trigger failed dataflow runs after somebody has approved of it.",
+        start_date=datetime(2026, 1, 1),
+        schedule=None,
+        params={"flow_name": "*nightly*"},
+        tags=["flowservice"],
+    ) as dag:
+        # [START howto_approve]
+        find = ListDataflowRunsOperator(
+            task_id="find",
+            flow_name="{{ params.flow_name }}",
+            summaries=True,
+        )
+
+        @task.short_circuit
+        def are_there_any(runs: list[dict[str, Any]]) -> bool:
+            """Ask nobody where there is nothing to do."""
+            return bool(runs)
+
+        approve = ApprovalOperator(
+            task_id="approve",
+            subject="Re-trigger {{ ti.xcom_pull(task_ids='find') | length }} dataflow runs?",
+            body="""
+{% for run in ti.xcom_pull(task_ids='find') -%}
+- {{ run.run_id }} of flow {{ run.flow_id }}, {{ run.created_at }}: {{ run.error_message }}
+{% endfor %}""",
+        )
+
+        retrigger = RetriggerDataflowRunOperator.partial(
+            task_id="retrigger",
+            deferrable=True,
+            on_ineligible="skip",
+        ).expand(run_id=find.output.map(lambda run: run["run_id"]))
+
+        are_there_any(find.output) >> approve >> retrigger
+        # [END howto_approve]

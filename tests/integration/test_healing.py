@@ -1,0 +1,246 @@
+"""DAGs that heal dataflows, in a real Airflow: found, noticed, approved, in bulk."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_flowservice.emulator import Fault, FlowServiceEmulator
+from integration.airflow_api import Run, wait_until
+from integration.airflow_instance import AirflowInstance
+
+pytestmark = pytest.mark.timeout(240)  # the first test boots Airflow
+
+EXAMPLES = Path(__file__).parents[2] / "example_dags"
+HEALING = "example_flowservice_self_healing"
+
+OTHER_DAGS = """
+from datetime import datetime, timedelta
+
+from airflow.sdk import DAG, Asset, AssetWatcher, task
+
+from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunsOperator
+from airflow_provider_flowservice.triggers.flowservice import DataflowRunEventTrigger
+
+with DAG("downstream", start_date=datetime(2026, 1, 1), schedule=[Asset("repaired_nightly_dataflow")]):
+
+    @task
+    def use_the_data():
+        pass
+
+    use_the_data()
+
+watched = Asset(
+    "any_of_a_hundred",
+    watchers=[
+        AssetWatcher(
+            name=f"watcher {number}",
+            trigger=DataflowRunEventTrigger(flow_id=f"watched-{number}", poll_interval=1),
+        )
+        for number in range(100)
+    ],
+)
+
+with DAG("a_hundred", start_date=datetime(2026, 1, 1), schedule=[watched]):
+
+    @task
+    def take_note(triggering_asset_events=None):
+        return [event.extra["payload"]["run_id"] for event in triggering_asset_events[watched]]
+
+    take_note()
+
+with DAG("bulk", start_date=datetime(2026, 1, 1), schedule=None, render_template_as_native_obj=True):
+    RetriggerDataflowRunsOperator(
+        task_id="bulk",
+        run_ids="{{ dag_run.conf['run_ids'] }}",
+        concurrency=2,
+        retries=2,
+        retry_delay=timedelta(seconds=1),
+    )
+"""
+
+
+def adapted(name, **changes):
+    """Return the text of an example DAG with other values, so that a test need not wait."""
+    text = (EXAMPLES / f"{name}.py").read_text()
+    for old, new in changes.values():
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+@pytest.fixture(scope="module")
+def flowservice():
+    with FlowServiceEmulator(step_seconds=1.0) as emulator:
+        for number in range(100):
+            emulator.add_flow(f"watched {number}", flow_id=f"watched-{number}")
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def airflow(flowservice, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dags")
+    healing = adapted(
+        "self_healing",
+        poll=("poll_interval=60", "poll_interval=1"),
+        delay=("timedelta(minutes=5)", "timedelta(seconds=1)"),
+        retry_delay=("timedelta(minutes=1)", "timedelta(seconds=1)"),
+        paused=("is_paused_upon_creation=True", "is_paused_upon_creation=False"),
+    )
+    (folder / "self_healing.py").write_text(healing)
+    (folder / "approve_and_retrigger.py").write_text(adapted("approve_and_retrigger"))
+    (folder / "other_dags.py").write_text(OTHER_DAGS)
+    env = {"AIRFLOW_CONN_FLOWSERVICE_DEFAULT": flowservice.connection_json}
+    with AirflowInstance([folder], env) as instance:
+        yield instance
+
+
+@pytest.fixture(scope="module")
+def watching(airflow, flowservice):
+    """Airflow, once its watchers watch."""
+    wait_until(
+        lambda: reported_watches(airflow) >= 101, 60, "all watchers have stored where they begin"
+    )
+    return airflow
+
+
+def reported_watches(airflow):
+    """Count the watchers that have stored what they have reported."""
+    count = 0
+    for asset in airflow.api.get("/assets", limit=100)["assets"]:
+        answer = airflow.api.get(f"/assets/{asset['id']}/state-store", limit=200)
+        count += answer["total_entries"]
+    return count
+
+
+def dag_runs(airflow, dag_id):
+    answer = airflow.api.get(f"/dags/{dag_id}/dagRuns", limit=100)
+    return [Run(airflow.api, dag_id, run["dag_run_id"]) for run in answer["dag_runs"]]
+
+
+def reported_runs(airflow):
+    """Count how often each dataflow run was reported to the self-healing DAG."""
+    events = airflow.api.get("/assets/events", limit=100)["asset_events"]
+    payloads = [event["extra"].get("payload") for event in events if event["extra"]]
+    return Counter(payload["run_id"] for payload in payloads if payload)
+
+
+def new_run_of(flowservice, run_id):
+    return dict(flowservice.retriggers).get(run_id)
+
+
+def test_a_run_that_fails_is_healed_without_anybody(watching, flowservice, capsys):
+    flow_id = flowservice.add_flow("Orders nightly")
+    run_id = flowservice.add_run(flow_id, "failed")
+    failed_at = time.monotonic()
+
+    wait_until(lambda: new_run_of(flowservice, run_id), 60, "the run is re-triggered")
+    healed_after = time.monotonic() - failed_at
+    wait_until(lambda: dag_runs(watching, "downstream"), 60, "the downstream DAG is started")
+    (downstream,) = dag_runs(watching, "downstream")
+    assert downstream.wait() == "success"
+    ready_after = time.monotonic() - failed_at
+
+    with capsys.disabled():
+        print(
+            f"\nFrom the failure to the re-trigger: {healed_after:.1f} s (watched every second, "
+            f"a delay of 1 s in the DAG); to the end of the downstream DAG: {ready_after:.1f} s."
+        )
+    assert reported_runs(watching)[run_id] == 1
+
+
+def test_a_hundred_watchers_cause_one_look(watching, flowservice, capsys):
+    flowservice.clear_requests()
+    began = time.monotonic()
+    failed = [flowservice.add_run(f"watched-{number}", "failed") for number in (3, 14, 59)]
+    wait_until(lambda: set(failed) <= set(reported_runs(watching)), 30, "the failures are reported")
+    time.sleep(max(0.0, began + 10 - time.monotonic()))
+    looks, seconds = flowservice.count("GET /runs"), time.monotonic() - began
+
+    with capsys.disabled():
+        print(f"\n101 watchers looked {looks} times in {seconds:.1f} s, every second.")
+    assert looks <= seconds + 1
+    assert [reported_runs(watching)[run_id] for run_id in failed] == [1, 1, 1]
+
+
+def test_restarts_lose_and_double_nothing(watching, flowservice):
+    """Kill the triggerer and the scheduler while runs fail, and restart the triggerer politely."""
+    flow_ids = [flowservice.add_flow(f"Restart nightly {number}") for number in range(4)]
+    run_ids = [flowservice.add_run(flow_ids[0], "failed")]
+    new_run_of_first = wait_until(lambda: new_run_of(flowservice, run_ids[0]), 60, "re-triggered")
+    watching.kill("triggerer")
+    run_ids.append(flowservice.add_run(flow_ids[1], "failed"))
+    watching.kill("scheduler")
+    run_ids.append(flowservice.add_run(flow_ids[2], "failed"))
+    watching.start("triggerer")
+    watching.start("scheduler")
+    watching.restart("triggerer", signal.SIGTERM)
+    run_ids.append(flowservice.add_run(flow_ids[3], "failed"))
+
+    for run_id in run_ids:
+        wait_until(lambda each=run_id: new_run_of(flowservice, each), 90, f"{run_id} re-triggered")
+    for run in dag_runs(watching, HEALING):
+        assert run.wait(90) == "success", run.states()
+
+    sources = Counter(source for source, _ in flowservice.retriggers)
+    assert [sources[run_id] for run_id in run_ids] == [1, 1, 1, 1]
+    assert [reported_runs(watching)[run_id] for run_id in run_ids] == [1, 1, 1, 1]
+    assert flowservice.run(new_run_of_first)["metrics"]["statusSummary"]["status"] == "success"
+
+
+def test_a_flow_that_does_not_heal_is_given_up_and_help_is_called(watching, flowservice):
+    flow_id = flowservice.add_flow("Hopeless nightly")
+    flowservice.plan(flow_id, ["failed"])
+    run_id = flowservice.add_run(flow_id, "failed")
+
+    def cry_for_help():
+        for run in dag_runs(watching, HEALING):
+            if run.states().get("call_for_help[0]") == "failed":
+                return run
+        return None
+
+    run = wait_until(cry_for_help, 120, "help is called")
+
+    assert run.wait() == "failed"
+    attempts = [new for _, new in flowservice.retriggers if new in flowservice.run_ids(flow_id)]
+    assert len(attempts) == 3
+    assert flowservice.run_ids(flow_id) == [run_id, *attempts]
+    assert f"Not healed: Dataflow run {attempts[-1]}" in run.log("call_for_help", map_index=0)
+
+
+def test_a_person_approves_of_the_retrigger(airflow, flowservice):
+    run_ids = [flowservice.add_run(flowservice.add_flow(f"To approve {n}")) for n in range(2)]
+    run = airflow.trigger("example_flowservice_approve", {"flow_name": "to approve*"})
+    run.wait_for_task("approve", "awaiting_input", "deferred")
+    path = f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/approve/-1/hitlDetails"
+    question = airflow.api.get(path)
+    assert new_run_of(flowservice, run_ids[0]) is None
+
+    airflow.api.patch(path, {"chosen_options": ["Approve"], "params_input": {}})
+
+    assert question["subject"] == "Re-trigger 2 dataflow runs?"
+    assert all(run_id in question["body"] for run_id in run_ids)
+    assert run.wait() == "success", run.states()
+    for index, run_id in enumerate(run_ids):
+        assert run.xcom("retrigger", map_index=index) == new_run_of(flowservice, run_id)
+
+
+def test_a_bulk_that_is_killed_half_way_does_no_run_twice(airflow, flowservice):
+    run_ids = [flowservice.add_run(flowservice.add_flow(f"Bulk {n}")) for n in range(12)]
+    flowservice.fail(Fault("POST /runs/.*/action", kind="slow", delay=0.5, times=12))
+    run = airflow.trigger("bulk", {"run_ids": run_ids})
+    wait_until(lambda: new_run_of(flowservice, run_ids[4]), 60, "some runs are re-triggered")
+    airflow.kill_task(run, "bulk")
+    assert len([run_id for run_id in run_ids if new_run_of(flowservice, run_id)]) < 12
+
+    assert run.wait() == "success", run.log("bulk", 2)
+
+    sources = Counter(source for source, _ in flowservice.retriggers)
+    assert [sources[run_id] for run_id in run_ids] == [1] * 12
+    assert run.xcom("bulk") == [new_run_of(flowservice, run_id) for run_id in run_ids]
+    assert {record["outcome"] for record in run.xcom("bulk", "results")} == {"retriggered"}
+    assert "were re-triggered by an earlier try" in run.log("bulk", 2)

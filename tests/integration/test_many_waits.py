@@ -1,0 +1,87 @@
+"""Five hundred deferred tasks in a real triggerer."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_flowservice.emulator import FlowServiceEmulator
+from integration.airflow_api import wait_until
+from integration.airflow_instance import AirflowInstance
+
+pytestmark = pytest.mark.timeout(400)
+
+NUMBER = 500
+
+
+@pytest.fixture(scope="module")
+def flowservice():
+    with FlowServiceEmulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def airflow(flowservice):
+    folder = Path(__file__).parent / "scale_dags"
+    env = {"AIRFLOW_CONN_FLOWSERVICE_DEFAULT": flowservice.connection_json}
+    with AirflowInstance([folder], env) as instance:
+        yield instance
+
+
+@pytest.fixture
+def add_run(flowservice):
+    flow_id = flowservice.add_flow()
+    return lambda status="inProgress": flowservice.add_run(flow_id, status)
+
+
+def runs_looked_at(flowservice):
+    """Tell how often each run was asked for."""
+    looks = Counter()
+    for seen in flowservice.requests:
+        for name, value in seen.query:
+            if name == "property" and value.startswith("id=="):
+                looks.update(value.removeprefix("id==").split(","))
+    return looks
+
+
+def test_waits_begin_in_the_triggerer_with_their_templates_rendered(airflow, flowservice, add_run):
+    run_id, slow_run_id = add_run(), add_run()
+    flowservice.script(run_id, ["inProgress", "success"])
+
+    run = airflow.trigger("wait_for_output", {"run_id": run_id, "slow_run_id": slow_run_id})
+
+    assert run.wait() == "failed"
+    assert run.task("wait")["state"] == "success", run.log("wait")
+    assert run.xcom("wait")["run_id"] == run_id
+    assert "Pausing task as DEFERRED" not in run.log("wait")  # no worker was needed to begin
+    late = run.log("wait_in_vain")
+    assert "AirflowSensorTimeout" in late
+    assert f"{slow_run_id} of flow" in late
+    assert "inProgress" in late
+
+
+def test_five_hundred_deferred_tasks_cost_a_few_requests(airflow, flowservice, add_run):
+    run_ids = [add_run() for _ in range(NUMBER)]
+    flowservice.clear_requests()
+
+    run = airflow.trigger("many_waits", {"run_ids": run_ids})
+
+    wait_until(lambda: len(runs_looked_at(flowservice)) == NUMBER, 180, "every run is looked at")
+    time.sleep(20)  # the early looks are over
+    flowservice.clear_requests()
+    time.sleep(30)
+    requests, looks = flowservice.count(method="GET"), runs_looked_at(flowservice)
+    assert set(looks) == set(run_ids)
+    assert requests <= 4 * 6  # three or four beats of five requests, rarely one more
+    assert flowservice.summary()["token_requests"] == 0
+
+    for run_id in run_ids[:5]:
+        flowservice.script(run_id, ["success"])
+    for number in range(5):
+        run.wait_for_task(f"wait_{number}", "success", timeout=120)
+    assert run.xcom("wait_0")["run_id"] == run_ids[0]
+    assert run.task(f"wait_{NUMBER - 1}")["state"] == "deferred"
+    assert "async thread was blocked" not in (airflow.home / "triggerer.out").read_text()

@@ -1,0 +1,270 @@
+"""RetriggerDataflowRunsOperator against the emulator."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import threading
+
+import pytest
+
+from airflow_provider_flowservice.emulator import Fault
+from airflow_provider_flowservice.exceptions import FlowServiceError
+from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunsOperator
+from support import TaskInstance, context
+
+MINUTE = 60_000
+
+
+class Killed(BaseException):
+    """The end of the process."""
+
+
+class Store:
+    """A task state store that outlives the process, which may end at any of its calls."""
+
+    def __init__(self):
+        self.values = {}
+        self.calls_left = None
+        self._lock = threading.Lock()
+
+    def _call(self):
+        with self._lock:
+            if self.calls_left is not None:
+                if self.calls_left <= 0:
+                    raise Killed
+                self.calls_left -= 1
+
+    def get(self, key, default=None):
+        self._call()
+        return copy.deepcopy(self.values.get(key, default))
+
+    def set(self, key, value, *, retention=None):
+        self._call()
+        self.values[key] = copy.deepcopy(value)
+        self._call()
+
+    def delete(self, key):
+        self._call()
+        self.values.pop(key, None)
+
+
+def operator(run_ids, **kwargs):
+    hook_params = {"backoff": 0, "retries": 0, **kwargs.pop("hook_params", {})}
+    kwargs = {"settle_time": 0, "retries": 3, "hook_params": hook_params, **kwargs}
+    return RetriggerDataflowRunsOperator(task_id="bulk", run_ids=run_ids, **kwargs)
+
+
+def execute(task, store=None, try_number=1, max_tries=3):
+    """Run one try of the task; return its result or error, and what it says of each run."""
+    task_context = context(ti=TaskInstance(try_number, max_tries), task_state_store=store)
+    try:
+        result = task.execute(task_context)
+    except (FlowServiceError, Killed) as error:
+        result = error
+    return result, task_context["ti"].xcoms.get("results")
+
+
+@pytest.fixture
+def failed_runs(flowservice):
+    """Return a function that adds failed runs, some of each of some flows."""
+
+    def add(flows, runs_per_flow=1):
+        now = flowservice.now_ms()
+        run_ids = []
+        for number in range(flows):
+            flow_id = flowservice.add_flow(f"flow {number}")
+            for age in range(runs_per_flow, 0, -1):
+                created_at = now - age * 60 * MINUTE
+                run_ids.append(flowservice.add_run(flow_id, created_at=created_at))
+        return run_ids
+
+    return add
+
+
+def outcomes(records):
+    return [record["outcome"] for record in records]
+
+
+def test_each_run_is_retriggered_once(flowservice, failed_runs):
+    run_ids = failed_runs(flows=6, runs_per_flow=2)
+
+    new_run_ids, records = execute(operator(run_ids), Store())
+
+    new_of = dict(flowservice.retriggers)
+    assert len(flowservice.retriggers) == len(new_of) == 12
+    assert new_run_ids == [new_of[run_id] for run_id in run_ids]
+    assert records == [
+        {"run_id": run_id, "outcome": "retriggered", "new_run_id": new_of[run_id], "error": None}
+        for run_id in run_ids
+    ]
+
+
+def test_the_runs_of_a_flow_keep_their_order(flowservice, failed_runs):
+    run_ids = failed_runs(flows=3, runs_per_flow=4)
+
+    execute(operator(run_ids), Store())
+
+    sources = [source for source, _ in flowservice.retriggers]
+    for start in range(0, 12, 4):
+        of_flow = run_ids[start : start + 4]
+        assert [source for source in sources if source in of_flow] == of_flow
+
+
+def test_no_more_at_once_than_allowed(flowservice, failed_runs):
+    run_ids = failed_runs(flows=9)
+    flowservice.fail(Fault("POST /runs/.*/action", kind="slow", delay=0.2, times=None))
+
+    execute(operator(run_ids, concurrency=3), Store())
+
+    began = [
+        seen.at for seen in flowservice.requests if seen.method == "POST" and "runs" in seen.path
+    ]
+    assert len(began) == 9
+    # Each takes 0.2 s, so of any four the last one begins after the first one has ended.
+    assert all(fourth - first >= 0.2 for first, fourth in zip(began, began[3:], strict=False))
+    assert any(second - first < 0.2 for first, second in itertools.pairwise(began))
+
+
+def test_nothing_to_do(flowservice):
+    assert execute(operator([])) == ([], [])
+    assert flowservice.requests == []
+
+
+def test_a_run_named_twice_is_retriggered_once(flowservice, failed_runs):
+    (run_id,) = failed_runs(flows=1)
+
+    new_run_ids, _ = execute(operator([run_id, run_id]), Store())
+
+    assert len(new_run_ids) == len(flowservice.retriggers) == 1
+
+
+def test_text_is_not_taken_for_a_list(flowservice):
+    with pytest.raises(ValueError, match="list of IDs"):
+        operator("r1").execute(context())
+
+
+def test_what_fails_is_told_after_all_else_is_done(flowservice, failed_runs):
+    good = failed_runs(flows=3)
+    done = flowservice.add_run(flowservice.add_flow(), "success")
+
+    error, records = execute(operator([good[0], "no-such-run", done, *good[1:]]), Store())
+
+    assert isinstance(error, FlowServiceError)
+    assert "2 of 5 dataflow runs were not re-triggered" in str(error)
+    assert outcomes(records) == ["retriggered", "failed", "ineligible", *["retriggered"] * 2]
+    assert "no-such-run" in records[1]["error"]
+    assert "succeeded and ingested" in records[2]["error"]
+    assert len(flowservice.retriggers) == 3
+
+
+def test_ineligible_runs_can_be_skipped(flowservice, failed_runs):
+    good = failed_runs(flows=1)
+    done = flowservice.add_run(flowservice.add_flow(), "success")
+
+    new_run_ids, records = execute(operator([done, *good], on_ineligible="skip"), Store())
+
+    assert new_run_ids == [flowservice.retriggers[0][1]]
+    assert outcomes(records) == ["ineligible", "retriggered"]
+
+
+def test_a_refused_credential_stops_the_bulk(flowservice, failed_runs, logged):
+    run_ids = failed_runs(flows=20)
+    flowservice.fail(Fault("POST /runs/.*/action", status=403, body={}, times=None))
+
+    error, records = execute(operator(run_ids, concurrency=1), Store())
+
+    assert "20 of 20" in str(error)
+    assert outcomes(records) == ["failed", *["not_tried"] * 19]
+    assert "the credential is refused" in logged()
+
+
+def test_a_service_in_trouble_stops_the_bulk(flowservice, failed_runs, logged):
+    run_ids = failed_runs(flows=20)
+    flowservice.fail(Fault("GET /runs/.+", status=503, times=None))
+
+    _, records = execute(operator(run_ids, concurrency=1), Store())
+
+    assert outcomes(records) == [*["failed"] * 3, *["not_tried"] * 17]
+    assert "the service is in trouble" in logged()
+
+
+def test_a_single_trouble_does_not_stop_the_bulk(flowservice, failed_runs):
+    run_ids = failed_runs(flows=6)
+    flowservice.fail(Fault("GET /runs/.+", status=503, times=2))
+
+    _, records = execute(operator(run_ids, concurrency=1), Store())
+
+    assert outcomes(records) == ["failed", "failed", *["retriggered"] * 4]
+
+
+def test_a_further_try_goes_on_with_what_is_left(flowservice, failed_runs):
+    run_ids = failed_runs(flows=4, runs_per_flow=2)
+    store = Store()
+    flowservice.fail(Fault("GET /runs/.+", status=403, body={}, after=3))
+    error, _ = execute(operator(run_ids, concurrency=1), store)
+    first = len(flowservice.retriggers)
+
+    new_run_ids, _ = execute(operator(run_ids), store, try_number=2)
+
+    assert isinstance(error, FlowServiceError)
+    assert 0 < first < 8
+    new_of = dict(flowservice.retriggers)
+    assert len(flowservice.retriggers) == len(new_of) == 8
+    assert new_run_ids == [new_of[run_id] for run_id in run_ids]
+
+
+def test_a_further_try_leaves_alone_what_has_failed_again_meanwhile(flowservice, failed_runs):
+    run_ids = failed_runs(flows=2)
+    for run_id in run_ids:
+        flowservice.plan(run_id, ["failed"])
+    store = Store()
+    execute(operator(run_ids), store)
+
+    execute(operator(run_ids), store, try_number=2)
+
+    assert len(flowservice.retriggers) == 2
+
+
+def test_a_lost_answer_is_looked_for(flowservice, failed_runs):
+    run_ids = failed_runs(flows=3, runs_per_flow=2)
+    flowservice.fail(Fault("POST /runs/.*/action", kind="close_after", times=3))
+
+    new_run_ids, _ = execute(operator(run_ids), Store())
+
+    new_of = dict(flowservice.retriggers)
+    assert len(flowservice.retriggers) == 6
+    assert new_run_ids == [new_of[run_id] for run_id in run_ids]
+
+
+@pytest.mark.parametrize("runs_per_flow", [1, 3])
+def test_a_crash_at_any_moment_doubles_and_loses_nothing(flowservice, failed_runs, runs_per_flow):
+    crashes = 0
+    for calls in range(100):
+        run_ids = failed_runs(flows=3 // runs_per_flow, runs_per_flow=runs_per_flow)
+        store, before = Store(), len(flowservice.retriggers)
+        store.calls_left = calls
+        result, _ = execute(operator(run_ids, concurrency=1), store)
+        store.calls_left = None
+        if not isinstance(result, Killed):
+            break
+        crashes += 1
+        new_run_ids, _ = execute(operator(run_ids), store, try_number=2)
+
+        made = flowservice.retriggers[before:]
+        assert sorted(source for source, _ in made) == sorted(run_ids), calls
+        assert new_run_ids == [dict(made)[run_id] for run_id in run_ids], calls
+    assert crashes > 15
+
+
+def test_a_cleared_task_does_it_again(flowservice, failed_runs):
+    run_ids = failed_runs(flows=2)
+    for run_id in run_ids:
+        flowservice.plan(run_id, ["success"])
+    store = Store()
+    first, _ = execute(operator(run_ids), store)
+
+    second, _ = execute(operator(run_ids), store, try_number=2, max_tries=4)
+
+    assert not set(first) & set(second)
+    assert len(flowservice.retriggers) == 4

@@ -1,0 +1,81 @@
+"""What is public can be imported, and parsing a DAG loads no HTTP client."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from airflow_provider_flowservice.get_provider_info import get_provider_info
+
+PACKAGE = "airflow_provider_flowservice"
+PUBLIC = [
+    f"{PACKAGE}.hooks.flowservice.FlowServiceHook",
+    f"{PACKAGE}.operators.flowservice.RetriggerDataflowRunOperator",
+    f"{PACKAGE}.sensors.flowservice.DataflowRunSensor",
+    f"{PACKAGE}.triggers.flowservice.DataflowRunTrigger",
+    f"{PACKAGE}.links.flowservice.DataflowRunLink",
+    f"{PACKAGE}.exceptions.FlowServiceError",
+    f"{PACKAGE}.runs.DataflowRun",
+    f"{PACKAGE}.runs.RunError",
+    f"{PACKAGE}.runs.RunSummary",
+    f"{PACKAGE}.flows.Dataflow",
+    f"{PACKAGE}.emulator.FlowServiceEmulator",
+    f"{PACKAGE}.emulator.Fault",
+    f"{PACKAGE}.emulator.Lifecycle",
+    f"{PACKAGE}.emulator.Seen",
+]
+
+
+def named_in_the_provider_info():
+    """List all dotted paths that Airflow is told."""
+
+    def strings(value):
+        if isinstance(value, dict):
+            for inner in value.values():
+                yield from strings(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                yield from strings(inner)
+        elif isinstance(value, str) and value.startswith(f"{PACKAGE}."):
+            yield value
+
+    return sorted(set(strings(get_provider_info())))
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+def test_every_public_class_can_be_imported_and_says_what_it_is(path):
+    module, _, name = path.rpartition(".")
+    found = getattr(importlib.import_module(module), name)
+
+    assert found.__doc__
+
+
+@pytest.mark.parametrize("path", named_in_the_provider_info())
+def test_everything_airflow_is_told_of_exists(path):
+    module, _, name = path.rpartition(".")
+    try:
+        importlib.import_module(path)
+    except ModuleNotFoundError:
+        assert hasattr(importlib.import_module(module), name)
+
+
+def test_parsing_a_dag_loads_neither_an_http_client_nor_the_emulator():
+    script = (
+        "import sys\n"
+        f"import {PACKAGE}._compat\n"  # Airflow itself, whatever that loads
+        "before = set(sys.modules)\n"
+        f"import {PACKAGE}.operators.flowservice, {PACKAGE}.sensors.flowservice\n"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    loaded = done.stdout.splitlines()[-1].split()
+
+    assert f"{PACKAGE}.sensors.flowservice" in loaded
+    client = {f"{PACKAGE}._{name}" for name in ("http", "adapter", "client", "auth", "ims")}
+    assert not {"requests", "urllib3", "http.client", *client} & set(loaded)
+    assert not [name for name in loaded if name.startswith(f"{PACKAGE}.emulator")]

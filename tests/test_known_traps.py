@@ -1,0 +1,43 @@
+"""The table of known traps names tests that exist, and leaves no trap out."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.once
+
+TESTS = Path(__file__).parent
+TABLE = (TESTS.parent / "docs" / "known-traps.md").read_text()
+TEST_ID = re.compile(r"`([\w/]+\.py)::(\w+)`")
+
+
+def tests_of(path):
+    tree = ast.parse(path.read_text())
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _ in TEST_ID.findall(TABLE)}))
+def test_every_test_that_is_named_exists(name):
+    named = {test for file, test in TEST_ID.findall(TABLE) if file == name}
+
+    assert named <= tests_of(TESTS / name)
+    assert all(test.startswith("test_") for test in named)
+
+
+def test_every_row_names_a_test():
+    rows = [line for line in TABLE.splitlines() if re.match(r"\| (?!What|Who|Where|\|)", line)]
+
+    assert len(rows) == TABLE.count("\n| ") - len(
+        re.findall(r"^\| (What|Who|Where|\|)", TABLE, re.MULTILINE)
+    )
+    assert [row for row in rows if not TEST_ID.search(row)] == []
+
+
+def test_all_traps_are_there():
+    numbers = [int(number) for number in re.findall(r"^\| (\d+) \|", TABLE, re.MULTILINE)]
+
+    assert numbers == list(range(1, 33))

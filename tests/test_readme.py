@@ -1,0 +1,32 @@
+"""What README.md shows is what the tests run."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", README, re.DOTALL))
+def test_a_block_of_code_is_part_of_an_example(block):
+    examples = [path.read_text() for path in (ROOT / "example_dags").glob("*.py")]
+    marked = [
+        textwrap.dedent(part)
+        for text in examples
+        for part in re.findall(r"# \[START \w+\]\n(.*?) *# \[END", text, re.DOTALL)
+    ]
+
+    assert any(block.strip() in part for part in marked), block
+
+
+def test_every_link_leads_somewhere():
+    targets = re.findall(r"\]\(([^)#]+)\)", README)
+    missing = [t for t in targets if "://" not in t and not (ROOT / t).exists()]
+
+    assert targets
+    assert missing == []

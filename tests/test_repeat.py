@@ -1,0 +1,206 @@
+"""When a request is repeated, and after how long."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_flowservice._repeat import RetryLimits, is_passing, repeat
+from airflow_provider_flowservice.emulator import Fault
+from airflow_provider_flowservice.exceptions import (
+    FlowServiceAnswerError,
+    FlowServiceApiError,
+    FlowServiceAuthError,
+    FlowServiceConnectionError,
+    FlowServiceError,
+    FlowServiceNotFoundError,
+    FlowServiceThrottledError,
+    FlowServiceUnavailableError,
+)
+from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+
+LIMITS = RetryLimits()
+
+
+def calls(*results):
+    """Return a function that raises or returns one result after the other."""
+    left = list(results)
+
+    def call():
+        result = left.pop(0)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    return call
+
+
+def throttled(seconds):
+    return FlowServiceThrottledError("too many", 429, retry_after=seconds)
+
+
+def test_repeats_until_it_works_and_waits_longer_each_time():
+    slept = []
+    trouble = FlowServiceUnavailableError("down", 503)
+
+    result = repeat(calls(trouble, trouble, trouble, 7), LIMITS, sleep=slept.append)
+
+    assert result == 7
+    for pause, longest in zip(slept, [1, 2, 4], strict=True):
+        assert longest / 2 <= pause <= longest
+
+
+def test_gives_up_with_the_last_error():
+    slept = []
+    errors = [FlowServiceUnavailableError(str(number), 503) for number in range(4)]
+
+    with pytest.raises(FlowServiceUnavailableError, match="3"):
+        repeat(calls(*errors), LIMITS, sleep=slept.append)
+
+    assert len(slept) == 3
+
+
+def test_a_wish_within_the_limit_is_granted():
+    slept = []
+
+    repeat(calls(throttled(20), throttled(0.1), 7), LIMITS, sleep=slept.append)
+
+    assert slept[0] == 20
+    assert 1 <= slept[1] <= 2  # no less than without the wish
+
+
+@pytest.mark.parametrize("seconds", [31, 3000, 1e9])
+def test_a_wish_beyond_the_limit_puts_nobody_to_sleep(seconds):
+    with pytest.raises(FlowServiceThrottledError) as caught:
+        repeat(calls(throttled(seconds)), LIMITS, sleep=pytest.fail)
+
+    assert caught.value.retry_after == seconds
+
+
+def test_other_errors_are_not_repeated():
+    for error_class in (FlowServiceApiError, FlowServiceAuthError, FlowServiceNotFoundError):
+        with pytest.raises(error_class):
+            repeat(calls(error_class("no", 400)), LIMITS, sleep=pytest.fail)
+
+
+def test_what_is_no_error_of_ours_comes_through():
+    with pytest.raises(ZeroDivisionError):
+        repeat(calls(ZeroDivisionError()), LIMITS, sleep=pytest.fail)
+
+
+def test_only_trouble_passes():
+    passing = [
+        FlowServiceConnectionError("x"),
+        FlowServiceThrottledError("x"),
+        FlowServiceUnavailableError("x"),
+    ]
+    lasting = [FlowServiceError("x"), FlowServiceApiError("x"), FlowServiceAnswerError("x")]
+
+    assert all(map(is_passing, passing))
+    assert not any(map(is_passing, lasting))
+
+
+@given(
+    st.integers(0, 10**6),
+    st.integers(0, 10**6),
+    st.floats(0, 1e9),
+    st.floats(0, 1e9),
+    st.none() | st.floats(0, 1e12),
+    st.floats(0, 1),
+)
+def test_no_pause_is_longer_than_allowed(repetition, retries, backoff, longest, wish, spread):
+    limits = RetryLimits(retries, backoff, longest)
+
+    pause = limits.pause(repetition, wish, lambda: spread)
+
+    if pause is not None:
+        assert max(0, wish or 0) <= pause <= longest
+    assert (pause is None) == (repetition >= retries or (wish or 0) > longest)
+
+
+# Through the hook
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *({"status": status, "body": b""} for status in (408, 429, 500, 502, 503, 504)),
+        {"status": 503, "body": b"<html>Down</html>"},
+        {"status": 404, "body": b"<html>Down</html>"},  # a gateway, and not the service
+        {"status": 400, "body": {"error_code": "429050"}},
+        {"status": 429, "headers": {"Retry-After": "0"}},
+        {"status": 429, "headers": {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}},
+        {"kind": "close_before"},
+        {"kind": "close_after"},
+        {"kind": "truncated"},
+    ],
+)
+def test_looks_are_repeated_through_trouble(flowservice, fault):
+    flow_id = flowservice.add_flow()
+    flowservice.fail(Fault("GET /flows", times=3, **fault))
+
+    assert FlowServiceHook(backoff=0).get_flow(flow_id).flow_id == flow_id
+    assert flowservice.count("GET /flows/{id}") == 4
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 410, 412, 422])
+def test_looks_that_were_refused_are_not_repeated(flowservice, status):
+    flowservice.fail(Fault("GET /flows", status=status, body={}))
+
+    with pytest.raises(FlowServiceApiError):
+        FlowServiceHook(backoff=0).get_flow("f1")
+
+    assert flowservice.count("GET /flows/{id}") == 1
+
+
+@pytest.mark.parametrize("retries", [0, 1, 5])
+def test_the_number_of_repetitions_can_be_set(flowservice, retries):
+    flowservice.fail(Fault("GET /flows", status=503, times=None))
+
+    with pytest.raises(FlowServiceUnavailableError):
+        FlowServiceHook(retries=retries, backoff=0).get_flow("f1")
+
+    assert flowservice.count("GET /flows/{id}") == 1 + retries
+
+
+@pytest.mark.parametrize(
+    ("wish", "seconds"), [("3600", 3600), ("Fri, 31 Dec 2100 23:59:59 GMT", 10**8)]
+)
+def test_a_huge_wish_is_passed_on_to_whoever_can_wait(flowservice, wish, seconds):
+    flowservice.fail(Fault("GET /flows", status=429, headers={"Retry-After": wish}))
+
+    with pytest.raises(FlowServiceThrottledError) as caught:
+        FlowServiceHook(backoff=0).get_flow("f1")
+
+    assert caught.value.retry_after >= seconds
+    assert flowservice.count("GET /flows/{id}") == 1
+
+
+def test_the_longest_sleep_can_be_set(flowservice):
+    flow_id = flowservice.add_flow()
+    flowservice.fail(Fault("GET /flows", status=429, headers={"Retry-After": "0.05"}, times=2))
+
+    with pytest.raises(FlowServiceThrottledError):
+        FlowServiceHook(backoff=0, longest_sleep=0.01).get_flow(flow_id)
+    assert FlowServiceHook(backoff=0, longest_sleep=0.1).get_flow(flow_id).flow_id == flow_id
+
+
+def test_trouble_with_the_token_is_not_repeated_twice_over(flowservice):
+    flowservice.fail(Fault("POST /ims", status=503, times=None))
+
+    with pytest.raises(FlowServiceUnavailableError):
+        FlowServiceHook(retries=2, backoff=0).get_flow("f1")
+
+    assert flowservice.count("POST /ims/token/v3") == 3
+
+
+def test_each_repetition_is_told(flowservice, logged):
+    flow_id = flowservice.add_flow()
+    flowservice.fail(Fault("GET /flows", status=503, body={"title": "Down"}))
+
+    FlowServiceHook(backoff=0).get_flow(flow_id)
+
+    text = logged()
+    assert "HTTP 503: Down." in text
+    assert "Trying again in 0.0 s." in text

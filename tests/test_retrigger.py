@@ -1,0 +1,467 @@
+"""The engine against the emulator: exactly one re-trigger, whatever crashes and whatever is lost."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+import pytest
+
+from airflow_provider_flowservice._auth import drop_tokens
+from airflow_provider_flowservice._durable import Try
+from airflow_provider_flowservice._retrigger import Retrigger
+from airflow_provider_flowservice._search import check_adopted
+from airflow_provider_flowservice._task_store import STORE_KEY, TaskStore
+from airflow_provider_flowservice.emulator import Fault, FlowServiceEmulator, Lifecycle
+from airflow_provider_flowservice.exceptions import FlowServiceError, RetriggerAmbiguousError
+from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+from crashing import HOOK_CALLS, STORE_CALLS, Crash, Crashing, Points, StateStore, TestClock
+
+HOUR_MS = 3_600_000
+RETRIES = 50
+SEQUENCES = 510
+with_and_without_store = pytest.mark.parametrize(
+    "has_store", [True, False], ids=["store", "no store"]
+)
+
+
+@dataclass
+class Task:
+    """A task and its tries, each in a process of its own that may crash."""
+
+    hook: FlowServiceHook
+    clock: TestClock
+    source_run_id: str
+    has_store: bool
+    max_tries: int = RETRIES
+    tries: int = 0
+    state: StateStore = field(default_factory=StateStore)
+    claimed: list[str] = field(default_factory=list)
+    has_siblings: bool = False
+    settle_time: float = 60
+
+    def __post_init__(self):
+        self.began_at = round(self.clock.now() * 1000)
+
+    def try_once(self, points=None):
+        """Run a try up to the new run, and return what the operator gets."""
+        points = points or Points()
+        self.tries += 1
+        store = Crashing(self.state, points, STORE_CALLS) if self.has_store else None
+        return Retrigger(
+            Crashing(self.hook, points, HOOK_CALLS),
+            TaskStore(store),
+            Try(self.tries, self.max_tries, RETRIES),
+            began_at=self.began_at,
+            check_eligible=lambda run: None,
+            claimed=lambda: self.claimed,
+            has_siblings=self.has_siblings,
+            settle_time=self.settle_time,
+            log=logging.getLogger(__name__),
+            clock=self.clock,
+        ).run(self.source_run_id)
+
+    def clear(self):
+        """Do as Airflow does when a user clears the task."""
+        self.max_tries = self.tries + RETRIES
+
+
+@pytest.fixture(scope="module")
+def clock():
+    return TestClock(time.time())
+
+
+@pytest.fixture(scope="module")
+def service(clock):
+    """An emulator in which time passes only when the engine sleeps."""
+    drop_tokens()
+    with (
+        pytest.MonkeyPatch.context() as monkeypatch,
+        FlowServiceEmulator(step_seconds=30, clock=clock.now) as emulator,
+    ):
+        emulator.token_lifetime = 10**7
+        monkeypatch.setenv("AIRFLOW_CONN_FLOWSERVICE_DEFAULT", emulator.connection_json)
+        yield emulator
+    drop_tokens()
+
+
+@pytest.fixture(autouse=True)
+def plain(service):
+    yield
+    service.clear_faults()
+    service.new_run_hidden_for = 0
+    service.retrigger_answer = "id_etag"
+
+
+@pytest.fixture(scope="module")
+def hook(service):
+    return FlowServiceHook(retries=0, backoff=0)
+
+
+@pytest.fixture
+def failed_run(service, clock):
+    return add_failed_run(service, clock, service.add_flow())
+
+
+def add_failed_run(service, clock, flow_id):
+    """A run that failed an hour ago, whose window nothing else has."""
+    created_at = round(clock.now() * 1000) - HOUR_MS
+    clock.sleep(1)
+    return service.add_run(flow_id, "failed", created_at=created_at)
+
+
+@pytest.fixture
+def task(hook, clock, failed_run, has_store):
+    return Task(hook, clock, failed_run, has_store)
+
+
+def new_runs(service, source_run_id):
+    """All runs that re-triggers of a run have led to, and re-triggers of those."""
+    chain = [source_run_id]
+    for target, new in service.retriggers:
+        if target in chain:
+            chain.append(new)
+    return chain[1:]
+
+
+def status(service, run_id):
+    return service.run(run_id)["metrics"]["statusSummary"]["status"]
+
+
+LOST = {
+    "hung up before it acted": Fault("POST /runs", kind="close_before"),
+    "acted and hung up": Fault("POST /runs", kind="close_after"),
+    "acted and broke off": Fault("POST /runs", kind="truncated"),
+    "a gateway's 502": Fault("POST /runs", status=502, body="<html>"),
+    "a gateway's 504": Fault("POST /runs", status=504, body=""),
+}
+
+
+@with_and_without_store
+@pytest.mark.parametrize("hidden_for", [0, 50])
+@pytest.mark.parametrize("how", LOST)
+def test_a_lost_answer_is_looked_for_until_it_would_have_turned_up(
+    service, task, failed_run, how, hidden_for
+):
+    service.fail(LOST[how])
+    service.new_run_hidden_for = hidden_for
+
+    retriggered = task.try_once()
+
+    assert new_runs(service, failed_run) == [retriggered.run_id]
+
+
+@with_and_without_store
+@pytest.mark.parametrize("answer", ["same_id", "no_id", "empty"])
+def test_an_answer_that_names_no_new_run_is_as_good_as_lost(service, task, failed_run, answer):
+    service.retrigger_answer = answer
+
+    retriggered = task.try_once()
+
+    assert new_runs(service, failed_run) == [retriggered.run_id]
+
+
+def points_of_a_first_try(task):
+    points = Points()
+    task.try_once(points)
+    return points.passed
+
+
+@with_and_without_store
+def test_a_crash_at_each_point_leaves_one_run(service, hook, clock, has_store):
+    flow_id = service.add_flow()
+    passed = points_of_a_first_try(
+        Task(hook, clock, add_failed_run(service, clock, flow_id), has_store)
+    )
+    assert passed.count("before retrigger_run") == 1
+    for number in range(len(passed)):
+        source = add_failed_run(service, clock, service.add_flow())
+        task = Task(hook, clock, source, has_store)
+
+        with pytest.raises(Crash):
+            task.try_once(Points(number))
+        retriggered = task.try_once()
+
+        assert new_runs(service, source) == [retriggered.run_id], passed[number]
+
+
+@with_and_without_store
+def test_a_refusal_leaves_nothing_behind(service, task, failed_run):
+    service.fail(Fault("POST /runs", status=400, body={"message": "no"}))
+
+    with pytest.raises(FlowServiceError, match="400"):
+        task.try_once()
+
+    assert task.state.values == {}
+    assert task.try_once().run_id == new_runs(service, failed_run)[0]
+
+
+@with_and_without_store
+def test_a_retry_after_a_failure_retriggers_the_newest_run_and_keeps_the_history(
+    service, task, failed_run, clock
+):
+    service.plan(failed_run, ["inProgress", "failed"])
+    first = task.try_once().run_id
+    clock.sleep(100)
+
+    second = task.try_once()
+
+    assert service.retriggers[-2:] == [(failed_run, first), (first, second.run_id)]
+    assert second.known_run_ids == (first, second.run_id)
+
+
+@pytest.mark.parametrize("has_store", [True])
+def test_a_crash_before_the_request_for_a_failed_successor_is_made_good(
+    service, task, failed_run, clock
+):
+    service.plan(failed_run, ["inProgress", "failed"])
+    first = task.try_once().run_id
+    clock.sleep(100)
+    with pytest.raises(Crash):
+        task.try_once(Points("after set"))
+
+    second = task.try_once()
+
+    assert service.retriggers[-1] == (first, second.run_id)
+
+
+@with_and_without_store
+def test_a_clear_after_a_success_retriggers_the_source_again(service, task, failed_run, clock):
+    first = task.try_once().run_id
+    clock.sleep(100)
+    task.clear()
+
+    second = task.try_once().run_id
+
+    assert service.retriggers[-2:] == [(failed_run, first), (failed_run, second)]
+
+
+@pytest.mark.parametrize("has_store", [True])
+def test_a_clear_in_the_wait_goes_on_with_the_run(service, task, failed_run):
+    first = task.try_once().run_id
+    task.clear()
+
+    assert task.try_once().run_id == first
+    assert new_runs(service, failed_run) == [first]
+
+
+@pytest.mark.parametrize("has_store", [True])
+@pytest.mark.parametrize("value", ["rubbish", 7, [], {}, {"source_run_id": 1}])
+def test_a_malformed_record_is_searched_for_and_replaced(service, task, failed_run, value):
+    first = task.try_once().run_id
+    task.state.set(STORE_KEY, value)
+
+    assert task.try_once().run_id == first
+    assert new_runs(service, failed_run) == [first]
+    assert task.state.get(STORE_KEY)["new_run_id"] == first
+
+
+@with_and_without_store
+def test_the_second_dag_run_finds_the_new_run_of_the_first(
+    service, hook, clock, failed_run, has_store, caplog
+):
+    first = Task(hook, clock, failed_run, has_store).try_once().run_id
+    clock.sleep(100)
+
+    second = Task(hook, clock, failed_run, has_store).try_once()
+
+    assert second.run_id == first
+    assert new_runs(service, failed_run) == [first]
+    assert "somebody else has re-triggered the run already" in caplog.text
+
+
+@with_and_without_store
+def test_the_second_dag_run_fails_closed_while_it_cannot_tell(
+    service, hook, clock, failed_run, has_store
+):
+    service.plan(failed_run, Lifecycle(["inProgress", "success"], step_seconds=600))
+    first = Task(hook, clock, failed_run, has_store).try_once().run_id
+    second = Task(hook, clock, failed_run, has_store)
+
+    with pytest.raises(RetriggerAmbiguousError, match=f"activity/{first}.*adopt_run_id") as caught:
+        second.try_once()
+
+    assert caught.value.candidates == (first,)
+    assert new_runs(service, failed_run) == [first]
+    clock.sleep(700)
+    assert second.try_once().run_id == first
+
+
+@with_and_without_store
+def test_siblings_leave_each_others_runs_alone(service, hook, clock, has_store):
+    flow_id = service.add_flow()
+    claimed: list[str] = []
+    for _ in range(3):
+        source = add_failed_run(service, clock, flow_id)
+        task = Task(hook, clock, source, has_store, claimed=claimed, has_siblings=True)
+        service.fail(Fault("POST /runs", kind="close_after"))
+        claimed.append(task.try_once().run_id)
+
+        assert new_runs(service, source) == [claimed[-1]]
+
+
+@with_and_without_store
+@pytest.mark.parametrize("skew", [-50 * 60, 50 * 60])
+def test_a_clock_that_is_wrong_by_most_of_an_hour_hides_no_run(
+    service, hook, clock, failed_run, has_store, skew
+):
+    wrong = TestClock(clock.now() + skew)
+    task = Task(hook, wrong, failed_run, has_store=has_store)
+    service.fail(Fault("POST /runs", kind="close_after"))
+
+    retriggered = task.try_once()
+
+    assert new_runs(service, failed_run) == [retriggered.run_id]
+
+
+@pytest.mark.parametrize("has_store", [True])
+def test_a_request_held_up_for_minutes_is_not_sent_again_before_things_settle(
+    service, task, failed_run, clock
+):
+    service.on_request(lambda seen: clock.sleep(300) if seen.method == "POST" else None)
+    service.fail(Fault("POST /runs", kind="close_after"))
+    service.new_run_hidden_for = 340
+
+    retriggered = task.try_once()
+
+    assert new_runs(service, failed_run) == [retriggered.run_id]
+    service.on_request(lambda seen: None)
+
+
+@pytest.mark.parametrize("has_store", [True])
+def test_a_run_taken_for_the_new_one_is_given_back_once_it_shows_another_window(
+    service, hook, task, failed_run, clock
+):
+    flow_id = service.run(failed_run)["flowId"]
+    stranger = add_stranger(service, clock, flow_id, hook)
+    service.fail(Fault("POST /runs", kind="close_before"))
+    service.on_request(lambda seen: stranger() if seen.status == 0 else None)
+    adopted = task.try_once()
+    clock.sleep(100)
+
+    assert new_runs(service, failed_run) == []
+    with pytest.raises(RetriggerAmbiguousError, match="another window"):
+        check_adopted(hook, hook.get_run(adopted.run_id), adopted.window)
+    retriggered = task.try_once()
+    assert new_runs(service, failed_run) == [retriggered.run_id]
+    service.on_request(lambda seen: None)
+
+
+def add_stranger(service, clock, flow_id, hook):
+    """A run of our client that another task has begun, and that shows its window in the end."""
+
+    def add():
+        now = round(clock.now() * 1000)
+        run_id = service.add_run(flow_id, created_client=hook.settings.client_id, window=(1, now))
+        service.script(run_id, ["inProgress", "success"])
+
+    return add
+
+
+# Random sequences
+
+
+@dataclass
+class Tally:
+    sequences: int = 0
+    tries: int = 0
+    crashes: Counter = field(default_factory=Counter)
+    lost_answers: int = 0
+    stops: int = 0
+    retriggers: int = 0
+    duplicates: int = 0
+    lost_runs: int = 0
+
+
+def faults(rng):
+    """Trouble with the request of one try."""
+    if rng.random() < 0.5:
+        return []
+    fault = rng.choice(list(LOST.values()))
+    if rng.random() < 0.2:
+        fault = Fault("GET /runs", status=503, body="")
+    return [fault]
+
+
+def crash_point(rng, has_store):
+    """A point by its name, mostly; by its number it may be in the middle of a search."""
+    if rng.random() < 0.25:
+        return None
+    if rng.random() < 0.25:
+        return rng.randrange(16)
+    calls = (*HOOK_CALLS, *STORE_CALLS[:2]) if has_store else HOOK_CALLS
+    names = [f"{when} {call}" for when in ("before", "after") for call in calls]
+    return rng.choice([*names, "in the wait"])
+
+
+def play(rng, service, hook, clock, has_store, tally):
+    """Play one sequence until a try has come through, and count what is wrong at the end."""
+    flow_id = service.add_flow()
+    source = add_failed_run(service, clock, flow_id)
+    failures = rng.choice([0, 0, 1, 2])
+    bad, good = ["inProgress", "failed"], ["inProgress", "inProgress", "success"]
+    service.plan(flow_id, *[bad] * failures, good)
+    if rng.random() < 0.3:
+        scheduled = service.add_run(flow_id)  # which another client has made
+        service.script(scheduled, ["inProgress"] * rng.randrange(10) + ["success"])
+    task = Task(hook, clock, source, has_store, settle_time=20)
+    ended = None
+    while ended != "success" and task.tries < RETRIES:
+        service.clear_faults()
+        service.new_run_hidden_for = rng.choice([0, 0, 10, 18])
+        points = Points()
+        if task.tries < 6:
+            points = Points(crash_point(rng, has_store))
+            for fault in faults(rng):
+                service.fail(fault)
+        ended = try_once(task, points, service, tally)
+        clock.sleep(rng.choice([0, 1, 40, 200]))
+    tally.sequences += 1
+    tally.tries += task.tries
+    runs = new_runs(service, source)
+    tally.retriggers += len(runs)
+    tally.duplicates += len(runs) - 1 - failures
+    tally.lost_runs += runs[-1:] != [task.result.run_id]
+
+
+def try_once(task, points, service, tally):
+    """Run a try with its wait; return the status it has seen at the end, if any."""
+    try:
+        task.result = task.try_once(points)
+        task.clock.sleep(200)  # the wait
+        points.pass_by("in the wait")
+        return status(service, task.result.run_id)
+    except Crash as crash:
+        tally.crashes[str(crash)] += 1
+    except RetriggerAmbiguousError:
+        tally.stops += 1
+    except FlowServiceError:
+        tally.lost_answers += 1
+    return None
+
+
+@pytest.mark.once
+@pytest.mark.timeout(300)  # seconds on a free machine
+@with_and_without_store
+def test_no_random_sequence_of_crashes_doubles_or_loses_a_run(
+    service, hook, clock, has_store, capsys, caplog
+):
+    caplog.set_level(logging.CRITICAL)
+    rng, tally = random.Random(20261124), Tally()
+
+    for _ in range(SEQUENCES):
+        play(rng, service, hook, clock, has_store, tally)
+
+    with capsys.disabled():
+        print(  # the figure is what it is about
+            f"\n{'with' if has_store else 'without'} a store: {tally.sequences} sequences, "
+            f"{tally.tries} tries, {tally.crashes.total()} crashes at {len(tally.crashes)} points, "
+            f"{tally.stops} stops, {tally.retriggers} re-triggers: "
+            f"{tally.duplicates} duplicates, {tally.lost_runs} lost runs"
+        )
+    assert tally.duplicates == 0
+    assert tally.lost_runs == 0
+    assert len(tally.crashes) == (11 if has_store else 7)

@@ -1,0 +1,324 @@
+"""What a run is, and what its status means, however the service writes it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_flowservice.runs import DataflowRun, RunError
+
+SUCCESSFUL = ["success", "Success", "SUCCESS", "succeeded", "completed", "COMPLETED", "finished"]
+PARTIAL = ["partialSuccess", "PARTIAL_SUCCESS", "partial-failure", "Partial Success", "warning"]
+FAILED = ["failed", "Failed", "failure", "FAILURE", "error", "cancelled", "canceled", "aborted"]
+UNFINISHED = ["inProgress", "IN_PROGRESS", "in progress", "scheduled", "Processing", "Waiting"]
+UNFINISHED += ["pending", "queued", "running", "started", ""]
+UNKNOWN = ["retrying", "active", "loading", "stalled", "7", "success!", "not failed"]
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+def run(metrics=None, **fields):
+    return DataflowRun.from_api({"id": "r1", "flowId": "f1", "metrics": metrics, **fields})
+
+
+def run_with(status, **fields):
+    return run({"statusSummary": {"status": status}, **fields})
+
+
+# Statuses
+
+
+@pytest.mark.parametrize("status", SUCCESSFUL)
+def test_success_is_success_however_it_is_spelt(status):
+    found = run_with(status)
+
+    assert (found.is_terminal, found.is_successful) == (True, True)
+    assert (found.is_partial, found.is_failed) == (False, False)
+
+
+@pytest.mark.parametrize("status", PARTIAL)
+def test_success_in_part_is_neither_success_nor_failure(status):
+    found = run_with(status)
+
+    assert (found.is_terminal, found.is_partial) == (True, True)
+    assert (found.is_successful, found.is_failed) == (False, False)
+
+
+@pytest.mark.parametrize("status", FAILED)
+def test_failure_is_failure_however_it_is_spelt(status):
+    found = run_with(status)
+
+    assert (found.is_terminal, found.is_failed) == (True, True)
+    assert (found.is_successful, found.is_partial) == (False, False)
+
+
+@pytest.mark.parametrize("status", UNFINISHED)
+def test_a_run_on_its_way_is_not_at_its_end(status):
+    found = run_with(status)
+
+    assert not found.is_terminal
+    assert found.is_status_known
+
+
+@pytest.mark.parametrize("status", [*UNKNOWN, 7, True, ["success"], {"value": "success"}])
+def test_an_unknown_status_counts_as_running(status):
+    found = run_with(status)
+
+    assert not found.is_terminal
+    assert not found.is_status_known
+
+
+def test_the_end_is_not_told_by_a_time():
+    # A failed run may lack its end, and a running one is no end without its status.
+    assert not run({"durationSummary": {"completedAtUTC": 1_700_000_000_000}}).is_terminal
+    assert run_with("failed", durationSummary={}).is_failed
+
+
+# Numbers and times
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [(7, 7), ("7", 7), (7.0, 7), (0, 0), ("0", 0)]
+    + [(value, None) for value in (-1, "-1", None, "many", True, [], {}, "", 1e400, 2**70)],
+)
+def test_numbers_may_be_text_missing_or_unknown(value, number):
+    found = run({"recordSummary": {"inputRecordCount": value}})
+
+    assert found.input_records == number
+
+
+@pytest.mark.parametrize(
+    ("value", "milliseconds"),
+    [
+        (1_590_512_053_000, 1_590_512_053_000),
+        (1_590_512_053, 1_590_512_053_000),  # seconds, as some samples write it
+        ("1590512053", 1_590_512_053_000),
+        ("1590512053000", 1_590_512_053_000),
+        *((value, None) for value in (0, -1, None, "yesterday", 10**18, True)),
+    ],
+)
+def test_times_may_be_seconds_or_text(value, milliseconds):
+    found = run({"durationSummary": {"startedAtUTC": value}}, createdAt=value)
+
+    assert found.started_at == found.created_at == milliseconds
+
+
+def test_destinations_have_another_word_for_the_end():
+    assert run({"durationSummary": {"stoppedAtUTC": 1_700_000_000_000}}).completed_at
+
+
+@pytest.mark.parametrize(
+    ("records", "ingested"),
+    [
+        ({"inputRecordCount": 0}, 0),  # and no output count at all
+        ({"inputRecordCount": 5, "outputRecordCount": 4}, 4),
+        ({"inputRecordCount": 5}, None),
+        ({}, None),
+    ],
+)
+def test_how_many_records_arrived(records, ingested):
+    assert run({"recordSummary": records}).ingested_records == ingested
+
+
+@pytest.mark.parametrize("place", ["metrics", "activities"])
+def test_the_window_is_found_where_it_stands(place):
+    duration = {
+        "durationSummary": {"extensions": {"windowStart": 1_700_000_000, "windowEnd": "1700003600"}}
+    }
+    fields = {"metrics": duration} if place == "metrics" else {"activities": [{}, duration]}
+
+    assert run(**fields).window == (1_700_000_000_000, 1_700_003_600_000)
+
+
+@pytest.mark.parametrize(
+    "extensions", [None, {}, {"windowStart": 1_700_000_000}, {"windowEnd": -1}]
+)
+def test_half_a_window_is_none(extensions):
+    assert run({"durationSummary": {"extensions": extensions}}).window is None
+
+
+# Nearly nothing
+
+
+@pytest.mark.parametrize(
+    "metrics", [None, {}, [], "x", {"statusSummary": None}, {"recordSummary": 7}]
+)
+def test_a_run_may_lack_nearly_everything(metrics):
+    found = run(metrics, activities=None, predecessors=None, latencySummary=None)
+
+    assert (found.status, found.errors, found.input_records) == ("", (), None)
+    assert found.digest == "Dataflow run r1 of flow f1: no status yet."
+
+
+@pytest.mark.parametrize("item", [{}, {"id": None}, {"id": ""}, {"id": 7}, {"id": " \n"}])
+def test_a_run_without_an_id_is_none(item):
+    with pytest.raises(ValueError, match="without an ID"):
+        DataflowRun.from_api(item)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"dataSetId": "d1"},
+        {"datasetId": "d1"},
+        {"datasets": [{"dataSetId": "d1"}, {"datasetId": "a_table"}]},
+        None,
+    ],
+)
+def test_what_the_package_does_not_need_is_passed_over(params):
+    assert run({}, params=params, providerRefId=7, flowSpec=None) == run({})
+
+
+# Why
+
+
+def failed_run(**statuses):
+    activity = {
+        "statusSummary": {
+            "status": "failed",
+            "errors": [{"code": "CONNECTOR-1001-500", "message": "Error in copying the data."}],
+            "extensions": {
+                "errorDetail": "ErrorCode=SftpNetworkIssue, host sftp.customer.example",
+                "errors": [{"code": "2200", "message": "A connection attempt failed."}],
+            },
+        }
+    }
+    return run(
+        {
+            "recordSummary": {"inputRecordCount": 5, "failedRecordCount": 5},
+            "statusSummary": {
+                "status": "failed",
+                "errors": [{"code": "CONNECTOR-1001-500", "message": "Error in copying the data."}],
+            },
+        },
+        **{"activities": [activity], **statuses},
+    )
+
+
+def test_the_activities_own_errors_come_first():
+    found = failed_run()
+
+    assert found.errors == (
+        RunError("2200", "A connection attempt failed."),
+        RunError("CONNECTOR-1001-500", "Error in copying the data."),
+    )
+
+
+def test_the_digest_is_one_line_with_status_reason_and_counts():
+    assert failed_run().digest == (
+        "Dataflow run r1 of flow f1: failed, 5 records read, 5 records rejected. "
+        "Reason: 2200: A connection attempt failed."
+    )
+
+
+def test_what_names_the_customers_hosts_is_kept_apart():
+    found = failed_run()
+
+    assert "sftp.customer.example" in found.details[0]
+    for shown in (repr(found), found.digest, json.dumps(found.summary)):
+        assert "sftp.customer.example" not in shown
+
+
+def test_the_misspelt_key_of_the_published_schema_is_read():
+    activity = {"statusSummary": {"errors": [{"code": "133", "message": "No files."}]}}
+
+    assert run(activites=[activity]).errors == (RunError("133", "No files."),)
+
+
+def test_a_success_may_have_errors():
+    found = run(
+        {
+            "recordSummary": {"failedRecordCount": 1},
+            "statusSummary": {"status": "success", "errors": [{"code": "CONNECTOR-2001-500"}]},
+        }
+    )
+
+    assert found.is_successful
+    assert found.failed_records == 1
+    assert str(found.errors[0]) == "CONNECTOR-2001-500: (no message)"
+
+
+def test_records_an_error_concerns_are_told():
+    entry = {"code": "MAPPER-3700-400", "message": "Transform", "recordCount": "3"}
+    found = run({"recordSummary": {"failedInfo": [entry]}})
+
+    assert str(found.errors[0]) == "MAPPER-3700-400: Transform (3 records)"
+
+
+def test_errors_that_hold_anything_else_are_passed_over():
+    entries = [None, 7, "x", [], {}, {"code": None, "message": ""}, {"code": 2200}]
+    found = run({"statusSummary": {"errors": entries}})
+
+    assert [error.code for error in found.errors] == ["2200"]
+
+
+# Through XCom and triggers
+
+
+def test_a_summary_is_json_and_brings_the_run_back():
+    found = run(
+        {
+            "durationSummary": {
+                "startedAtUTC": 1_700_000_000_123,
+                "completedAtUTC": 1_700_000_055_456,
+            },
+            "recordSummary": {
+                "inputRecordCount": 5,
+                "outputRecordCount": 4,
+                "failedRecordCount": 1,
+            },
+            "fileSummary": {"inputFileCount": 2, "outputFileCount": 1},
+            "statusSummary": {"status": "success", "errors": [{"code": "C", "message": "m"}]},
+        },
+        createdAt=1_700_000_016_000,
+    )
+
+    again = DataflowRun.from_summary(json.loads(json.dumps(found.summary)))
+
+    assert again == found
+    assert found.summary["started_at"] == "2023-11-14T22:13:20.123000+00:00"
+
+
+@pytest.mark.parametrize("more", [{"later": 1}, {"status": None}, {"created_at": "x"}])
+def test_a_summary_of_another_release_is_read(more):
+    assert DataflowRun.from_summary({"run_id": "r1", **more}).run_id == "r1"
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["id", "flowId", "metrics", "activities", "createdAt"]), json_values
+    )
+)
+def test_any_json_is_a_run_or_a_value_error(item):
+    try:
+        found = DataflowRun.from_api(item)
+    except ValueError:
+        return
+    assert DataflowRun.from_summary(json.loads(json.dumps(found.summary))).status == found.status
+    assert found.digest.isprintable()
+
+
+@given(json_values, json_values, json_values)
+def test_any_json_under_metrics_is_passed_over_or_read(status, errors, extensions):
+    activity = {"statusSummary": {"errors": errors, "extensions": extensions}}
+    found = run_with(status, recordSummary={"failedInfo": errors})
+    deep = run({"statusSummary": {"status": status, "errors": errors}}, activities=[activity])
+
+    assert found.status == deep.status
+    assert all(error.message.isprintable() for error in deep.errors)
+
+
+@given(st.text())
+def test_a_status_is_of_one_kind_at_most(status):
+    found = run_with(status)
+
+    assert found.is_successful + found.is_partial + found.is_failed == found.is_terminal
+    assert not (found.is_terminal and not found.is_status_known)
