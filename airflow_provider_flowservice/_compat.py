@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from airflow.models.xcom import XCom
     from airflow.sdk import (
+        Asset,
         BaseHook,
         BaseOperator,
         BaseOperatorLink,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 else:
     try:
         from airflow.sdk import (
+            Asset,
             BaseOperator,
             BaseOperatorLink,
             BaseSensorOperator,
@@ -54,6 +56,7 @@ else:
         from airflow.sdk.log import mask_secret
     except ImportError:  # before Airflow 3.0
         TIMES_DEFERRED_TASKS = True
+        from airflow.datasets import Dataset as Asset
         from airflow.models import BaseOperator, XCom
         from airflow.models.baseoperatorlink import BaseOperatorLink
         from airflow.sensors.base import BaseSensorOperator, PokeReturnValue
@@ -122,6 +125,7 @@ __all__ = [
     "AirflowSensorTimeout",
     "AirflowSkipException",
     "AirflowTaskTimeout",
+    "Asset",
     "BaseHook",
     "BaseOperator",
     "BaseOperatorLink",

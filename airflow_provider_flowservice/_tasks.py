@@ -8,7 +8,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow_provider_flowservice._compat import TIMES_DEFERRED_TASKS, AirflowTaskTimeout
+from airflow_provider_flowservice._compat import (
+    TIMES_DEFERRED_TASKS,
+    AirflowTaskTimeout,
+    Asset,
+)
 from airflow_provider_flowservice._eligibility import judge
 from airflow_provider_flowservice._endings import ending, explain
 from airflow_provider_flowservice._look import count_wait, look_once
@@ -156,7 +160,8 @@ def finish(
     :return: The run, if the task succeeds; otherwise what ends the task is raised.
     """
     result = _read_again(hook, result)
-    run, url = result.run, ""
+    task.seen_run = run = result.run
+    url = ""
     if run is not None:
         url = f" See {show_run(context, hook, run.flow_id, run.run_id)}"
         context["ti"].xcom_push(key=SUMMARY_KEY, value=dict(run.summary))
@@ -166,7 +171,17 @@ def finish(
     log_end(task.log, run, message, is_fine=how == "success")
     if error := ending(end, how, f"{message}{url}", run):
         raise error
-    return cast("DataflowRun", run)
+    done = cast("DataflowRun", run)
+    _tell_outlets(task, context, done)
+    return done
+
+
+def _tell_outlets(task: Any, context: Context, run: DataflowRun) -> None:
+    """Give the event of each asset that the task updates the run's metrics along."""
+    metrics: dict[str, Any] = {**run.summary}
+    for outlet in task.outlets:
+        if isinstance(outlet, Asset):
+            context["outlet_events"][outlet].extra.update(metrics)
 
 
 def is_airflows_limit(timeout: float | None, execution_timeout: timedelta | None) -> bool:

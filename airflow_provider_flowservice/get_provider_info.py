@@ -8,6 +8,13 @@ from airflow_provider_flowservice import __version__, _form
 
 _PACKAGE = "airflow_provider_flowservice"
 _INTEGRATION = _form.HOOK_NAME
+_ASSET_URIS = [
+    {
+        "schemes": ["aep"],
+        "handler": f"{_PACKAGE}.assets.flowservice.sanitize_uri",
+        "to_openlineage_converter": f"{_PACKAGE}.assets.flowservice.convert_asset_to_openlineage",
+    }
+]
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -29,6 +36,8 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": _modules("sensors"),
         "triggers": _modules("triggers"),
         "extra-links": [f"{_PACKAGE}.links.flowservice.DataflowRunLink"],
+        "asset-uris": _ASSET_URIS,
+        "dataset-uris": _ASSET_URIS,  # before Airflow 3.0
         "connection-types": [
             {
                 "connection-type": _form.CONN_TYPE,

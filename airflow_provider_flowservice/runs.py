@@ -40,6 +40,7 @@ class RunSummary(TypedDict):
     failed_records: int | None
     input_files: int | None
     output_files: int | None
+    output_bytes: int | None
     error_code: str | None
     error_message: str | None
 
@@ -69,6 +70,7 @@ class DataflowRun:
     failed_records: int | None = None
     input_files: int | None = None
     output_files: int | None = None
+    output_bytes: int | None = None
     errors: tuple[RunError, ...] = ()
     details: tuple[str, ...] = field(default=(), repr=False)
 
@@ -101,6 +103,7 @@ class DataflowRun:
             failed_records=count(records.get("failedRecordCount")),
             input_files=count(files.get("inputFileCount")),
             output_files=count(files.get("outputFileCount")),
+            output_bytes=count(mapping(metrics, "sizeSummary").get("outputBytes")),
             errors=tuple(dict.fromkeys(errors_in(item))),
             details=tuple(dict.fromkeys(details_in(item))),
         )
@@ -178,6 +181,7 @@ class DataflowRun:
             failed_records=self.failed_records,
             input_files=self.input_files,
             output_files=self.output_files,
+            output_bytes=self.output_bytes,
             error_code=error.code if error else None,
             error_message=error.message if error else None,
         )
@@ -215,7 +219,14 @@ _MEANINGS = {
     "unfinished": UNFINISHED | {""},
 }
 _TIMES = ("created_at", "started_at", "completed_at")
-_COUNTS = ("input_records", "output_records", "failed_records", "input_files", "output_files")
+_COUNTS = (
+    "input_records",
+    "output_records",
+    "failed_records",
+    "input_files",
+    "output_files",
+    "output_bytes",
+)
 
 
 def _normalized(status: str) -> str:

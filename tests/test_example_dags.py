@@ -9,11 +9,14 @@ import pytest
 from airflow import __version__ as airflow_version
 from packaging.version import Version
 
+from smtp_sink import SmtpSink
+
 FOLDER = Path(__file__).parent.parent / "example_dags"
 RETRIGGERS = {
     "nightly_repair": 1,
     "repair_in_bulk": 1,
     "retrigger_and_wait": 1,
+    "retrigger_asset": 1,
     "retrigger_mapped": 3,
     "retrigger_retry_policy": 1,
     "retrigger_sensor_etl": 1,
@@ -35,7 +38,11 @@ def load_dag(name):
 
 
 def test_every_example_is_run_here():
-    assert {path.stem for path in FOLDER.glob("*.py")} == {*RETRIGGERS, *ELSEWHERE}
+    assert {path.stem for path in FOLDER.glob("*.py")} == {
+        *RETRIGGERS,
+        *ELSEWHERE,
+        "retrigger_notify",
+    }
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)
@@ -60,3 +67,19 @@ def test_an_example_runs_to_success(seeded_flowservice, name):
     states = {ti.task_id: str(ti.state) for ti in dag_run.get_task_instances()}
     assert set(states.values()) == {"success"}, states
     assert len(seeded_flowservice.retriggers) == RETRIGGERS[name]
+
+
+@pytest.mark.usefixtures("airflow_db")
+def test_a_run_that_fails_again_is_reported_by_mail(seeded_flowservice, monkeypatch):
+    with SmtpSink() as sink:
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", sink.connection_json)
+        load_dag("retrigger_notify").test()
+
+    ((run_id, new_run_id),) = seeded_flowservice.retriggers
+    (mail,) = sink.mails
+    (body,) = (part for part in mail.walk() if part.get_content_type() == "text/html")
+    text = body.get_content()
+    assert mail["Subject"] == f"Dataflow run {run_id} failed again"
+    assert f"Dataflow run {new_run_id} of flow" in text
+    assert "Reason: 133: We are unable to locate any files" in text
+    assert "https://experience.adobe.com/#/@A1B2C3D4E5F6A7B8C9D0E1F2@AdobeOrg/sname:dev/" in text

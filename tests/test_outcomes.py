@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import pickle
 import runpy
 import signal
@@ -26,8 +27,9 @@ from airflow_provider_flowservice._final import for_good
 from airflow_provider_flowservice._outcomes import CHOICES, OPERATOR_ONLY, TABLE, Terms, verdict
 from airflow_provider_flowservice.emulator import Fault, Lifecycle
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
+from airflow_provider_flowservice.runs import RunSummary
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor
-from support import run_to_the_end
+from support import context, run_to_the_end
 
 ROOT = Path(__file__).parent.parent
 
@@ -352,3 +354,27 @@ def test_the_documented_table_is_the_one_that_decides():
     written = (ROOT / "docs" / "outcomes.md").read_text()
 
     assert runpy.run_path(str(ROOT / "dev" / "outcome_table.py"))["document"]() == written
+
+
+@pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferred"])
+@pytest.mark.parametrize("statuses", [["success"], ["failed"]], ids=str)
+def test_what_is_left_in_xcom_is_small_and_the_same_however_a_task_waits(
+    flowservice, deferrable, statuses
+):
+    run_id = flowservice.add_run(flowservice.add_flow(), "failed")
+    flowservice.plan(run_id, Lifecycle(statuses, failed_records=3))
+    task_context = context()
+    task = RetriggerDataflowRunOperator(
+        task_id="retrigger", run_id=run_id, poll_interval=0, deferrable=deferrable
+    )
+
+    with contextlib.suppress(exceptions.DataflowRunFailedError):
+        run_to_the_end(task, task_context)
+
+    xcoms = task_context["ti"].xcoms
+    ((_, new_run_id),) = flowservice.retriggers
+    assert set(xcoms) == {"attempts", "summary", "_link_DataflowRunLink"}
+    assert set(xcoms["summary"]) == set(RunSummary.__annotations__)
+    assert xcoms["summary"]["status"] == statuses[-1]
+    assert xcoms["attempts"] == [new_run_id]
+    assert len(json.dumps(xcoms)) < 2000

@@ -19,6 +19,7 @@ from airflow_provider_flowservice._retrigger_answers import (
     may_repeat,
     read_retriggered,
 )
+from airflow_provider_flowservice.connections import SourceConnection, TargetConnection
 from airflow_provider_flowservice.exceptions import FlowServiceAnswerError, FlowServiceApiError
 from airflow_provider_flowservice.flows import Dataflow
 from airflow_provider_flowservice.runs import DataflowRun
@@ -194,6 +195,24 @@ class FlowServiceHook(BaseHook):
         :raises FlowServiceNotFoundError: The sandbox has no such flow, or hides it.
         """
         return _flow(self._client.get_item("flows", flow_id))
+
+    def get_source_connection(self, connection_id: str) -> SourceConnection:
+        """
+        Return where a flow reads.
+
+        :param connection_id: One of the flow's ``source_connection_ids``.
+        :raises FlowServiceNotFoundError: The sandbox has no such connection, or hides it.
+        """
+        return SourceConnection.from_api(self._client.get_item("sourceConnections", connection_id))
+
+    def get_target_connection(self, connection_id: str) -> TargetConnection:
+        """
+        Return where a flow writes.
+
+        :param connection_id: One of the flow's ``target_connection_ids``.
+        :raises FlowServiceNotFoundError: The sandbox has no such connection, or hides it.
+        """
+        return TargetConnection.from_api(self._client.get_item("targetConnections", connection_id))
 
     def retrigger_run(self, run_id: str) -> RetriggeredRun:
         """

@@ -10,6 +10,7 @@ from airflow_provider_flowservice._bulk_operator import RetriggerDataflowRunsOpe
 from airflow_provider_flowservice._compat import BaseOperator, conf
 from airflow_provider_flowservice._durable import Try
 from airflow_provider_flowservice._endings import ended_by
+from airflow_provider_flowservice._lineage import LineageMixin
 from airflow_provider_flowservice._list_operator import ListDataflowRunsOperator
 from airflow_provider_flowservice._outcomes import Terms
 from airflow_provider_flowservice._retrigger import SETTLE_TIME, Retrigger, Retriggered
@@ -48,7 +49,7 @@ __all__ = [
 _FIRST_LOOK = 5.0
 
 
-class RetriggerDataflowRunOperator(BaseOperator):
+class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
     """
     Re-trigger a dataflow run, and wait for the new run.
 
@@ -78,7 +79,10 @@ class RetriggerDataflowRunOperator(BaseOperator):
     :param max_failed_records: Most records that may be rejected.
     :param max_failed_share: Largest share of the records that may be rejected, from 0 to 1.
     :param hook_params: Further arguments for :class:`FlowServiceHook`.
-    :return: ID of the new run.
+    :return: ID of the new run. Further XComs are ``summary``, a
+        :class:`~airflow_provider_flowservice.runs.RunSummary` of how it ended, there for a failed
+        task as well; ``attempts``, the IDs of all runs the task has led to, newest last; and the
+        address behind the link.
     """
 
     template_fields: Sequence[str] = ("run_id", "flowservice_conn_id", "adopt_run_id")

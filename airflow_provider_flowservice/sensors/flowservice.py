@@ -18,6 +18,7 @@ from airflow_provider_flowservice._compat import (
 )
 from airflow_provider_flowservice._endings import under_flags
 from airflow_provider_flowservice._flow_sensor import DataflowSensor
+from airflow_provider_flowservice._lineage import LineageMixin
 from airflow_provider_flowservice._look import count_wait, look_once
 from airflow_provider_flowservice._narration import Narrator
 from airflow_provider_flowservice._outcomes import Terms
@@ -52,7 +53,7 @@ __all__ = ["DataflowRunSensor", "DataflowSensor"]
 _MISSING_INTERVAL = 5.0
 
 
-class DataflowRunSensor(BaseSensorOperator):
+class DataflowRunSensor(LineageMixin, BaseSensorOperator):
     """
     Wait until a dataflow run has ended in success.
 
@@ -72,7 +73,8 @@ class DataflowRunSensor(BaseSensorOperator):
     :param max_failed_records: Most records that may be rejected.
     :param max_failed_share: Largest share of the records that may be rejected, from 0 to 1.
     :param hook_params: Further arguments for :class:`FlowServiceHook`.
-    :return: The run's summary, see :class:`~airflow_provider_flowservice.runs.RunSummary`.
+    :return: The run's summary, see :class:`~airflow_provider_flowservice.runs.RunSummary`; it is
+        the XCom ``summary`` as well, for a failed task, too.
     """
 
     template_fields: Sequence[str] = ("run_id", "flowservice_conn_id")

@@ -1,0 +1,119 @@
+"""
+Lineage for OpenLineage: from where a run takes data, and to where.
+
+OpenLineage is optional: it asks for these methods by their names, and nothing of it is imported
+before it does. It asks in a process of its own and takes an error for a lack of lineage, so a task
+never fails or waits for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from airflow_provider_flowservice.assets.flowservice import dataset_uri, openlineage_name
+from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+
+if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
+    from openlineage.client.event_v2 import InputDataset, OutputDataset
+    from openlineage.client.facet_v2 import RunFacet
+
+    from airflow_provider_flowservice.connections import SourceConnection
+    from airflow_provider_flowservice.flows import Dataflow
+    from airflow_provider_flowservice.runs import DataflowRun
+
+
+class LineageMixin:
+    """What OpenLineage asks a task that re-triggers a run or waits for one."""
+
+    run_id: str
+    flowservice_conn_id: str
+    hook_params: dict[str, Any] | None
+
+    seen_run: DataflowRun | None = None
+    """The run that was waited for, as last seen in this process."""
+
+    def get_openlineage_facets_on_start(self) -> OperatorLineage[Any, Any]:
+        """Return the data that the task's run is about."""
+        return self._lineage()
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
+        """Return the data that the run has read and written, and how much."""
+        return self._lineage()
+
+    def get_openlineage_facets_on_failure(self, task_instance: Any) -> OperatorLineage[Any, Any]:
+        """Return the data that the run is about, and why it failed."""
+        from openlineage.client.facet_v2 import error_message_run
+
+        lineage = self._lineage()
+        if self.seen_run is not None:
+            lineage.run_facets["errorMessage"] = error_message_run.ErrorMessageRunFacet(
+                message=self.seen_run.digest, programmingLanguage="python"
+            )
+        return lineage
+
+    def _lineage(self) -> OperatorLineage[Any, Any]:
+        from airflow.providers.openlineage.extractors import OperatorLineage
+
+        hook = FlowServiceHook(
+            self.flowservice_conn_id, **{**(self.hook_params or {}), "retries": 0}
+        )
+        run = self.seen_run or hook.get_run(self.run_id)
+        flow = hook.get_flow(run.flow_id)
+        return OperatorLineage(
+            inputs=_inputs(hook, flow),
+            outputs=_outputs(hook, flow, self.seen_run),
+            run_facets=_run_facets(hook, self.seen_run),
+        )
+
+
+def _inputs(hook: FlowServiceHook, flow: Dataflow) -> list[InputDataset]:
+    from openlineage.client.event_v2 import InputDataset
+
+    connections = map(hook.get_source_connection, flow.source_connection_ids)
+    return [
+        InputDataset(namespace=_account_uri(hook, each), name=each.name or each.connection_id)
+        for each in connections
+    ]
+
+
+def _account_uri(hook: FlowServiceHook, connection: SourceConnection) -> str:
+    # The account stands for the server: its address is nowhere in what the service shows.
+    settings = hook.settings
+    dataset = dataset_uri(settings.org_id, settings.sandbox_name, "")
+    account = quote(connection.account_id or connection.connection_id, safe="")
+    return dataset.removesuffix("dataset/") + f"connection/{account}"
+
+
+def _outputs(hook: FlowServiceHook, flow: Dataflow, run: DataflowRun | None) -> list[OutputDataset]:
+    from openlineage.client.event_v2 import OutputDataset
+    from openlineage.client.facet_v2 import output_statistics_output_dataset
+
+    settings = hook.settings
+    facets = {}
+    if run is not None and run.is_terminal:
+        statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
+            rowCount=run.ingested_records, size=run.output_bytes, fileCount=run.output_files
+        )
+        facets = {"outputStatistics": statistics}
+    names = [
+        openlineage_name(dataset_uri(settings.org_id, settings.sandbox_name, dataset_id))
+        for connection in map(hook.get_target_connection, flow.target_connection_ids)
+        for dataset_id in connection.dataset_ids
+    ]
+    return [
+        OutputDataset(namespace=namespace, name=name, outputFacets=dict(facets))
+        for namespace, name in names
+    ]
+
+
+def _run_facets(hook: FlowServiceHook, run: DataflowRun | None) -> dict[str, RunFacet]:
+    from openlineage.client.facet_v2 import external_query_run
+
+    if run is None:
+        return {}
+    query = external_query_run.ExternalQueryRunFacet(
+        externalQueryId=run.run_id, source=hook.get_run_url(run.flow_id, run.run_id)
+    )
+    return {"externalQuery": query}

@@ -1,0 +1,1 @@
+"""Assets: datasets of Experience Platform."""

@@ -1,0 +1,66 @@
+"""
+Datasets of Experience Platform as Airflow assets: ``aep://{organization}/{sandbox}/dataset/{id}``.
+
+The organization goes without its ``@AdobeOrg``, since some Airflows take what stands before an ``@``
+for a user name and drop it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+if TYPE_CHECKING:
+    from openlineage.client.event_v2 import Dataset
+
+_ORG_SUFFIX = "@AdobeOrg"
+_FORM = "aep://{organization}/{sandbox}/dataset/{id}"
+
+
+def dataset_uri(org_id: str, sandbox_name: str, dataset_id: str) -> str:
+    """
+    Return the URI of a dataset, as for ``Asset(uri)``.
+
+    :param org_id: ID of the organization, with or without its ``@AdobeOrg``.
+    :param sandbox_name: Name of the sandbox.
+    :param dataset_id: ID of the dataset.
+    """
+    org, sandbox, dataset = (
+        quote(part, safe="") for part in (_bare(org_id), sandbox_name.lower(), dataset_id)
+    )
+    return f"aep://{org}/{sandbox}/dataset/{dataset}"
+
+
+def sanitize_uri(uri: SplitResult) -> SplitResult:
+    """
+    Bring the URI of a dataset into its one form.
+
+    :raises ValueError: It has another form.
+    """
+    org = _bare(unquote(uri.netloc))
+    parts = uri.path.split("/")
+    # An Airflow that drops what stands before the `@` has left only this of the organization.
+    if not org or org.lower() == _ORG_SUFFIX[1:].lower():
+        raise ValueError(f"The organization is missing, which goes without @AdobeOrg: {_FORM}")
+    if len(parts) != 4 or parts[2] != "dataset" or not all(parts[1:]) or uri.query:
+        raise ValueError(f"This is not of the form {_FORM}: {uri.geturl()}")
+    return urlsplit(dataset_uri(org, unquote(parts[1]), unquote(parts[3])))
+
+
+def convert_asset_to_openlineage(asset: Any, lineage_context: Any) -> Dataset:
+    """Return the OpenLineage dataset of an asset."""
+    from openlineage.client.event_v2 import Dataset
+
+    namespace, name = openlineage_name(asset.uri)
+    return Dataset(namespace=namespace, name=name)
+
+
+def openlineage_name(uri: str) -> tuple[str, str]:
+    """Return namespace and name by which OpenLineage knows a dataset."""
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.netloc}", parts.path.lstrip("/")
+
+
+def _bare(org_id: str) -> str:
+    is_whole = org_id.lower().endswith(_ORG_SUFFIX.lower())
+    return org_id[: -len(_ORG_SUFFIX)] if is_whole else org_id

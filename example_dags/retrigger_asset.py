@@ -1,0 +1,52 @@
+"""Load a dataset again, and start whatever is scheduled on that dataset (Airflow 3.0 and newer)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from airflow import DAG
+from airflow.decorators import task
+
+from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
+
+try:
+    from airflow.sdk import Asset
+except ImportError:  # before Airflow 3.0, which called it a dataset
+    dag = None
+else:
+    # [START howto_asset]
+    orders = Asset("aep://A1B2C3D4E5F6A7B8C9D0E1F2/dev/dataset/5f1a2b3c4d5e6f7a8b9c0d1e")
+
+    with DAG(
+        "example_flowservice_asset",
+        description="Re-trigger a dataflow run that loads a dataset.",
+        start_date=datetime(2026, 1, 1),
+        schedule=None,
+        params={"run_id": "11111111-1111-4111-8111-aaaaaaaaaaaa"},
+        tags=["flowservice"],
+    ) as dag:
+        RetriggerDataflowRunOperator(
+            task_id="retrigger",
+            run_id="{{ params.run_id }}",
+            deferrable=True,
+            on_empty="skip",  # no data, no event
+            outlets=[orders],
+        )
+
+    with DAG(
+        "example_flowservice_asset_consumer",
+        description="Starts by itself when the dataset was loaded again.",
+        start_date=datetime(2026, 1, 1),
+        schedule=[orders],
+        tags=["flowservice"],
+    ):
+
+        @task
+        def report(triggering_asset_events: dict[Any, list[Any]] | None = None) -> str:
+            """Stand for the ETL that needs the data, and knows the run that has brought it."""
+            event = (triggering_asset_events or {})[orders][-1]
+            return f"{event.extra['output_records']} records of run {event.extra['run_id']}"
+
+        report()
+    # [END howto_asset]

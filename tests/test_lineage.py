@@ -1,0 +1,110 @@
+"""OpenLineage: what a real run of the examples emits, and what it never does to a task."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_flowservice.emulator import Fault, Lifecycle
+from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
+
+openlineage = pytest.importorskip(
+    "airflow.providers.openlineage.extractors.base", reason="the OpenLineage provider is optional"
+)
+
+EXAMPLES = Path(__file__).parent.parent / "example_dags"
+ORG = "A1B2C3D4E5F6A7B8C9D0E1F2"
+
+RUN_DAGS = """
+import runpy, sys
+for example, run_id in zip(sys.argv[1::2], sys.argv[2::2]):
+    runpy.run_path(example)["dag"].test(run_conf={"run_id": run_id})
+"""
+
+
+@pytest.fixture
+def emitted(tmp_path, airflow_db):
+    """Return a function that runs example DAGs, and returns the OpenLineage events of their tasks."""
+    path = tmp_path / "events.jsonl"
+
+    def run(*examples):
+        transport = {"type": "file", "log_file_path": str(path), "append": True}
+        env = {**os.environ, "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport)}
+        arguments = [word for name, run_id in examples for word in (EXAMPLES / name, run_id)]
+        command = [sys.executable, "-c", RUN_DAGS, *arguments]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        assert path.exists(), done.stdout + done.stderr
+        events = map(json.loads, path.read_text().splitlines())
+        return {
+            (event["job"]["name"].split(".")[-1], event["eventType"]): event for event in events
+        }
+
+    return run
+
+
+@pytest.fixture
+def failed_run(flowservice):
+    """Return a function that adds a failed run, and plans what its re-trigger will do."""
+
+    def add(*args, **kwargs):
+        run_id = flowservice.add_run(flowservice.add_flow(), "failed")
+        flowservice.plan(run_id, Lifecycle(*args, **kwargs))
+        return run_id
+
+    return add
+
+
+@pytest.mark.timeout(240)  # a new process with Airflow and OpenLineage in it
+def test_real_runs_tell_what_was_read_and_written_and_why_one_failed(
+    emitted, flowservice, failed_run
+):
+    loaded = failed_run(["success"], records=1200, failed_records=3)
+    failed = failed_run(["failed"])
+
+    events = emitted(("retrigger_sensor_etl.py", loaded), ("retrigger_and_wait.py", failed))
+
+    new_run_id = dict(flowservice.retriggers)[loaded]
+    flow_id = flowservice.run(loaded)["flowId"]
+    (source_id,) = flowservice.flow(flow_id)["sourceConnectionIds"]
+    for kind in ("START", "COMPLETE"):
+        (source,) = events["wait", kind]["inputs"]
+        (target,) = events["wait", kind]["outputs"]
+        assert source["namespace"] == f"aep://{ORG}/dev/connection/{source_id}"
+        assert source["name"] == f"/emulator/{flow_id}/"
+        assert target["namespace"] == f"aep://{ORG}"
+        assert target["name"].startswith("dev/dataset/")
+    complete = events["wait", "COMPLETE"]
+    statistics = complete["outputs"][0]["outputFacets"]["outputStatistics"]
+    assert (statistics["rowCount"], statistics["size"]) == (1197, 201600)
+    assert complete["run"]["facets"]["externalQuery"]["externalQueryId"] == new_run_id
+    failure = events["retrigger", "FAIL"]
+    assert "failed. Reason: 2200" in failure["run"]["facets"]["errorMessage"]["message"]
+    assert failure["outputs"][0]["name"].startswith("dev/dataset/")
+
+
+def test_a_run_that_was_not_waited_for_has_lineage_without_numbers(failed_run):
+    task = RetriggerDataflowRunOperator(task_id="retrigger", run_id=failed_run())
+
+    lineage = task.get_openlineage_facets_on_failure(None)
+
+    assert lineage.outputs[0].name.startswith("dev/dataset/")
+    assert lineage.outputs[0].outputFacets == {}
+    assert lineage.run_facets == {}
+
+
+@pytest.mark.parametrize("path", ["/runs", "/flows", "/sourceConnections", "/targetConnections"])
+def test_what_the_service_does_not_say_costs_the_lineage_and_not_the_task(
+    flowservice, failed_run, path
+):
+    task = RetriggerDataflowRunOperator(task_id="retrigger", run_id=failed_run())
+    flowservice.fail(Fault(f"GET {path}", status=500, times=None))
+
+    lineage = openlineage.DefaultExtractor(task).extract_on_complete(None)
+
+    assert lineage is None
+    assert flowservice.count(method="GET", path_regex=f"{path}/") == 1  # no retries either
