@@ -34,6 +34,7 @@ def main() -> None:
                 "test",
                 "--exclude-newer",
                 f"{row.pinned_at}T00:00:00Z",
+                *(["--resolution", "lowest-direct"] if row.is_lowest else []),
             )
 
 
