@@ -7,7 +7,8 @@ PYTHON ?= $(shell for name in python3 python3.12 python3.11 python3.13 python3.1
 	$$name -c '' 2>/dev/null && echo $$name && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help env format lint test test-unit test-matrix test-integration demo demo-ui bench pin clean
+.PHONY: help env format lint test test-unit test-matrix test-integration docs dist screenshots demo \
+	demo-ui bench pin clean
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -29,11 +30,20 @@ test:  ## Check everything
 test-unit:  ## Run the unit tests in .venv
 	@$(PYTHON) -m dev.check unit
 
-test-matrix:  ## Run the unit tests on every Airflow supported
+test-matrix:  ## Run the unit tests of the built wheel on every Airflow supported
 	@$(PYTHON) -m dev.check matrix
 
 test-integration:  ## Run the tests that boot a real Airflow
 	@$(PYTHON) -m dev.check integration
+
+docs:  ## Build the documentation into docs/_build
+	@$(PYTHON) -m dev.check docs
+
+dist:  ## Build and check wheel and source distribution
+	@$(PYTHON) -m dev.check package
+
+screenshots: env  ## Take the documentation's pictures anew; needs Chromium
+	SCREENSHOTS=docs/images .venv/bin/pytest tests/integration/test_ui.py
 
 demo:  ## Re-trigger a failed run in a real Airflow, on a local Flow Service
 	@$(PYTHON) -m dev.env demo
@@ -51,4 +61,4 @@ pin:  ## Write the constraints files anew
 	@$(PYTHON) -m dev.pin
 
 clean:  ## Remove what the other targets made
-	rm -rf .demo .venv .venv-tools .venvs .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf .demo .venv .venv-tools .venvs .mypy_cache .pytest_cache .ruff_cache dist docs/_build docs/api

@@ -38,11 +38,6 @@ class Field:
     is_secret: bool = False
     is_number: bool = False
 
-    @property
-    def help_text(self) -> str:
-        """What stands below the field; not every Airflow marks a required one by itself."""
-        return f"Required. {self.description}" if self.is_required else self.description
-
     def as_conn_field(self) -> dict[str, Any]:
         """Describe the field as Airflow has it from 3.2 on."""
         kind = "number" if self.is_number else "string"
@@ -53,7 +48,7 @@ class Field:
             schema["format"] = "password"
         if self.is_number:
             schema.update(exclusiveMinimum=0, maximum=LONGEST_TIMEOUT)
-        return {"label": self.label, "description": self.help_text, "schema": schema}
+        return {"label": self.label, "description": self.description, "schema": schema}
 
 
 FIELDS = (
@@ -67,8 +62,8 @@ FIELDS = (
     Field(
         "sandbox_name",
         "Sandbox name",
-        "Name of the sandbox with the dataflows, as it is written in addresses. There is no default, "
-        "so that nothing touches production by accident.",
+        "Name, not title, of the sandbox that holds the dataflows. There is no default, so that "
+        "nothing touches production by accident.",
         "prod",
         is_required=True,
     ),
@@ -148,7 +143,8 @@ def widgets() -> dict[str, Any]:
 
     def widget(field: Field) -> Any:
         # One page holds the fields of all connection types, so none may insist on being filled in.
-        arguments = {"description": field.help_text, "validators": [Optional()]}
+        mark = "Required. " if field.is_required else ""
+        arguments = {"description": mark + field.description, "validators": [Optional()]}
         if field.is_secret:
             return PasswordField(field.label, widget=BS3PasswordFieldWidget(), **arguments)
         kind = IntegerField if field.is_number else StringField

@@ -28,6 +28,12 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": _INTEGRATION,
                 "external-doc-url": "https://experienceleague.adobe.com/docs/experience-platform/sources/home.html",
+                "how-to-guide": [
+                    "/docs/connection.md",
+                    "/docs/operators.md",
+                    "/docs/sensors.md",
+                    "/docs/triggers.md",
+                ],
                 "tags": ["service"],
             }
         ],

@@ -123,6 +123,10 @@ STAGES = (
     stage("lint", "ruff", ["ruff", "check"], ["ruff", "format", "--check"]),
     stage("types", "mypy", ["mypy"]),
     stage("unit", "unit tests", ["pytest", f"--ignore={INTEGRATION}"]),
+    stage(
+        "docs", "documentation", ["sphinx-build", "-W", "--keep-going", "-q", "docs", "docs/_build"]
+    ),
+    stage("package", "package", ["python", "-m", "dev.package"]),
     *(Stage("matrix", f"Airflow {row.airflow}", partial(on_row, row)) for row in MATRIX),
     *(
         Stage("sample", f"sample on {row.airflow}", partial(on_sample, row))

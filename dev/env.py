@@ -93,6 +93,7 @@ def _install(env: Env, home: Path, python: Python, package: list[str]) -> None:
         *groups,
         VIRTUAL_ENV=str(home),
     )
+    run_uv("pip", "check", "--quiet", VIRTUAL_ENV=str(home))
 
 
 def _digest(env: Env, python: Python, package: str) -> str:

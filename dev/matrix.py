@@ -19,11 +19,13 @@ class Row:
     :param airflow: Its version.
     :param pythons: Those it supports and we do; the first one is the row's own, others stand in.
     :param pinned_at: Its dependencies are the newest of this day, soon after its release.
+    :param is_lowest: Whether those the package names itself are the oldest it allows instead.
     """
 
     airflow: str
     pythons: tuple[str, ...]
     pinned_at: str
+    is_lowest: bool = False
 
     @property
     def name(self) -> str:
@@ -33,6 +35,7 @@ class Row:
 
 # Together the rows cover each Python.
 MATRIX = (
+    Row("2.11.0", ("3.10", "3.11", "3.12"), "2025-07-01", is_lowest=True),
     Row("2.11.2", ("3.10", "3.11", "3.12"), "2026-03-16"),
     Row("3.0.6", ("3.11", "3.12", "3.10"), "2025-09-01"),
     Row("3.1.8", ("3.12", "3.11", "3.13", "3.10"), "2026-03-14"),

@@ -36,6 +36,7 @@ def main() -> None:
                 "test",
                 "--exclude-newer",
                 f"{row.pinned_at}T00:00:00Z",
+                *(["--resolution", "lowest-direct"] if row.is_lowest else []),
             )
 
 

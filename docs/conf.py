@@ -1,0 +1,90 @@
+"""How the documentation is built: ``make docs``. Tables that repeat the code are made from it."""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+import tempfile
+from pathlib import Path
+
+# Airflow reads this when it is first imported, and nothing of the developer's is to be touched.
+os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-home-")
+
+import airflow_provider_flowservice
+from airflow_provider_flowservice import _form, _hints, _ims, _retrigger_answers
+
+DOCS = Path(__file__).parent
+
+project = "airflow-provider-flowservice"
+author = "the authors of airflow-provider-flowservice"
+version = release = airflow_provider_flowservice.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+exclude_patterns = ["_build", "sample_project"]
+html_theme = "furo"
+html_title = f"{project} {release}"
+
+myst_enable_extensions = ["colon_fence", "substitution"]
+myst_heading_anchors = 3
+
+autodoc_class_signature = "separated"
+autodoc_inherit_docstrings = False  # those of Airflow are written for another builder
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the signature in the source says them; here they would drown the words
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _connection_fields() -> str:
+    standard = {
+        "host": f"Address of the service. If empty, {_form.PLATFORM_URL}.",
+        "login": "Client ID of the credential. It is the API key as well, unless there is another.",
+        "password": "Client secret of the credential.",
+    }
+    labels = _form.behaviour()["relabeling"]
+    rows = [(labels[name], f"`{name}`", text) for name, text in standard.items()]
+    for field in _form.FIELDS:
+        text = f"**Required.** {field.description}" if field.is_required else field.description
+        rows.append((field.label, f"`{field.name}` in `extra`", text))
+    return _table(("Field", "Name in JSON", "Meaning"), rows)
+
+
+def _codes(hints: dict[str, str]) -> str:
+    rows = [(f"`{code}`", f"{hint[0].upper()}{hint[1:]}.") for code, hint in hints.items()]
+    return _table(("Code", "What to do"), rows)
+
+
+myst_substitutions = {
+    "connection_fields": _connection_fields(),
+    "gateway_codes": _codes(_hints._GATEWAY),
+    "ims_refusals": _codes(_ims._REFUSALS),
+    "retrigger_refusals": _codes(_retrigger_answers._INELIGIBLE),
+    "role_hint": f"{_hints._ROLE}.",
+    "missing_hint": f"{_hints._MISSING}.",
+    "trouble_hint": f"{_hints._TROUBLE}.",
+    "foreign_hint": f"{_hints._FOREIGN}.",
+}
+
+
+def _write_api() -> None:
+    """Write a page for each public module, so that a new one needs no other place."""
+    folder = DOCS / "api"
+    folder.mkdir(exist_ok=True)
+    package = airflow_provider_flowservice
+    found = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    names = [
+        module.name for module in found if not module.ispkg or module.name.endswith("emulator")
+    ]
+    public = [name for name in names if not any(part.startswith("_") for part in name.split("."))]
+    inner = f"{package.__name__}.emulator."
+    for name in public:
+        if not name.startswith(inner):
+            title = name.removeprefix(f"{package.__name__}.")
+            text = f"{title}\n{'=' * len(title)}\n\n.. automodule:: {name}\n   :members:\n"
+            (folder / f"{title}.rst").write_text(text)
+
+
+_write_api()
