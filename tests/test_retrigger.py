@@ -259,6 +259,23 @@ def test_a_malformed_record_is_searched_for_and_replaced(service, task, failed_r
     assert task.state.get(STORE_KEY)["new_run_id"] == first
 
 
+class GoneStore(StateStore):
+    """The store of a try that Airflow has given up while its process still runs."""
+
+    def set(self, key, value, *, retention=None):
+        raise RuntimeError("Task instance not found")
+
+
+@pytest.mark.parametrize("has_store", [True])
+def test_a_try_that_cannot_store_its_intent_sends_nothing(service, task, failed_run):
+    task.state = GoneStore()
+
+    with pytest.raises(RuntimeError, match="not found"):
+        task.try_once()
+
+    assert new_runs(service, failed_run) == []
+
+
 @with_and_without_store
 def test_the_second_dag_run_finds_the_new_run_of_the_first(
     service, hook, clock, failed_run, has_store, caplog

@@ -209,9 +209,11 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
 
     def _show(self, context: Context, hook: FlowServiceHook, new_run: Retriggered) -> None:
         """Say which run it is, where people and other tasks look for it."""
-        context["ti"].xcom_push(key=ATTEMPTS_KEY, value=list(new_run.known_run_ids))
+        # First of all, since from now on the task may be killed at any moment.
+        self._run_url = hook.get_run_url(new_run.flow_id, new_run.run_id)
         self._new_run_id = new_run.run_id
-        self._run_url = show_run(context, hook, new_run.flow_id, new_run.run_id)
+        context["ti"].xcom_push(key=ATTEMPTS_KEY, value=list(new_run.known_run_ids))
+        show_run(context, hook, new_run.flow_id, new_run.run_id)
         self.log.info(
             "Dataflow run %s is re-triggered as %s. %s", self.run_id, new_run.run_id, self._run_url
         )

@@ -19,9 +19,9 @@ def flowservice():
 
 @pytest.fixture(scope="session")
 def airflow(flowservice):
-    """A running Airflow with the example DAGs."""
+    """A running Airflow with the example DAGs, and those of the tests."""
     env = {"AIRFLOW_CONN_FLOWSERVICE_DEFAULT": flowservice.connection_json}
-    with AirflowInstance([ROOT / "example_dags"], env) as instance:
+    with AirflowInstance([ROOT / "example_dags", Path(__file__).parent / "dags"], env) as instance:
         yield instance
 
 

@@ -1,0 +1,135 @@
+"""Exactly one re-trigger in a real Airflow, wherever its processes are killed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from airflow_provider_flowservice.emulator import Fault, Lifecycle
+from integration.airflow_api import Run, wait_until
+
+pytestmark = pytest.mark.timeout(300)  # the first test boots Airflow and starts all runs
+
+TASK = "retrigger"
+CASES = {
+    "no kill": [],
+    "before the intent": ["before the intent"],
+    "after the intent": ["after the intent"],
+    "during the request": ["during the request"],
+    "after the answer": ["after the answer"],
+    "after storing": ["after storing"],
+    "at one point after the other": ["before the intent", "during the request", "after storing"],
+}
+CASES_IN_THE_WORKER = {
+    "in the wait": ["in the wait"],
+    "on resuming": ["in the wait", "on resuming"],
+}
+CASES_DEFERRED = {"on resuming": ["on resuming"]}
+ALL = [
+    *[("worker", name) for name in (*CASES, *CASES_IN_THE_WORKER)],
+    *[("deferred", name) for name in (*CASES, *CASES_DEFERRED)],
+]
+
+
+@dataclass
+class Case:
+    """A DAG run, the dataflow run it is about, and how often its task is killed."""
+
+    source_run_id: str
+    run: Run
+    kills: int = 0
+
+
+@pytest.fixture(scope="module")
+def begin(airflow, flowservice):
+    """Return a function that starts a DAG run for a failed dataflow run."""
+
+    def begin(mode, points=(), *lifecycles):
+        source = flowservice.add_run(flowservice.add_flow(), "failed")
+        flowservice.plan(source, *lifecycles or [["inProgress"] * 4 + ["success"]])
+        if "during the request" in points:
+            # The service acts at once, and the task is killed before it answers.
+            flowservice.fail(Fault(f"POST /runs/{source}/action", kind="slow", delay=3))
+        conf = {"run_id": source, "points": list(points)}
+        return Case(source, airflow.trigger(f"exactly_once_{mode}", conf), len(points))
+
+    return begin
+
+
+@pytest.fixture(scope="module")
+def cases(begin):
+    """All cases, which run at the same time."""
+    points = {
+        "worker": {**CASES, **CASES_IN_THE_WORKER},
+        "deferred": {**CASES, **CASES_DEFERRED},
+    }
+    return {(mode, name): begin(mode, points[mode][name]) for mode, name in ALL}
+
+
+@pytest.fixture
+def new_runs(flowservice):
+    """Return a function that tells the new runs made of a run."""
+    return lambda run_id: [new for source, new in flowservice.retriggers if source == run_id]
+
+
+@pytest.mark.parametrize(("mode", "name"), ALL)
+def test_a_killed_task_leaves_one_retrigger_and_ends_in_success(cases, new_runs, mode, name):
+    case = cases[mode, name]
+
+    assert case.run.wait(200) == "success", case.run.log(TASK, case.kills + 1)
+    (new_run_id,) = new_runs(case.source_run_id)
+    assert case.run.xcom(TASK) == new_run_id
+    assert case.run.xcom(TASK, "attempts") == [new_run_id]
+    # Not equal: a busy Airflow may take a resumed task for a dead one, and try once more.
+    assert case.run.task(TASK)["try_number"] > case.kills
+
+
+def test_a_killed_worker_leaves_one_retrigger(airflow, begin, new_runs):
+    case = begin("worker", (), [*["inProgress"] * 15, "success"])
+    case.run.wait_for_task(TASK, "running")
+    airflow.kill_worker(case.run, TASK)
+
+    assert case.run.wait() == "success"
+    assert new_runs(case.source_run_id) == [case.run.xcom(TASK)]
+
+
+def test_a_killed_triggerer_leaves_one_retrigger(airflow, begin, new_runs):
+    case = begin("deferred", (), [*["inProgress"] * 15, "success"])
+    case.run.wait_for_task(TASK, "deferred")
+    airflow.restart("triggerer")
+
+    assert case.run.wait() == "success"
+    assert new_runs(case.source_run_id) == [case.run.xcom(TASK)]
+    assert case.run.task(TASK)["try_number"] == 1
+
+
+@pytest.mark.parametrize("mode", ["worker", "deferred"])
+def test_a_retry_after_a_failure_and_a_clear_after_a_success_retrigger_again(
+    begin, flowservice, new_runs, mode
+):
+    case = begin(mode, (), Lifecycle(["failed"]), Lifecycle(["success"]))
+    flow_id = flowservice.run(case.source_run_id)["flowId"]
+    flowservice.plan(flow_id, ["success"])
+
+    assert case.run.wait() == "success"
+    (first,) = new_runs(case.source_run_id)
+    (second,) = new_runs(first)
+    assert case.run.xcom(TASK, "attempts") == [first, second]
+    case.run.clear(TASK)
+    assert case.run.wait() == "success"
+    third = new_runs(case.source_run_id)[1]
+    assert case.run.xcom(TASK, "attempts") == [first, second, third]
+
+
+@pytest.mark.parametrize(("mode", "state"), [("worker", "running"), ("deferred", "deferred")])
+def test_a_task_ended_by_a_user_says_that_its_run_goes_on(begin, new_runs, mode, state):
+    case = begin(mode, (), ["inProgress"])
+    case.run.wait_for_task(TASK, state)
+    wait_until(lambda: "is re-triggered as" in case.run.log(TASK), 60, "the task waits")
+    (new_run_id,) = new_runs(case.source_run_id)
+    case.run.mark(TASK, "failed")
+
+    text = f"Dataflow run {new_run_id} goes on: https://experience.adobe.com/"
+    wait_until(lambda: text in case.run.log(TASK), 60, "the log says so")
+    assert new_runs(case.source_run_id) == [new_run_id]
