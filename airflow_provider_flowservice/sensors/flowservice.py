@@ -64,7 +64,8 @@ class DataflowRunSensor(BaseSensorOperator):
         effect then.
     :param start_from_trigger: Whether to begin in the triggerer, too, so that the wait costs no
         worker until it is over. Since Airflow 3.3, and not for mapped tasks; elsewhere the wait
-        begins in a worker and is deferred.
+        begins in a worker and is deferred. A template that pulls an XCom has to name its
+        ``map_indexes``.
     :param patience: Seconds the service may give no answer before sight of the run counts as lost.
     :param missing_grace: Seconds during which a run the service does not show may still turn up.
     :param hook_params: Further arguments for :class:`FlowServiceHook`.
@@ -191,7 +192,7 @@ class DataflowRunSensor(BaseSensorOperator):
             trigger_cls="airflow_provider_flowservice.triggers.flowservice.DataflowRunTrigger",
             trigger_kwargs={
                 **self._trigger_arguments(),
-                "run_id": str(self.run_id),  # as a template, if it is the output of a task
+                "run_id": _as_template(self.run_id),
                 "timeout_margin": airflows - ours,
             },
             next_method="execute_complete",
@@ -206,6 +207,15 @@ class DataflowRunSensor(BaseSensorOperator):
             log_run(self.log, run)
         late_error = late_error_of(self.timeout, self.execution_timeout, AirflowSensorTimeout)
         return conclude(result, url_of(hook, run), late_error).summary
+
+
+def _as_template(run_id: str | XComArg) -> str:
+    """Write the output of a task as a template that Airflow can render in a triggerer."""
+    if isinstance(run_id, str):
+        return run_id
+    task_id, key = run_id.operator.task_id, run_id.key  # type: ignore[attr-defined]
+    # With its map index, or Airflow asks for a list of XComs, which its triggerer cannot do.
+    return f"{{{{ ti.xcom_pull(task_ids='{task_id}', key='{key}', map_indexes=-1) }}}}"
 
 
 class _PokedWait:
