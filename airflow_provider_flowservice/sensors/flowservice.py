@@ -63,7 +63,8 @@ class DataflowRunSensor(LineageMixin, BaseSensorOperator):
         effect then.
     :param start_from_trigger: Whether to begin in the triggerer, too, so that the wait costs no
         worker until it is over. Since Airflow 3.3, and not for mapped tasks; elsewhere the wait
-        begins in a worker and is deferred.
+        begins in a worker and is deferred. A template that pulls an XCom has to name its
+        ``map_indexes``.
     :param patience: Seconds the service may give no answer before sight of the run counts as lost.
     :param missing_grace: Seconds during which a run the service does not show may still turn up.
     :param on_partial: What a run that succeeds in part does to the task: ``fail``, ``skip``, or
@@ -223,7 +224,7 @@ class DataflowRunSensor(LineageMixin, BaseSensorOperator):
             trigger_cls="airflow_provider_flowservice.triggers.flowservice.DataflowRunTrigger",
             trigger_kwargs={
                 **self._trigger_arguments(),
-                "run_id": str(self.run_id),  # as a template, if it is the output of a task
+                "run_id": _as_template(self.run_id),
                 "timeout_margin": airflows - ours,
             },
             next_method="execute_complete",
@@ -233,6 +234,15 @@ class DataflowRunSensor(LineageMixin, BaseSensorOperator):
     def _finish(self, context: Context, hook: FlowServiceHook, result: WaitResult) -> RunSummary:
         """End the task as the wait ended."""
         return finish(self, self.terms, context, hook, result).summary
+
+
+def _as_template(run_id: str | XComArg) -> str:
+    """Write the output of a task as a template that Airflow can render in a triggerer."""
+    if isinstance(run_id, str):
+        return run_id
+    task_id, key = run_id.operator.task_id, run_id.key  # type: ignore[attr-defined]
+    # With its map index, or Airflow asks for a list of XComs, which its triggerer cannot do.
+    return f"{{{{ ti.xcom_pull(task_ids='{task_id}', key='{key}', map_indexes=-1) }}}}"
 
 
 class _PokedWait:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from airflow import DAG
 from airflow.exceptions import AirflowRescheduleException
 
 from airflow_provider_flowservice._compat import (
@@ -21,6 +22,7 @@ from airflow_provider_flowservice.exceptions import (
     FlowServiceNotFoundError,
 )
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
+from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor
 from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
 from support import context, fire, run_to_the_end
@@ -217,6 +219,17 @@ def test_a_wait_that_begins_in_the_triggerer_ends_before_airflow_ends_it(limits,
     airflows = min(args.timeout, task.execution_timeout or args.timeout)
 
     assert airflows.total_seconds() - args.trigger_kwargs["timeout_margin"] == seconds
+
+
+@pytest.mark.skipif(not RENDERS_TRIGGERS, reason="Airflow 3.3 renders a trigger's templates")
+def test_the_output_of_a_task_is_pulled_in_a_way_the_triggerer_can():
+    with DAG("d", schedule=None):
+        retrigger = RetriggerDataflowRunOperator(task_id="retrigger", run_id="r1")
+        task = sensor(retrigger.output, start_from_trigger=True)
+
+    template = task.start_trigger_args.trigger_kwargs["run_id"]
+    assert "task_ids='retrigger'" in template
+    assert "map_indexes=-1" in template
 
 
 @pytest.mark.skipif(RENDERS_TRIGGERS, reason="this Airflow renders a trigger's templates")
