@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,18 @@ def test_a_run_that_fails_again_is_reported_by_mail(seeded_flowservice, monkeypa
     assert f"Dataflow run {new_run_id} of flow" in text
     assert "Reason: 133: We are unable to locate any files" in text
     assert "https://experience.adobe.com/#/@A1B2C3D4E5F6A7B8C9D0E1F2@AdobeOrg/sname:dev/" in text
+
+
+@pytest.mark.once
+@pytest.mark.usefixtures("airflow_db")
+def test_the_nightly_repair_fails_for_what_has_failed_again(flowservice):
+    run_ids = [flowservice.add_run(flowservice.add_flow(f"Nightly {n}")) for n in range(10)]
+    for run_id in (run_ids[3], run_ids[7]):
+        flowservice.plan(run_id, ["failed"])
+
+    dag_run = load_dag("nightly_repair").test()
+
+    assert sorted(source for source, _ in flowservice.retriggers) == sorted(run_ids)
+    assert str(dag_run.state) == "failed"
+    states = Counter(str(ti.state) for ti in dag_run.get_task_instances())
+    assert states == {"success": 9, "failed": 3}  # two runs and the report
