@@ -54,9 +54,13 @@ def sent():
 def keep_what_was_sent(page, sent):
     """Read the answers to each test before the next one leaves the page and they are forgotten."""
     answers = []
-    page.on("response", answers.append)
+
+    def keep(answer):  # Playwright takes no method of a list
+        answers.append(answer)
+
+    page.on("response", keep)
     yield
-    page.remove_listener("response", answers.append)
+    page.remove_listener("response", keep)
     for answer in answers:
         if "/api/v2/" in answer.url or "/ui/" in answer.url:
             with suppress(sync_api.Error):  # forgotten already
