@@ -60,6 +60,8 @@ def test_an_example_runs_to_success(seeded_flowservice, name):
     dag = load_dag(name)
     if dag is None:
         pytest.skip(f"{name} needs a newer Airflow than {airflow_version}")
+    if name == "retrigger_asset" and Version(airflow_version) < Version("3.1"):
+        pytest.skip("In Airflow 3.0 dag.test() takes no asset that a scheduler has not seen.")
 
     dag_run = dag.test()
 
@@ -68,6 +70,10 @@ def test_an_example_runs_to_success(seeded_flowservice, name):
     assert len(seeded_flowservice.retriggers) == RETRIGGERS[name]
 
 
+@pytest.mark.skipif(
+    Version("3.0") <= Version(airflow_version) < Version("3.3"),
+    reason="dag.test() calls no callbacks in Airflow 3.0 to 3.2",
+)
 @pytest.mark.usefixtures("airflow_db")
 def test_a_run_that_fails_again_is_reported_by_mail(seeded_flowservice, monkeypatch):
     with SmtpSink() as sink:
