@@ -62,6 +62,8 @@ def test_an_example_runs_to_success(seeded_flowservice, name):
     dag = load_dag(name)
     if dag is None:
         pytest.skip(f"{name} needs a newer Airflow than {airflow_version}")
+    if name == "retrigger_asset" and Version(airflow_version) < Version("3.1"):
+        pytest.skip("In Airflow 3.0 dag.test() takes no asset that a scheduler has not seen.")
 
     dag_run = dag.test()
 
@@ -81,16 +83,16 @@ def test_a_run_that_fails_again_is_reported_by_mail(seeded_flowservice, monkeypa
     (body,) = (part for part in mail.walk() if part.get_content_type() == "text/html")
     text = body.get_content()
     assert mail["Subject"] == f"Dataflow run {run_id} failed again"
-    assert f"Dataflow run {new_run_id} of flow" in text
+    assert f"Dataflow run {new_run_id}: failed" in text
     assert "Reason: 133: We are unable to locate any files" in text
-    assert "https://experience.adobe.com/#/@A1B2C3D4E5F6A7B8C9D0E1F2@AdobeOrg/sname:dev/" in text
+    assert f'/activity/{new_run_id}">Open it</a>' in text
 
 
 @pytest.mark.once
 @pytest.mark.usefixtures("airflow_db")
 def test_the_nightly_repair_fails_for_what_has_failed_again(flowservice):
-    run_ids = [flowservice.add_run(flowservice.add_flow(f"Nightly {n}")) for n in range(10)]
-    for run_id in (run_ids[3], run_ids[7]):
+    run_ids = [flowservice.add_run(flowservice.add_flow(f"Nightly {n}")) for n in range(4)]
+    for run_id in (run_ids[1], run_ids[3]):
         flowservice.plan(run_id, ["failed"])
 
     dag_run = load_dag("nightly_repair").test()
@@ -98,4 +100,4 @@ def test_the_nightly_repair_fails_for_what_has_failed_again(flowservice):
     assert sorted(source for source, _ in flowservice.retriggers) == sorted(run_ids)
     assert str(dag_run.state) == "failed"
     states = Counter(str(ti.state) for ti in dag_run.get_task_instances())
-    assert states == {"success": 9, "failed": 3}  # two runs and the report
+    assert states == {"success": 3, "failed": 3}  # two runs and the report

@@ -193,7 +193,7 @@ def _line(entry: Any) -> str:
     errors = [
         f"{error['exc_type']}: {error['exc_value']}" for error in entry.get("error_detail") or []
     ]
-    parts = [entry.get("timestamp"), entry.get("level"), entry["event"], *errors]
+    parts = [entry.get(key) for key in ("timestamp", "level", "event", "reason")] + errors
     return " ".join(part for part in parts if part)
 
 
