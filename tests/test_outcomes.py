@@ -334,7 +334,9 @@ def test_a_failure_is_retried_unless_all_its_codes_are_hopeless(flowservice, cod
     metrics = {"statusSummary": {"status": "failed", "errors": errors}}
     flow_id = flowservice.add_flow()
     run_id = flowservice.add_run(flow_id, "failed", metrics=metrics, activities=[])
-    task = RetriggerDataflowRunOperator(task_id="retrigger", run_id="any", adopt_run_id=run_id)
+    task = RetriggerDataflowRunOperator(
+        task_id="retrigger", run_id="any", adopt_run_id=run_id, poll_interval=0
+    )
 
     assert how_it_ended(task, exceptions.DataflowRunFailedError) == ends
 

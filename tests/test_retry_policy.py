@@ -93,7 +93,11 @@ def test_the_operator_leaves_the_decision_to_it(flowservice):
         flowservice.add_flow(), "failed", error=("MAPPER-3700-400", "Mapper Transform Error")
     )
     task = RetriggerDataflowRunOperator(
-        task_id="retrigger", run_id="any", adopt_run_id=run_id, retry_policy=policy()
+        task_id="retrigger",
+        run_id="any",
+        adopt_run_id=run_id,
+        poll_interval=0,
+        retry_policy=policy(),
     )
 
     with pytest.raises(FAILED) as caught:
