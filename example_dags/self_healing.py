@@ -10,7 +10,10 @@ from airflow.decorators import task
 from airflow.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
-from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
+from airflow_provider_flowservice.operators.flowservice import (
+    ListDataflowRunsOperator,
+    RetriggerDataflowRunOperator,
+)
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor
 from airflow_provider_flowservice.triggers.flowservice import DataflowRunEventTrigger
 
@@ -49,15 +52,21 @@ else:
             task_id="let_the_source_recover", delta=DELAY, deferrable=True
         )
 
+        # What has failed, and not only what this DAG run was told: Airflow keeps events that come while
+        # a DAG run is about to be made for the next one.
+        find = ListDataflowRunsOperator(task_id="find", flow_name="*nightly*", summaries=True)
+
         @task
-        def count_attempts(triggering_asset_events: Any = None) -> list[dict[str, Any]]:
+        def count_attempts(
+            failures: list[dict[str, Any]], triggering_asset_events: Any = None
+        ) -> list[dict[str, Any]]:
             """Count on the service, which forgets nothing, what was re-triggered today."""
             hook = FlowServiceHook()
             ours = {hook.settings.client_id, hook.settings.api_key}
             midnight = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
             since = round(midnight.timestamp() * 1000)
+            news = {e.extra["payload"]["run_id"] for e in triggering_asset_events[FAILURE]}
             attempts: dict[str, int] = {}
-            failures = [event.extra["payload"] for event in triggering_asset_events[FAILURE]]
             for failure in failures:
                 flow_id = failure["flow_id"]
                 if flow_id not in attempts:
@@ -65,6 +74,7 @@ else:
                     attempts[flow_id] = sum(run.created_client in ours for run in runs)
                 attempts[flow_id] += 1
                 failure["attempt"] = attempts[flow_id]
+                failure["is_news"] = failure["run_id"] in news
             return failures
 
         def to_retrigger(failure: dict[str, Any]) -> str:
@@ -74,18 +84,21 @@ else:
             return str(failure["run_id"])
 
         def hopeless(failure: dict[str, Any]) -> dict[str, Any]:
-            """Choose the failure after that."""
-            if failure["attempt"] <= MOST_A_DAY:
-                raise AirflowSkipException("It is re-triggered.")
+            """Choose the failure after that, once."""
+            if failure["attempt"] <= MOST_A_DAY or not failure["is_news"]:
+                raise AirflowSkipException("It is re-triggered, or was told before.")
             return failure
 
         @task
         def call_for_help(failure: dict[str, Any]) -> None:
             """Stand for the notifier of your choice."""
-            raise AirflowFailException(f"Not healed: {failure['digest']} See {failure['url']}")
+            raise AirflowFailException(
+                f"Not healed: Dataflow run {failure['run_id']} of flow {failure['flow_id']}: "
+                f"{failure['error_message']}"
+            )
 
-        failures = count_attempts()
-        let_the_source_recover >> failures
+        failures = count_attempts(find.output)
+        let_the_source_recover >> find
         retrigger = RetriggerDataflowRunOperator.partial(
             task_id="retrigger",
             wait_for_completion=False,  # so that a retry of the task never re-triggers it twice
