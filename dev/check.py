@@ -30,7 +30,7 @@ INTEGRATION = "tests/integration"
 SAMPLE = "docs/sample_project"
 
 SIDE_BY_SIDE = 2
-"""Stages of one name that run at a time: the cores of a small CI machine."""
+"""Stages of one turn that run at a time: the cores of a small CI machine."""
 
 Output = IO[bytes] | None
 """Where the programs of a stage print to; ``None`` is the terminal."""
@@ -43,16 +43,18 @@ class FailedError(Exception):
 @dataclass(frozen=True)
 class Stage:
     """
-    One check. Those of one name run side by side.
+    One check. Those of one turn run side by side.
 
     :param name: Its name on the command line.
     :param title: Its name in the output.
     :param run: Does it, and returns a remark for the summary.
+    :param turn: When it runs.
     """
 
     name: str
     title: str
     run: Callable[[Output], str]
+    turn: int = 2
 
 
 @dataclass(frozen=True)
@@ -114,33 +116,36 @@ def sample_types(output: Output) -> str:
     return in_env("dev", mypy, output=output, cwd=ROOT / SAMPLE)
 
 
-def stage(name: str, title: str, *commands: Sequence[str]) -> Stage:
+def stage(name: str, title: str, *commands: Sequence[str], turn: int = 2) -> Stage:
     """Return a stage that runs programs of the development environment."""
-    return Stage(name, title, lambda output: in_env("dev", *commands, output=output))
+    return Stage(name, title, lambda output: in_env("dev", *commands, output=output), turn)
 
 
 STAGES = (
-    stage("lint", "ruff", ["ruff", "check"], ["ruff", "format", "--check"]),
-    stage("types", "mypy", ["mypy"]),
+    stage("lint", "ruff", ["ruff", "check"], ["ruff", "format", "--check"], turn=1),
+    stage("types", "mypy", ["mypy"], turn=1),
+    # Before the rows of the matrix, which install what it builds.
+    stage("package", "package", ["python", "-m", "dev.package"], turn=1),
+    # The longest first. It mostly waits, so the others go on beside it.
+    stage("integration", "integration tests", ["pytest", INTEGRATION]),
     stage("unit", "unit tests", ["pytest", f"--ignore={INTEGRATION}"]),
     stage(
         "docs", "documentation", ["sphinx-build", "-W", "--keep-going", "-q", "docs", "docs/_build"]
     ),
-    stage("package", "package", ["python", "-m", "dev.package"]),
     *(Stage("matrix", f"Airflow {row.airflow}", partial(on_row, row)) for row in MATRIX),
+    # After the rows, whose environments they use.
     *(
-        Stage("sample", f"sample on {row.airflow}", partial(on_sample, row))
+        Stage("sample", f"sample on {row.airflow}", partial(on_sample, row), turn=3)
         for row in (MATRIX[0], MATRIX[-1])
     ),
-    Stage("sample-types", "sample, mypy", sample_types),
-    stage("integration", "integration tests", ["pytest", INTEGRATION]),
+    Stage("sample-types", "sample, mypy", sample_types, turn=3),
 )
 
 
 def check(stages: Sequence[Stage]) -> bool:
     """Run the stages, print the summary, and return whether none failed."""
     results: list[Result] = []
-    for _, group in groupby(stages, key=lambda stage: stage.name):
+    for _, group in groupby(stages, key=lambda stage: stage.turn):
         if any(result.word == "FAILED" for result in results):
             results += [Result(stage, "not run") for stage in group]
         else:

@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from dev.pythons import Python, find_python
 from dev.uv import ROOT, NoPythonError, run_uv
 
 PACKAGE = "airflow-provider-flowservice"
+
+# Checks run side by side, and some use the same environment.
+_making = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,11 @@ def ensure_env(name: str) -> Path:
 
     :raises NoPythonError: None of its Pythons is on this machine.
     """
+    with _making:
+        return _ensure(name)
+
+
+def _ensure(name: str) -> Path:
     env = ENVS[name]
     python = find_python(env.pythons)
     if not python:

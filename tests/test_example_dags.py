@@ -24,6 +24,9 @@ RETRIGGERS = {
 }
 """Example: number of runs it re-triggers."""
 
+SLOW = {"nightly_repair", "repair_in_bulk"}
+"""Examples that use of Airflow what the others do, and take their time."""
+
 ELSEWHERE = {
     "approve_and_retrigger": "3.1",  # somebody has to approve
     "self_healing": "3.0",  # an event starts it
@@ -57,7 +60,10 @@ def test_an_example_for_newer_airflows_loads_on_all(name):
 
 
 @pytest.mark.usefixtures("airflow_db")
-@pytest.mark.parametrize("name", RETRIGGERS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.once] * (name in SLOW)) for name in RETRIGGERS],
+)
 def test_an_example_runs_to_success(seeded_flowservice, name):
     dag = load_dag(name)
     if dag is None:
