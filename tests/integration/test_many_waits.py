@@ -12,7 +12,7 @@ from airflow_provider_flowservice.emulator import FlowServiceEmulator
 from integration.airflow_api import wait_until
 from integration.airflow_instance import AirflowInstance
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(800)
 
 NUMBER = 500
 
@@ -69,7 +69,7 @@ def test_five_hundred_deferred_tasks_cost_a_few_requests(airflow, flowservice, a
 
     run = airflow.trigger("many_waits", {"run_ids": run_ids})
 
-    wait_until(lambda: len(runs_looked_at(flowservice)) == NUMBER, 180, "every run is looked at")
+    wait_until(lambda: len(runs_looked_at(flowservice)) == NUMBER, 400, "every run is looked at")
     time.sleep(20)  # the early looks are over
     flowservice.clear_requests()
     time.sleep(30)
