@@ -9,18 +9,15 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_flowservice._compat import (
     AirflowSensorTimeout,
     AirflowTaskTimeout,
-    BaseSensorOperator,
     PokeReturnValue,
     conf,
 )
 from airflow_provider_flowservice._endings import under_flags
 from airflow_provider_flowservice._flow_wait import conclude, label_of, look_for_success
 from airflow_provider_flowservice._narration import Narrator
-from airflow_provider_flowservice._outcomes import Terms
 from airflow_provider_flowservice._selection import epoch_milliseconds
+from airflow_provider_flowservice._sensor import FlowServiceSensor
 from airflow_provider_flowservice._tasks import (
-    deadline_of,
-    defer_timeout,
     is_airflows_limit,
     log_end,
     show_run,
@@ -28,16 +25,17 @@ from airflow_provider_flowservice._tasks import (
 from airflow_provider_flowservice._waiting import PATIENCE, Sight, WaitResult, WaitRules, judge
 from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
-from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from airflow.triggers.base import BaseTrigger
 
     from airflow_provider_flowservice._compat import Context
     from airflow_provider_flowservice.runs import RunSummary
 
 
-class DataflowSensor(BaseSensorOperator):
+class DataflowSensor(FlowServiceSensor):
     """
     Wait until a run of a dataflow has succeeded since a time, whoever started it.
 
@@ -57,8 +55,6 @@ class DataflowSensor(BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("flow_id", "completed_after", "flowservice_conn_id")
-    operator_extra_links = (DataflowRunLink(),)
-    ui_color = "#fde8e6"
 
     def __init__(
         self,
@@ -103,43 +99,18 @@ class DataflowSensor(BaseSensorOperator):
             return PokeReturnValue(False)
         return PokeReturnValue(True, xcom_value=self._finish(context, hook, result))
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> RunSummary:
-        """Take up again where the trigger left off."""
-        return self._finish(context, self._hook(), WaitResult.from_event(event))
-
-    @under_flags
-    def resume_execution(
-        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
-    ) -> RunSummary:
-        """Take up again where the trigger left off, or failed to."""
-        summary: RunSummary = super().resume_execution(next_method, next_kwargs, context)
-        return summary
-
-    @property
-    def terms(self) -> Terms:
-        """What the task asks for."""
-        return Terms.of(self, "sensor")
-
-    def _hook(self) -> FlowServiceHook:
-        return FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {})
-
-    def _defer(self, context: Context) -> None:
+    def _trigger(self, deadline: float | None) -> BaseTrigger:
         # Late, since the trigger's base class belongs to Airflow's core and is slow to import.
         from airflow_provider_flowservice.triggers.flowservice import DataflowTrigger
 
-        deadline = deadline_of(context, self.timeout, self.execution_timeout, deferred=True)
-        self.defer(
-            trigger=DataflowTrigger(
-                flow_id=self.flow_id,
-                since=self._since,
-                flowservice_conn_id=self.flowservice_conn_id,
-                poll_interval=self.poke_interval,
-                deadline=deadline,
-                patience=self.patience,
-                hook_params=self.hook_params,
-            ),
-            method_name="execute_complete",
-            timeout=defer_timeout(deadline, self.poke_interval),
+        return DataflowTrigger(
+            flow_id=self.flow_id,
+            since=self._since,
+            flowservice_conn_id=self.flowservice_conn_id,
+            poll_interval=self.poke_interval,
+            deadline=deadline,
+            patience=self.patience,
+            hook_params=self.hook_params,
         )
 
     def _finish(self, context: Context, hook: FlowServiceHook, result: WaitResult) -> RunSummary:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_flowservice._compat import (
     RENDERS_TRIGGERS,
     AirflowTaskTimeout,
-    BaseSensorOperator,
     PokeReturnValue,
     conf,
     first_poked_at,
@@ -21,11 +20,9 @@ from airflow_provider_flowservice._flow_sensor import DataflowSensor
 from airflow_provider_flowservice._lineage import LineageMixin
 from airflow_provider_flowservice._look import count_wait, look_once
 from airflow_provider_flowservice._narration import Narrator
-from airflow_provider_flowservice._outcomes import Terms
+from airflow_provider_flowservice._sensor import FlowServiceSensor
 from airflow_provider_flowservice._tasks import (
-    deadline_of,
     defer_margin,
-    defer_timeout,
     finish,
     room_to_resume,
 )
@@ -38,10 +35,9 @@ from airflow_provider_flowservice._waiting import (
     judge,
 )
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
-from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 
 if TYPE_CHECKING:
-    from airflow.triggers.base import StartTriggerArgs
+    from airflow.triggers.base import BaseTrigger, StartTriggerArgs
 
     from airflow_provider_flowservice._compat import Context, XComArg
     from airflow_provider_flowservice._outcomes import Choice
@@ -53,7 +49,7 @@ __all__ = ["DataflowRunSensor", "DataflowSensor"]
 _MISSING_INTERVAL = 5.0
 
 
-class DataflowRunSensor(LineageMixin, BaseSensorOperator):
+class DataflowRunSensor(LineageMixin, FlowServiceSensor):
     """
     Wait until a dataflow run has ended in success.
 
@@ -79,8 +75,6 @@ class DataflowRunSensor(LineageMixin, BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("run_id", "flowservice_conn_id")
-    operator_extra_links = (DataflowRunLink(),)
-    ui_color = "#fde8e6"
 
     def __init__(
         self,
@@ -158,26 +152,6 @@ class DataflowRunSensor(LineageMixin, BaseSensorOperator):
             return PokeReturnValue(False)
         return PokeReturnValue(True, xcom_value=self._finish(context, self._wait.hook, result))
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> RunSummary:
-        """Take up again where the trigger left off."""
-        return self._finish(context, self._hook(), WaitResult.from_event(event))
-
-    @under_flags
-    def resume_execution(
-        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
-    ) -> RunSummary:
-        """Take up again where the trigger left off, or failed to."""
-        summary: RunSummary = super().resume_execution(next_method, next_kwargs, context)
-        return summary
-
-    @property
-    def terms(self) -> Terms:
-        """What the task asks of its run."""
-        return Terms.of(self, "sensor")
-
-    def _hook(self) -> FlowServiceHook:
-        return FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {})
-
     @property
     def _seconds(self) -> float:
         """Seconds allowed for the wait."""
@@ -189,16 +163,11 @@ class DataflowRunSensor(LineageMixin, BaseSensorOperator):
         interval: float = super()._get_next_poke_interval(*args, **kwargs)
         return max(0.0, min(interval, self._deadline - time.time()))
 
-    def _defer(self, context: Context) -> None:
+    def _trigger(self, deadline: float | None) -> BaseTrigger:
         # Late, since the trigger's base class belongs to Airflow's core and is slow to import.
         from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
 
-        deadline = deadline_of(context, self.timeout, self.execution_timeout, deferred=True)
-        self.defer(
-            trigger=DataflowRunTrigger(deadline=deadline, **self._trigger_arguments()),
-            method_name="execute_complete",
-            timeout=defer_timeout(deadline, self.poke_interval),
-        )
+        return DataflowRunTrigger(deadline=deadline, **self._trigger_arguments())
 
     def _trigger_arguments(self) -> dict[str, Any]:
         return {
