@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 from playwright import sync_api
 
 from airflow_provider_flowservice._form import FIELDS, HOOK_NAME
@@ -40,7 +41,9 @@ def airflow():
     """An Airflow whose connection is still to be made."""
     if not CHROMIUM:
         pytest.skip("needs Chromium or Chrome on the path, such as from `apt-get install chromium`")
-    with AirflowInstance([ROOT / "example_dags"], _PATIENCE) as instance:
+    # Airflow keeps the secret typed into the form, and would keep it legible without a key.
+    key = {"AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode()}
+    with AirflowInstance([ROOT / "example_dags"], {**_PATIENCE, **key}) as instance:
         yield instance
 
 
