@@ -8,10 +8,10 @@ from airflow.sdk import dag, task
 
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor
 
-NUMBER = 500
+NUMBER = 20
 
 
-@dag(schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), max_active_tasks=NUMBER)
+@dag(schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), max_active_runs=100)
 def many_waits():
     """Wait for each run of the configuration."""
     for number in range(NUMBER):
