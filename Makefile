@@ -6,6 +6,9 @@
 PYTHON ?= $(shell for name in python3 python3.12 python3.11 python3.13 python3.10; do \
 	$$name -c '' 2>/dev/null && echo $$name && break; done)
 
+# Airflow starts a process for each of its parts and for each task. They need not compile it anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help env format lint test test-unit test-matrix test-integration docs dist screenshots demo \
 	demo-ui bench pin clean
@@ -27,8 +30,8 @@ lint:  ## Check style and types
 test:  ## Check everything
 	@$(PYTHON) -m dev.check
 
-test-unit:  ## Run the unit tests in .venv
-	@$(PYTHON) -m dev.check unit
+test-unit: env  ## Run the unit tests in .venv
+	.venv/bin/pytest --ignore=tests/integration
 
 test-matrix:  ## Run the unit tests of the built wheel on every Airflow supported
 	@$(PYTHON) -m dev.check matrix

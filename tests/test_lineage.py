@@ -17,6 +17,8 @@ openlineage = pytest.importorskip(
     "airflow.providers.openlineage.extractors.base", reason="the OpenLineage provider is optional"
 )
 
+pytestmark = pytest.mark.once
+
 EXAMPLES = Path(__file__).parent.parent / "example_dags"
 ORG = "A1B2C3D4E5F6A7B8C9D0E1F2"
 

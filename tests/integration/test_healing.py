@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections import Counter
@@ -17,6 +18,9 @@ pytestmark = pytest.mark.timeout(240)  # the first test boots Airflow
 
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 HEALING = "example_flowservice_self_healing"
+
+# Each costs Airflow two starts of a worker process, which is minutes for hundreds.
+MAPPED_RUNS = int(os.environ.get("MAPPED_RUNS", "12"))
 
 OTHER_DAGS = """
 from datetime import datetime
@@ -89,6 +93,13 @@ def airflow(flowservice, tmp_path_factory):
         retry_delay=("retries=2,", "retries=2, retry_delay=1.0,"),
     )
     (folder / "repair_in_bulk.py").write_text(bulk)
+    nightly = adapted(
+        "nightly_repair",
+        flow_name=('flow_name="*nightly*"', 'flow_name="mapped*"'),
+        schedule=('schedule="0 5 * * *"', "schedule=None"),
+        paused=("is_paused_upon_creation=True", "is_paused_upon_creation=False"),
+    )
+    (folder / "nightly_repair.py").write_text(nightly)
     (folder / "other_dags.py").write_text(OTHER_DAGS)
     env = {"AIRFLOW_CONN_FLOWSERVICE_DEFAULT": flowservice.connection_json}
     with AirflowInstance([folder], env) as instance:
@@ -275,3 +286,25 @@ def test_two_hundred_runs_are_repaired_but_for_two_though_a_worker_dies(
     assert "198 of 200 dataflow runs are repaired." in log
     named = {new for new in new_run_ids if f"Dataflow run {new} of flow" in log}
     assert named == {new_run_ids[30], new_run_ids[130]}
+
+
+@pytest.mark.timeout(240 + 6 * MAPPED_RUNS)
+def test_runs_are_repaired_by_a_task_each_but_for_two(airflow, flowservice, capsys):
+    run_ids = [flowservice.add_run(flowservice.add_flow(f"Mapped {n}")) for n in range(MAPPED_RUNS)]
+    for run_id in (run_ids[3], run_ids[-3]):
+        flowservice.plan(run_id, ["inProgress", "failed"])
+    began = time.monotonic()
+    run = airflow.trigger("example_flowservice_nightly_repair")
+
+    assert run.wait(120 + 6 * MAPPED_RUNS) == "failed", run.states()
+
+    with capsys.disabled():
+        seconds = time.monotonic() - began
+        print(f"\n{MAPPED_RUNS} failed runs, a mapped task each: repaired in {seconds:.0f} s.")
+    sources = Counter(source for source, _ in flowservice.retriggers)
+    assert [sources[run_id] for run_id in run_ids] == [1] * MAPPED_RUNS
+    log = run.log("report")
+    assert f"{MAPPED_RUNS - 2} of {MAPPED_RUNS} failed dataflow runs are repaired." in log
+    new_run_ids = [new_run_of(flowservice, run_id) for run_id in run_ids]
+    named = {new for new in new_run_ids if f"{new} of flow" in log}
+    assert named == {new_run_ids[3], new_run_ids[-3]}
