@@ -56,7 +56,7 @@ demo-ui:  ## The same for a browser: stays up until Ctrl-C
 	@$(PYTHON) -m dev.env demo
 	@.venvs/demo/bin/python -m dev.demo_ui
 
-bench:  ## Measure it beside its peers, in about eight minutes
+bench:  ## Measure it beside its peers, in about a quarter of an hour
 	@$(PYTHON) -m dev.env bench
 	@.venvs/bench/bin/python -m benchmarks
 
