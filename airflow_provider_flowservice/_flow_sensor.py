@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice._compat import (
     AirflowSensorTimeout,
     AirflowTaskTimeout,
-    PokeReturnValue,
     conf,
 )
-from airflow_provider_flowservice._endings import under_flags
 from airflow_provider_flowservice._flow_wait import conclude, label_of, look_for_success
-from airflow_provider_flowservice._narration import Narrator
 from airflow_provider_flowservice._selection import epoch_milliseconds
 from airflow_provider_flowservice._sensor import FlowServiceSensor
 from airflow_provider_flowservice._tasks import (
     is_airflows_limit,
     log_end,
     show_run,
+    tell_outlets,
 )
-from airflow_provider_flowservice._waiting import PATIENCE, Sight, WaitResult, WaitRules, judge
+from airflow_provider_flowservice._waiting import PATIENCE, Seen, WaitResult
 from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
@@ -56,6 +53,8 @@ class DataflowSensor(FlowServiceSensor):
 
     template_fields: Sequence[str] = ("flow_id", "completed_after", "flowservice_conn_id")
 
+    missing_grace = 0.0  # a flow is there before its runs are
+
     def __init__(
         self,
         *,
@@ -75,29 +74,22 @@ class DataflowSensor(FlowServiceSensor):
         self.patience = patience
         self.hook_params = hook_params
 
-    @under_flags
-    def execute(self, context: Context) -> RunSummary:
-        """Wait as configured: deferred, or by poking as Airflow's sensors do."""
-        # Also where it is not needed yet: a time that is none is an error before any request.
-        self._since = epoch_milliseconds(self.completed_after)
-        if self.deferrable:
-            self._defer(context)
-        self._client_hook = self._hook()
-        self._sight = Sight(answered_at=time.time())
-        self._narrator = Narrator(self.log, label_of(self.flow_id))
-        summary: RunSummary = super().execute(context)
-        return summary
+    @property
+    def _label(self) -> str:
+        return label_of(self.flow_id)
 
-    def poke(self, context: Context) -> PokeReturnValue:
-        """Look at the flow's runs once."""
-        hook = self._client_hook
-        seen = self._narrator.tell(look_for_success(hook, self.flow_id, self._since))
-        rules = WaitRules(patience=self.patience, missing_grace=0)
-        label = label_of(self.flow_id)
-        self._sight, result = judge(label, self._sight, seen, time.time(), rules)
-        if result is None:
-            return PokeReturnValue(False)
-        return PokeReturnValue(True, xcom_value=self._finish(context, hook, result))
+    @property
+    def _since(self) -> int:
+        return epoch_milliseconds(self.completed_after)
+
+    def _check_arguments(self) -> None:
+        epoch_milliseconds(self.completed_after)
+
+    def _look(self, hook: FlowServiceHook) -> Seen:
+        return look_for_success(hook, self.flow_id, self._since)
+
+    def _flow_id_for_lineage(self, hook: FlowServiceHook) -> str:
+        return self.flow_id
 
     def _trigger(self, deadline: float | None) -> BaseTrigger:
         # Late, since the trigger's base class belongs to Airflow's core and is slow to import.
@@ -115,13 +107,15 @@ class DataflowSensor(FlowServiceSensor):
 
     def _finish(self, context: Context, hook: FlowServiceHook, result: WaitResult) -> RunSummary:
         """End the task as the wait ended."""
-        if result.kind == "late":
+        if result.kind in ("late", "overdue"):
             self._log_newest(hook)
         is_airflows = is_airflows_limit(self.timeout, self.execution_timeout)
         late_error = AirflowTaskTimeout if is_airflows else AirflowSensorTimeout
         run = conclude(result, self.flow_id, str(self.completed_after), late_error)
+        self.seen_run = run
         show_run(context, hook, run.flow_id, run.run_id)
         log_end(self.log, run, run.digest, is_fine=run.is_successful)
+        tell_outlets(self, context, run)
         return run.summary
 
     def _log_newest(self, hook: FlowServiceHook) -> None:

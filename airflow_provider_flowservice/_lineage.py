@@ -59,13 +59,15 @@ class LineageMixin:
         hook = FlowServiceHook(
             self.flowservice_conn_id, **{**(self.hook_params or {}), "retries": 0}
         )
-        run = self.seen_run or hook.get_run(self.run_id)
-        flow = hook.get_flow(run.flow_id)
+        flow = hook.get_flow(self._flow_id_for_lineage(hook))
         return OperatorLineage(
             inputs=_inputs(hook, flow),
             outputs=_outputs(hook, flow, self.seen_run),
             run_facets=_run_facets(hook, self.seen_run),
         )
+
+    def _flow_id_for_lineage(self, hook: FlowServiceHook) -> str:
+        return (self.seen_run or hook.get_run(self.run_id)).flow_id
 
 
 def _inputs(hook: FlowServiceHook, flow: Dataflow) -> list[InputDataset]:

@@ -172,11 +172,11 @@ def finish(
     if error := ending(end, how, f"{message}{url}", run):
         raise error
     done = cast("DataflowRun", run)
-    _tell_outlets(task, context, done)
+    tell_outlets(task, context, done)
     return done
 
 
-def _tell_outlets(task: Any, context: Context, run: DataflowRun) -> None:
+def tell_outlets(task: Any, context: Context, run: DataflowRun) -> None:
     """Give the event of each asset that the task updates the run's metrics along."""
     metrics: dict[str, Any] = {**run.summary}
     for outlet in task.outlets:

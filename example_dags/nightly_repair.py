@@ -49,6 +49,8 @@ with DAG(
             for summary in summaries
             if summary["status"] != "success"
         ]
+        if unclear := len(found) - len(summaries):
+            broken.append(f"{unclear} ended without a new run; the log of each task says why.")
         if repaired < len(found):
             raise AirflowFailException("\n".join([text, *broken]))
         return text

@@ -12,6 +12,8 @@ import pytest
 
 from airflow_provider_flowservice.emulator import Fault, Lifecycle
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
+from airflow_provider_flowservice.sensors.flowservice import DataflowSensor
+from support import run_to_the_end
 
 openlineage = pytest.importorskip(
     "airflow.providers.openlineage.extractors.base", reason="the OpenLineage provider is optional"
@@ -97,6 +99,19 @@ def test_a_run_that_was_not_waited_for_has_lineage_without_numbers(failed_run):
     assert lineage.outputs[0].name.startswith("dev/dataset/")
     assert lineage.outputs[0].outputFacets == {}
     assert lineage.run_facets == {}
+
+
+def test_a_wait_for_a_flow_has_lineage_from_its_start(flowservice):
+    flow_id = flowservice.add_flow()
+    flowservice.add_run(flow_id, "success", records=7)
+    task = DataflowSensor(task_id="wait", flow_id=flow_id, completed_after="2020-01-01")
+
+    at_start = task.get_openlineage_facets_on_start()
+    run_to_the_end(task)
+    at_end = task.get_openlineage_facets_on_complete(None)
+
+    assert at_start.inputs[0].name == f"/emulator/{flow_id}/"
+    assert at_end.outputs[0].outputFacets["outputStatistics"].rowCount == 7
 
 
 @pytest.mark.parametrize("path", ["/runs", "/flows", "/sourceConnections", "/targetConnections"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Sequence
 from datetime import timedelta
@@ -10,16 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice._compat import (
     RENDERS_TRIGGERS,
-    AirflowTaskTimeout,
-    PokeReturnValue,
     conf,
-    first_poked_at,
 )
-from airflow_provider_flowservice._endings import under_flags
 from airflow_provider_flowservice._flow_sensor import DataflowSensor
-from airflow_provider_flowservice._lineage import LineageMixin
-from airflow_provider_flowservice._look import count_wait, look_once
-from airflow_provider_flowservice._narration import Narrator
+from airflow_provider_flowservice._look import look_once
 from airflow_provider_flowservice._sensor import FlowServiceSensor
 from airflow_provider_flowservice._tasks import (
     defer_margin,
@@ -29,10 +22,8 @@ from airflow_provider_flowservice._tasks import (
 from airflow_provider_flowservice._waiting import (
     MISSING_GRACE,
     PATIENCE,
-    Sight,
+    Seen,
     WaitResult,
-    WaitRules,
-    judge,
 )
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
@@ -41,15 +32,12 @@ if TYPE_CHECKING:
 
     from airflow_provider_flowservice._compat import Context, XComArg
     from airflow_provider_flowservice._outcomes import Choice
-    from airflow_provider_flowservice.runs import DataflowRun, RunSummary
+    from airflow_provider_flowservice.runs import RunSummary
 
 __all__ = ["DataflowRunSensor", "DataflowSensor"]
 
-# Seconds between looks at a run that does not turn up, in reschedule mode.
-_MISSING_INTERVAL = 5.0
 
-
-class DataflowRunSensor(LineageMixin, FlowServiceSensor):
+class DataflowRunSensor(FlowServiceSensor):
     """
     Wait until a dataflow run has ended in success.
 
@@ -117,51 +105,12 @@ class DataflowRunSensor(LineageMixin, FlowServiceSensor):
                 stacklevel=2,
             )
 
-    @under_flags
-    def execute(self, context: Context) -> RunSummary:
-        """Wait as configured: deferred, or by poking as Airflow's sensors do."""
-        if self.deferrable:
-            self._defer(context)
-        # In reschedule mode each poke is a new process; only the time of the first is remembered.
-        first = first_poked_at(context) if self.reschedule else None
-        began_at = first.timestamp() if first else time.time()
-        self._deadline = began_at + self._seconds
-        rules = WaitRules(self.poke_interval, self._deadline, self.patience, self.missing_grace)
-        self._wait = _PokedWait(self._hook(), self.run_id, rules, self.log)
-        try:
-            summary: RunSummary = super().execute(context)
-        except AirflowTaskTimeout:
-            if self._wait.result:
-                raise
-            # Says more than Airflow does.
-            overdue = WaitResult("overdue", self.run_id, self._wait.last_run)
-            return self._finish(context, self._wait.hook, overdue)
-        finally:
-            if self._wait.result:
-                count_wait(time.time() - began_at)
-        return summary
-
-    def poke(self, context: Context) -> PokeReturnValue:
-        """Look at the run once."""
-        result = self._wait.look()
-        while result is None and self.reschedule and self._wait.is_missing:
-            # Nothing is remembered from poke to poke, so the grace has to pass within this one.
-            time.sleep(min(self.poke_interval, _MISSING_INTERVAL))
-            result = self._wait.look()
-        if result is None:
-            return PokeReturnValue(False)
-        return PokeReturnValue(True, xcom_value=self._finish(context, self._wait.hook, result))
-
     @property
-    def _seconds(self) -> float:
-        """Seconds allowed for the wait."""
-        own = self.execution_timeout
-        return min(self.timeout, own.total_seconds()) if own is not None else self.timeout
+    def _label(self) -> str:
+        return self.run_id
 
-    def _get_next_poke_interval(self, *args: Any, **kwargs: Any) -> float:
-        """Look for the last time at the deadline and not an interval later."""
-        interval: float = super()._get_next_poke_interval(*args, **kwargs)
-        return max(0.0, min(interval, self._deadline - time.time()))
+    def _look(self, hook: FlowServiceHook) -> Seen:
+        return look_once(hook, self.run_id)
 
     def _trigger(self, deadline: float | None) -> BaseTrigger:
         # Late, since the trigger's base class belongs to Airflow's core and is slow to import.
@@ -212,31 +161,3 @@ def _as_template(run_id: str | XComArg) -> str:
     task_id, key = run_id.operator.task_id, run_id.key  # type: ignore[attr-defined]
     # With its map index, or Airflow asks for a list of XComs, which its triggerer cannot do.
     return f"{{{{ ti.xcom_pull(task_ids='{task_id}', key='{key}', map_indexes=-1) }}}}"
-
-
-class _PokedWait:
-    """A wait whose looks are Airflow's pokes."""
-
-    def __init__(self, hook: FlowServiceHook, run_id: str, rules: WaitRules, log: Any) -> None:
-        self.hook = hook
-        self._run_id = run_id
-        self._rules = rules
-        self._narrator = Narrator(log, run_id)
-        self._sight = Sight(answered_at=time.time())
-        self.result: WaitResult | None = None
-
-    @property
-    def last_run(self) -> DataflowRun | None:
-        """The run as last seen."""
-        return self._sight.run
-
-    @property
-    def is_missing(self) -> bool:
-        """Whether the service did not show the run at the last look."""
-        return self._sight.missing_since is not None
-
-    def look(self) -> WaitResult | None:
-        """Look at the run; return how the wait ended if it did."""
-        seen = self._narrator.tell(look_once(self.hook, self._run_id))
-        self._sight, self.result = judge(self._run_id, self._sight, seen, time.time(), self._rules)
-        return self.result

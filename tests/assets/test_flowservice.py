@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_flowservice._compat import AirflowException, Asset
 from airflow_provider_flowservice.assets.flowservice import dataset_uri, sanitize_uri
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
-from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor
+from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor, DataflowSensor
 from support import context, run_to_the_end
 
 URI = "aep://A1B2C3/dev/dataset/5f1a"
@@ -84,6 +84,24 @@ def test_the_sensors_asset_events_carry_the_runs_metrics(flowservice, deferrable
     events = OutletEventAccessors()
     task = DataflowRunSensor(
         task_id="wait", run_id=run_id, deferrable=deferrable, outlets=[Asset(URI)]
+    )
+
+    run_to_the_end(task, context(outlet_events=events))
+
+    assert events[Asset(URI)].extra["output_records"] == 7
+
+
+@both_ways
+def test_the_asset_events_of_a_wait_for_a_flow_carry_the_runs_metrics(flowservice, deferrable):
+    flow_id = flowservice.add_flow()
+    flowservice.add_run(flow_id, "success", records=7)
+    events = OutletEventAccessors()
+    task = DataflowSensor(
+        task_id="wait",
+        flow_id=flow_id,
+        completed_after="2020-01-01",
+        deferrable=deferrable,
+        outlets=[Asset(URI)],
     )
 
     run_to_the_end(task, context(outlet_events=events))

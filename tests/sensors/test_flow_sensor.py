@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from airflow_provider_flowservice._compat import AirflowSensorTimeout
+from airflow_provider_flowservice._compat import TIMES_DEFERRED_TASKS, AirflowSensorTimeout
 from airflow_provider_flowservice._flow_wait import first_success
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import (
@@ -21,7 +21,20 @@ from support import context, run_to_the_end
 
 HOUR = 3_600_000
 
-both_ways = pytest.mark.parametrize("deferrable", [False, True], ids=["poke", "deferred"])
+in_each_mode = pytest.mark.parametrize(
+    "mode",
+    [
+        pytest.param({"mode": "poke"}, id="poke"),
+        pytest.param(
+            {"mode": "reschedule"},
+            id="reschedule",
+            marks=pytest.mark.skipif(
+                TIMES_DEFERRED_TASKS, reason="Airflow 2 reads from its database when it rescheduled"
+            ),
+        ),
+        pytest.param({"deferrable": True}, id="deferred"),
+    ],
+)
 
 
 @pytest.fixture
@@ -62,68 +75,67 @@ def test_a_success_without_an_end_counts_if_it_began_since():
     assert first_success([run("a")], 10) is None
 
 
-@both_ways
-def test_waits_for_a_success_and_returns_its_summary(flowservice, flow_id, an_hour_ago, deferrable):
+@in_each_mode
+def test_waits_for_a_success_and_returns_its_summary(flowservice, flow_id, an_hour_ago, mode):
     flowservice.add_run(flow_id, "success", created_at=flowservice.now_ms() - 3 * HOUR)
     flowservice.add_run(flow_id, "failed")
     run_id = flowservice.add_run(flow_id)
     flowservice.script(run_id, ["inProgress", "inProgress", "success"])
     task_context = context()
 
-    summary = run_to_the_end(sensor(flow_id, an_hour_ago, deferrable=deferrable), task_context)
+    summary = run_to_the_end(sensor(flow_id, an_hour_ago, **mode), task_context)
 
     assert (summary["run_id"], summary["status"]) == (run_id, "success")
     assert task_context["ti"].xcoms[DataflowRunLink.xcom_key].endswith(f"/activity/{run_id}")
 
 
-@both_ways
+@in_each_mode
 def test_a_passed_timeout_tells_what_the_flow_has_come_to(
-    flowservice, flow_id, an_hour_ago, deferrable, logged
+    flowservice, flow_id, an_hour_ago, mode, logged
 ):
     run_id = flowservice.add_run(flow_id, "failed")
-    task = sensor(flow_id, an_hour_ago, deferrable=deferrable, timeout=0)
+    task = sensor(flow_id, an_hour_ago, timeout=0, **mode)
 
     with pytest.raises(AirflowSensorTimeout):
         run_to_the_end(task)
 
-    if deferrable:  # when poking, Airflow itself ends the wait
-        assert f"Dataflow run {run_id} of flow {flow_id}: failed" in logged()
+    assert f"Dataflow run {run_id} of flow {flow_id}: failed" in logged()
 
 
-@both_ways
-def test_a_flow_that_does_not_exist_is_not_waited_for(flowservice, an_hour_ago, deferrable):
+@in_each_mode
+def test_a_flow_that_does_not_exist_is_not_waited_for(flowservice, an_hour_ago, mode):
     with pytest.raises(FlowServiceNotFoundError, match="no-such-flow"):
-        run_to_the_end(sensor("no-such-flow", an_hour_ago, deferrable=deferrable))
+        run_to_the_end(sensor("no-such-flow", an_hour_ago, **mode))
 
 
-@both_ways
-def test_an_outage_within_patience_is_sat_out(flowservice, flow_id, an_hour_ago, deferrable):
+@in_each_mode
+def test_an_outage_within_patience_is_sat_out(flowservice, flow_id, an_hour_ago, mode):
     run_id = flowservice.add_run(flow_id, "success")
     flowservice.fail(Fault("GET /runs", kind="close_before", times=3))
 
-    assert run_to_the_end(sensor(flow_id, an_hour_ago, deferrable=deferrable))["run_id"] == run_id
+    assert run_to_the_end(sensor(flow_id, an_hour_ago, **mode))["run_id"] == run_id
 
 
-@both_ways
-def test_an_outage_beyond_patience_ends_the_wait(flowservice, flow_id, an_hour_ago, deferrable):
+@in_each_mode
+def test_an_outage_beyond_patience_ends_the_wait(flowservice, flow_id, an_hour_ago, mode):
     flowservice.fail(Fault("GET /runs", status=503, times=None))
 
     with pytest.raises(DataflowRunLostError, match=flow_id):
-        run_to_the_end(sensor(flow_id, an_hour_ago, deferrable=deferrable, patience=0))
+        run_to_the_end(sensor(flow_id, an_hour_ago, patience=0, **mode))
 
 
-@both_ways
-def test_a_refused_credential_ends_the_wait(flowservice, flow_id, an_hour_ago, deferrable):
+@in_each_mode
+def test_a_refused_credential_ends_the_wait(flowservice, flow_id, an_hour_ago, mode):
     flowservice.fail(Fault("GET /runs", status=403, body={}, times=None))
 
     with pytest.raises(FlowServiceAuthError, match=flow_id):
-        run_to_the_end(sensor(flow_id, an_hour_ago, deferrable=deferrable))
+        run_to_the_end(sensor(flow_id, an_hour_ago, **mode))
 
 
-@both_ways
-def test_a_time_that_is_none_is_refused_before_any_request(flowservice, flow_id, deferrable):
+@in_each_mode
+def test_a_time_that_is_none_is_refused_before_any_request(flowservice, flow_id, mode):
     with pytest.raises(ValueError, match="isoformat"):
-        run_to_the_end(sensor(flow_id, "{{ data_interval_end }}", deferrable=deferrable))
+        run_to_the_end(sensor(flow_id, "{{ data_interval_end }}", **mode))
 
     assert flowservice.requests == []
 
