@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
 from airflow_provider_flowservice._flow_wait import label_of, look_for_success
+from airflow_provider_flowservice._look import count_wait
 from airflow_provider_flowservice._narration import Narrator
 from airflow_provider_flowservice._waiting import (
     PATIENCE,
@@ -74,5 +76,7 @@ class DataflowTrigger(BaseTrigger):
             return narrator.tell(await look_now(hook, self.flow_id, self.since))
 
         rules = WaitRules(self.poll_interval, self.deadline, self.patience, missing_grace=0)
+        began_at = time.monotonic()
         result = await wait_async(wait_flow(label, rules), look)
+        count_wait(time.monotonic() - began_at)
         yield TriggerEvent(dict(result.to_event()))

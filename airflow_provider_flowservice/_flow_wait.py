@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from airflow_provider_flowservice._look import counted
 from airflow_provider_flowservice._waiting import Seen, WaitResult
 from airflow_provider_flowservice.exceptions import (
     DataflowRunLostError,
@@ -38,9 +39,10 @@ def look_for_success(hook: FlowServiceHook, flow_id: str, since: int) -> Seen:
     """
     try:
         # By creation, since a run that has just begun shows no other time.
-        runs = list(hook.list_runs(flow_id=flow_id, created_after=since - _LONGEST_RUN))
-        if not runs:
-            hook.get_flow(flow_id)  # a flow that does not exist has no runs either
+        with counted(1):
+            runs = list(hook.list_runs(flow_id=flow_id, created_after=since - _LONGEST_RUN))
+            if not runs:
+                hook.get_flow(flow_id)  # a flow that does not exist has no runs either
     except FlowServiceError as error:
         return error
     return first_success(runs, since) or DataflowRun(label_of(flow_id), flow_id, "waiting")

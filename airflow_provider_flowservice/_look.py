@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -21,12 +22,19 @@ def look_at(hook: FlowServiceHook, run_ids: Sequence[str]) -> Mapping[str, Dataf
 
     :raises FlowServiceError: There was nothing to see, or no such run where it is only one.
     """
-    Stats.incr("flowservice.looks")
-    Stats.incr("flowservice.looked_at_runs", len(run_ids))
-    try:
+    with counted(len(run_ids)):
         if len(run_ids) == 1:
             return {run_ids[0]: hook.get_run(run_ids[0])}
         return hook.get_runs(run_ids)
+
+
+@contextmanager
+def counted(runs: int) -> Iterator[None]:
+    """Count a look at so many runs, and the trouble it may meet."""
+    Stats.incr("flowservice.looks")
+    Stats.incr("flowservice.looked_at_runs", runs)
+    try:
+        yield
     except FlowServiceError as error:
         is_throttle = isinstance(error, FlowServiceThrottledError)
         Stats.incr("flowservice.throttles" if is_throttle else "flowservice.look_errors")

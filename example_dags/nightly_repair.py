@@ -50,7 +50,7 @@ with DAG(
             if summary["status"] != "success"
         ]
         if unclear := len(found) - len(summaries):
-            broken.append(f"{unclear} ended without a new run; the log of each task says why.")
+            broken.append(f"{unclear} have no outcome; the log of each task says why.")
         if repaired < len(found):
             raise AirflowFailException("\n".join([text, *broken]))
         return text

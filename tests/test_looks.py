@@ -18,7 +18,7 @@ from airflow_provider_flowservice._looks import Looks, beat_of
 from airflow_provider_flowservice._waiting import WaitRules
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import FlowServiceApiError, FlowServiceConnectionError
-from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor
+from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor, DataflowSensor
 from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
 from support import run_to_the_end
 
@@ -357,6 +357,21 @@ def test_a_wait_in_a_worker_is_counted_alike(flowservice, add_runs, metrics):
     run_to_the_end(DataflowRunSensor(task_id="wait", run_id=run_id))
 
     assert metrics["flowservice.looks"] == metrics["flowservice.looked_at_runs"] == 1
+    assert metrics["flowservice.wait"] > 0
+
+
+@pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferred"])
+def test_a_wait_for_a_flow_is_counted_alike(flowservice, metrics, deferrable):
+    flow_id = flowservice.add_flow()
+    flowservice.add_run(flow_id, "success")
+
+    run_to_the_end(
+        DataflowSensor(
+            task_id="wait", flow_id=flow_id, completed_after="2020-01-01", deferrable=deferrable
+        )
+    )
+
+    assert metrics["flowservice.looks"] == flowservice.count(method="GET") == 1
     assert metrics["flowservice.wait"] > 0
 
 
