@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import pkgutil
+import shutil
 import tempfile
 from pathlib import Path
 
 # Airflow reads this when it is first imported, and nothing of the developer's is to be touched.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-home-")
+atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
 import airflow_provider_flowservice
 from airflow_provider_flowservice import _form, _hints, _ims, _retrigger_answers
