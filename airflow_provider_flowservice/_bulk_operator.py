@@ -164,7 +164,10 @@ class _Requests:
 
 def _groups(hook: FlowServiceHook, run_ids: Sequence[str]) -> list[list[str]]:
     """Put the runs of one flow together, and those the service does not show at once likewise."""
-    runs = find_runs(hook, run_ids)
+    try:
+        runs = find_runs(hook, run_ids)
+    except FlowServiceError:
+        runs = {}  # what each of them then meets is told of each
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for run_id in run_ids:
         groups[runs[run_id].flow_id if run_id in runs else ""].append(run_id)

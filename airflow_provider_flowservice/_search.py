@@ -13,7 +13,7 @@ from airflow_provider_flowservice._candidates import (
     loads_other_window,
 )
 from airflow_provider_flowservice._durable import Decision
-from airflow_provider_flowservice.exceptions import RetriggerAmbiguousError
+from airflow_provider_flowservice.exceptions import FlowServiceAnswerError, RetriggerAmbiguousError
 from airflow_provider_flowservice.runs import DataflowRun
 
 if TYPE_CHECKING:
@@ -95,6 +95,11 @@ class Search:
         return decision, candidates
 
     def _candidates(self, target: DataflowRun, since: int, known: set[str]) -> Candidates:
+        if not target.flow_id:
+            raise FlowServiceAnswerError(
+                f"Dataflow run {target.run_id} shows no flow, so what became of an earlier request "
+                "to re-trigger it cannot be looked for."
+            )
         settings = self._hook.settings
         runs = self._hook.list_runs(
             flow_id=target.flow_id,

@@ -179,6 +179,17 @@ def test_a_refused_credential_stops_the_bulk(flowservice, failed_runs, logged):
     assert "the credential is refused" in logged()
 
 
+def test_runs_that_cannot_be_looked_up_are_reported_each(flowservice, failed_runs):
+    run_ids = failed_runs(flows=3)
+    flowservice.fail(Fault("GET /runs", status=403, body={}, times=None))
+
+    error, records = execute(operator(run_ids, concurrency=1), Store())
+
+    assert "3 of 3" in str(error)
+    assert outcomes(records) == ["failed", "not_tried", "not_tried"]
+    assert flowservice.retriggers == []
+
+
 def test_a_service_in_trouble_stops_the_bulk(flowservice, failed_runs, logged):
     run_ids = failed_runs(flows=20)
     flowservice.fail(Fault("GET /runs/.+", status=503, times=None))
