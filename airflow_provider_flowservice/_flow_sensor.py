@@ -11,7 +11,7 @@ from airflow_provider_flowservice._compat import (
     conf,
 )
 from airflow_provider_flowservice._flow_wait import conclude, label_of, look_for_success
-from airflow_provider_flowservice._selection import epoch_milliseconds
+from airflow_provider_flowservice._selection import FlowChoice, epoch_milliseconds
 from airflow_provider_flowservice._sensor import FlowServiceSensor
 from airflow_provider_flowservice._tasks import (
     is_airflows_limit,
@@ -45,7 +45,8 @@ class DataflowSensor(FlowServiceSensor):
     :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
     :param deferrable: Whether to wait in the triggerer instead of the worker; ``mode`` has no
         effect then.
-    :param patience: Seconds the service may give no answer before the wait is given up.
+    :param patience: Seconds the service may give no answer before the wait is given up. In mode
+        ``reschedule`` nothing is remembered from look to look, so an outage lasts until ``timeout``.
     :param hook_params: Further arguments for :class:`FlowServiceHook`.
     :return: The summary of the first run that succeeded, see
         :class:`~airflow_provider_flowservice.runs.RunSummary`.
@@ -83,6 +84,7 @@ class DataflowSensor(FlowServiceSensor):
         return epoch_milliseconds(self.completed_after)
 
     def _check_arguments(self) -> None:
+        FlowChoice.of(self.flow_id, None, all_kinds=False)
         epoch_milliseconds(self.completed_after)
 
     def _look(self, hook: FlowServiceHook) -> Seen:
@@ -109,7 +111,9 @@ class DataflowSensor(FlowServiceSensor):
         """End the task as the wait ended."""
         if result.kind in ("late", "overdue"):
             self._log_newest(hook)
-        is_airflows = is_airflows_limit(self.timeout, self.execution_timeout)
+        is_airflows = result.kind == "overdue" or is_airflows_limit(
+            self.timeout, self.execution_timeout
+        )
         late_error = AirflowTaskTimeout if is_airflows else AirflowSensorTimeout
         run = conclude(result, self.flow_id, str(self.completed_after), late_error)
         self.seen_run = run

@@ -66,7 +66,9 @@ class DataflowTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait for a success; an error that waiting does not mend fails the task."""
-        hook = FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {})
+        # The wait sits out what passes; a repetition would sleep in a thread that all triggers share.
+        params = {**(self.hook_params or {}), "retries": 0}
+        hook = FlowServiceHook(self.flowservice_conn_id, **params)
         look_now = sync_to_async(look_for_success, thread_sensitive=False)
         label = label_of(self.flow_id)
         narrator = Narrator(self.log, label)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice._compat import (
+    AirflowSkipException,
     AirflowTaskTimeout,
     BaseSensorOperator,
     PokeReturnValue,
@@ -57,11 +58,13 @@ class FlowServiceSensor(LineageMixin, BaseSensorOperator):
         self._wait = _PokedWait(self._hook(), self._label, rules, self._look, self.log)
         try:
             summary: RunSummary = super().execute(context)
-        except AirflowTaskTimeout:
-            if self._wait.result:
+        except (AirflowTaskTimeout, AirflowSkipException) as error:
+            # With `soft_fail` and `never_fail` it comes as the cause of a skip.
+            is_alarm = isinstance(error.__cause__ or error, AirflowTaskTimeout)
+            if self._wait.result or not is_alarm:
                 raise
             # Says more than Airflow does.
-            overdue = WaitResult("overdue", self._label, self._wait.last_run)
+            overdue = self._wait.result = WaitResult("overdue", self._label, self._wait.last_run)
             return self._finish(context, self._wait.hook, overdue)
         finally:
             if self._wait.result:

@@ -50,6 +50,8 @@ class DataflowRunSensor(FlowServiceSensor):
         begins in a worker and is deferred. A template that pulls an XCom has to name its
         ``map_indexes``.
     :param patience: Seconds the service may give no answer before sight of the run counts as lost.
+        In mode ``reschedule`` nothing is remembered from look to look, so an outage is sat out until
+        ``timeout``.
     :param missing_grace: Seconds during which a run the service does not show may still turn up.
     :param on_partial: What a run that succeeds in part does to the task: ``fail``, ``skip``, or
         ``accept`` for success with a warning.

@@ -140,6 +140,17 @@ def test_a_time_that_is_none_is_refused_before_any_request(flowservice, flow_id,
     assert flowservice.requests == []
 
 
+@in_each_mode
+@pytest.mark.parametrize("flow_id", ["", "None", "a,b"])
+def test_an_id_that_names_no_flow_is_refused_before_any_request(
+    flowservice, an_hour_ago, flow_id, mode
+):
+    with pytest.raises(ValueError, match="ID of a flow cannot be"):
+        run_to_the_end(sensor(flow_id, an_hour_ago, **mode))
+
+    assert flowservice.requests == []
+
+
 def test_the_triggers_row_is_json_and_holds_all_it_needs(flowservice, flow_id):
     from airflow_provider_flowservice.triggers.flowservice import DataflowTrigger
 

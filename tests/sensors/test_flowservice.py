@@ -12,6 +12,7 @@ from airflow_provider_flowservice._compat import (
     RENDERS_TRIGGERS,
     TIMES_DEFERRED_TASKS,
     AirflowSensorTimeout,
+    AirflowSkipException,
     AirflowTaskTimeout,
 )
 from airflow_provider_flowservice.emulator import Fault
@@ -184,6 +185,16 @@ def test_airflows_own_limit_names_the_last_status_in_a_worker(flowservice, run_i
     task = sensor(run_id, poke_interval=60)
 
     with airflows_limit(0.5), pytest.raises(AirflowTaskTimeout, match="Last seen: .*inProgress"):
+        run_to_the_end(task)
+
+
+def test_airflows_own_limit_names_the_last_status_of_a_skipped_task_too(
+    flowservice, run_id, airflows_limit
+):
+    flowservice.fail(Fault(f"GET /runs/{run_id}", kind="slow", delay=20))
+    task = sensor(run_id, poke_interval=60, never_fail=True)
+
+    with airflows_limit(0.5), pytest.raises(AirflowSkipException, match="It was never seen"):
         run_to_the_end(task)
 
 
