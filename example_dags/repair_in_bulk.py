@@ -41,7 +41,7 @@ with DAG(
         retries=2,  # for a worker that dies
     )
 
-    @task.sensor(mode="reschedule", poke_interval=60, timeout=6 * 60 * 60)
+    @task.sensor(mode="reschedule", poke_interval=60, timeout=6 * 60 * 60, retries=2)
     def wait(run_ids: list[str]) -> bool:
         """Wait until all new runs have ended."""
         return sum(run.is_terminal for run in read(run_ids)) == len(run_ids)

@@ -90,7 +90,7 @@ def airflow(flowservice, tmp_path_factory):
     bulk = adapted(
         "repair_in_bulk",
         poke=("poke_interval=60", "poke_interval=2"),
-        retry_delay=("retries=2,", "retries=2, retry_delay=1.0,"),
+        retry_delay=("retries=2", "retries=2, retry_delay=1.0"),
     )
     (folder / "repair_in_bulk.py").write_text(bulk)
     nightly = adapted(
