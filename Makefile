@@ -64,4 +64,4 @@ pin:  ## Write the constraints files anew
 	@$(PYTHON) -m dev.pin
 
 clean:  ## Remove what the other targets made
-	rm -rf .demo .venv .venv-tools .venvs .mypy_cache .pytest_cache .ruff_cache dist docs/_build docs/api
+	rm -rf .demo .hypothesis .venv .venv-tools .venvs .mypy_cache docs/sample_project/.mypy_cache .pytest_cache .ruff_cache dist docs/_build docs/api

@@ -39,7 +39,7 @@ End = Literal[
     "ineligible",
     "ambiguous",
 ]
-"""What became of the run or of the wait for it; :data:`TABLE` says what each word means."""
+"""What became of the run or of the wait for it; docs/outcomes.md says what each means."""
 
 Verdict = Literal[
     "success",

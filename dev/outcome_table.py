@@ -57,7 +57,8 @@ table holds for every way of waiting: in the worker and deferred, and for the se
   (Airflow 3.3) just fails instead, and the policy decides, unless a second run could start beside one
   that goes on.
 - **timed out**: `AirflowTaskTimeout`; Airflow retries, since `execution_timeout` limits each try.
-- **timed out for good**: `AirflowSensorTimeout`; a sensor's `timeout` counts over all tries.
+- **timed out for good**: `AirflowSensorTimeout`; after another
+  failure, a further try has the whole `timeout` again.
 """
 _TAIL = """
 `soft_fail` is for data that did not come: it skips what is about the run. A wrong ID, a refused
@@ -68,7 +69,11 @@ mode and from release to release.
 With `durable=False` every try of the operator re-triggers the run. So there is no further try by itself
 where the run was lost sight of, or was late: it may still go on.
 
-An unknown status counts as still running, and the log warns of it once. There is no limit of its own
+In mode `reschedule` a sensor does not notice that the service is away for longer than `patience`, since
+it remembers nothing from look to look; `timeout` ends the wait.
+
+An unknown status counts as still running, and the log warns of it once (in mode `reschedule`, with
+each look). There is no limit of its own
 for it: `timeout` ends the wait, and says that the status was not understood.
 
 A retry of a failed run makes sense only if another run of the same data with the same mapping could

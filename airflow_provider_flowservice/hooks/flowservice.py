@@ -254,7 +254,7 @@ class FlowServiceHook(BaseHook):
         )
 
     def test_connection(self) -> tuple[bool, str]:
-        """Check the connection in stages: fields, token, sandbox, flows. Never raises."""
+        """Check the connection in stages: its fields, token, sandbox, flows. Never raises."""
         from airflow_provider_flowservice._check import check_connection
 
         stages = list(check_connection(self))
