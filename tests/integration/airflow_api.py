@@ -75,9 +75,18 @@ class AirflowApi:
         return any(dag["dag_id"] == dag_id for dag in self.get("/dags", limit=100)["dags"])
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> Run:
-        """Start a DAG run."""
+        """Start a DAG run, also where Airflow's database is locked for a moment."""
         body = {"logical_date": None, "conf": conf}
-        return Run(self, dag_id, self.post(f"/dags/{dag_id}/dagRuns", body)["dag_run_id"])
+
+        def started() -> str | None:
+            try:
+                return str(self.post(f"/dags/{dag_id}/dagRuns", body)["dag_run_id"])
+            except RuntimeError as error:
+                if "Database error" not in str(error):
+                    raise
+                return None  # and nothing was stored
+
+        return Run(self, dag_id, wait_until(started, 30, f"a run of {dag_id} is started"))
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
         if "Authorization" not in self._session.headers:

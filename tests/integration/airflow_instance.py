@@ -212,6 +212,8 @@ class AirflowInstance:
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+            # A busy machine may hold a lock for longer than the five seconds SQLite waits by itself.
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db?timeout=30",
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
             # Where a secret would show first; of everything else it would be too much.
             "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "urllib3=DEBUG airflow_provider_flowservice=DEBUG",
