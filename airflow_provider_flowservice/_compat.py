@@ -1,7 +1,8 @@
 """
 Old and new Airflow in one place.
 
-With ``_compat_triggers``, the only module that asks which Airflow this is. Each fallback names the version that ends it.
+With ``_compat_triggers``, the only module that asks which Airflow this is. Each fallback names the
+version that ends it.
 """
 
 from __future__ import annotations

@@ -97,8 +97,8 @@ class Search:
     def _candidates(self, target: DataflowRun, since: int, known: set[str]) -> Candidates:
         if not target.flow_id:
             raise FlowServiceAnswerError(
-                f"Dataflow run {target.run_id} shows no flow, so what became of an earlier request "
-                "to re-trigger it cannot be looked for."
+                f"Dataflow run {target.run_id} shows no flow, so it cannot be told whether it was "
+                "re-triggered already."
             )
         settings = self._hook.settings
         runs = self._hook.list_runs(

@@ -3,7 +3,8 @@ Write the constraints files anew.
 
 ``constraints.txt`` and ``constraints/bench.txt`` take the newest of everything that Airflow 3.3.2
 allows; each other file in ``constraints`` takes what was newest soon after the release of its
-Airflow, and that of 2.11.0 the oldest that the package allows. Every file holds for all Pythons of its row.
+Airflow, and that of 2.11.0 the oldest that the package allows. Every file holds for all Pythons of
+its row.
 """
 
 from __future__ import annotations

@@ -16,7 +16,11 @@ from airflow_provider_flowservice._retrigger import Retrigger
 from airflow_provider_flowservice._search import check_adopted
 from airflow_provider_flowservice._task_store import STORE_KEY, TaskStore
 from airflow_provider_flowservice.emulator import Fault, FlowServiceEmulator, Lifecycle
-from airflow_provider_flowservice.exceptions import FlowServiceError, RetriggerAmbiguousError
+from airflow_provider_flowservice.exceptions import (
+    FlowServiceAnswerError,
+    FlowServiceError,
+    RetriggerAmbiguousError,
+)
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from crashing import HOOK_CALLS, STORE_CALLS, Crash, Crashing, Points, StateStore, TestClock
 
@@ -152,6 +156,17 @@ def test_a_lost_answer_is_looked_for_until_it_would_have_turned_up(
     retriggered = task.try_once()
 
     assert new_runs(service, failed_run) == [retriggered.run_id]
+
+
+@with_and_without_store
+def test_a_run_that_shows_no_flow_is_not_retriggered(service, task, failed_run):
+    bare = {"id": failed_run, "metrics": {"statusSummary": {"status": "failed"}}}
+    service.fail(Fault(f"GET /runs/{failed_run}", status=200, body={"items": [bare]}, times=None))
+
+    with pytest.raises(FlowServiceAnswerError, match="shows no flow"):
+        task.try_once()
+
+    assert new_runs(service, failed_run) == []
 
 
 @with_and_without_store

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from airflow_provider_flowservice._compat import TIMES_DEFERRED_TASKS, AirflowSensorTimeout
+from airflow_provider_flowservice._compat import (
+    TIMES_DEFERRED_TASKS,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+)
 from airflow_provider_flowservice._flow_wait import first_success
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import (
@@ -149,6 +154,35 @@ def test_an_id_that_names_no_flow_is_refused_before_any_request(
         run_to_the_end(sensor(flow_id, an_hour_ago, **mode))
 
     assert flowservice.requests == []
+
+
+@pytest.mark.parametrize("limit", [{}, {"never_fail": True}], ids=["fails", "skips"])
+def test_airflows_own_limit_says_which_flow_has_not_succeeded(
+    flowservice, flow_id, an_hour_ago, airflows_limit, logged, limit
+):
+    run_id = flowservice.add_run(flow_id, "failed")
+    flowservice.fail(Fault("GET /runs", kind="slow", delay=20))
+    # The alarm may come after the timeout, when a look takes long.
+    task = sensor(
+        flow_id, an_hour_ago, timeout=100, execution_timeout=timedelta(seconds=110), **limit
+    )
+    error = AirflowSkipException if limit else AirflowTaskTimeout
+
+    with airflows_limit(0.5), pytest.raises(error, match=f"No run of flow {flow_id}"):
+        run_to_the_end(task)
+
+    assert f"Dataflow run {run_id} of flow {flow_id}: failed" in logged()
+
+
+def test_the_trigger_leaves_repetitions_to_the_wait(flowservice, flow_id, an_hour_ago):
+    flowservice.fail(Fault("GET /runs", status=503, times=None))
+    params = {"retries": 3, "backoff": 0}
+    task = sensor(flow_id, an_hour_ago, patience=0, deferrable=True, hook_params=params)
+
+    with pytest.raises(DataflowRunLostError):
+        run_to_the_end(task)
+
+    assert flowservice.count(method="GET", path_regex="/runs") == 1
 
 
 def test_the_triggers_row_is_json_and_holds_all_it_needs(flowservice, flow_id):
