@@ -1,8 +1,8 @@
 """
 Old and new Airflow in one place.
 
-With ``_compat_triggers``, the only module that asks which Airflow this is. Each fallback names the
-version that ends it.
+With ``_compat_triggers`` and ``_compat_retries``, the only module that asks which Airflow this is.
+Each fallback names the version that ends it.
 """
 
 from __future__ import annotations
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
         Connection,
         Context,
         PokeReturnValue,
-        RetryDecision,
-        RetryPolicy,
         XComArg,
     )
     from airflow.sdk.configuration import conf
@@ -96,12 +94,12 @@ else:
             from airflow.exceptions import TaskDeferralError as TaskDeferralTimeout
 
     try:
-        from airflow.sdk import NEVER_EXPIRE, RetryDecision, RetryPolicy
+        from airflow.sdk import NEVER_EXPIRE
         from airflow.sdk.observability.stats import Stats
-    except ImportError:  # before Airflow 3.3, which brought the task state store and retry policies
+    except ImportError:  # before Airflow 3.3, which brought the task state store
         from airflow.stats import Stats
 
-        NEVER_EXPIRE = RetryDecision = RetryPolicy = None
+        NEVER_EXPIRE = None
         RENDERS_TRIGGERS = False
     else:
         RENDERS_TRIGGERS = True
@@ -134,8 +132,6 @@ __all__ = [
     "Connection",
     "Context",
     "PokeReturnValue",
-    "RetryDecision",
-    "RetryPolicy",
     "Stats",
     "TaskDeferralTimeout",
     "XCom",

@@ -22,6 +22,7 @@ from airflow_provider_flowservice._compat_triggers import (
     SharedStreamProducer,
     asset_stores,
 )
+from airflow_provider_flowservice._defaults import CONN_ID, POLL_INTERVAL
 from airflow_provider_flowservice._selection import FlowChoice, statuses_of
 from airflow_provider_flowservice._watch import Look, RunFeed, Sighting, Watch
 from airflow_provider_flowservice.exceptions import FlowServiceApiError
@@ -29,7 +30,6 @@ from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
 log = logging.getLogger(__name__)
 
-POLL_INTERVAL = 60.0
 LOOKBACK = 24 * 60 * 60.0
 
 _ENDS = frozenset({"failed", "partial", "success"})
@@ -78,7 +78,7 @@ class DataflowRunEventTrigger(BaseEventTrigger):
         all_kinds: bool = False,
         poll_interval: float = POLL_INTERVAL,
         lookback: float = LOOKBACK,
-        flowservice_conn_id: str = FlowServiceHook.default_conn_name,
+        flowservice_conn_id: str = CONN_ID,
         hook_params: dict[str, Any] | None = None,
     ) -> None:
         if not HAS_EVENT_TRIGGERS:

@@ -10,6 +10,7 @@ from airflow_provider_flowservice._compat import (
     AirflowTaskTimeout,
     conf,
 )
+from airflow_provider_flowservice._defaults import CONN_ID, PATIENCE
 from airflow_provider_flowservice._flow_wait import conclude, label_of, look_for_success
 from airflow_provider_flowservice._selection import FlowChoice, epoch_milliseconds
 from airflow_provider_flowservice._sensor import FlowServiceSensor
@@ -19,7 +20,7 @@ from airflow_provider_flowservice._tasks import (
     show_run,
     tell_outlets,
 )
-from airflow_provider_flowservice._waiting import PATIENCE, Seen, WaitResult
+from airflow_provider_flowservice._waiting import Seen, WaitResult
 from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
@@ -61,7 +62,7 @@ class DataflowSensor(FlowServiceSensor):
         *,
         flow_id: str,
         completed_after: str | datetime,
-        flowservice_conn_id: str = FlowServiceHook.default_conn_name,
+        flowservice_conn_id: str = CONN_ID,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         patience: float = PATIENCE,
         hook_params: dict[str, Any] | None = None,

@@ -10,12 +10,11 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
+from airflow_provider_flowservice._defaults import CONN_ID, PATIENCE, POLL_INTERVAL
 from airflow_provider_flowservice._flow_wait import label_of, look_for_success
 from airflow_provider_flowservice._look import count_wait
 from airflow_provider_flowservice._narration import Narrator
 from airflow_provider_flowservice._waiting import (
-    PATIENCE,
-    POLL_INTERVAL,
     Seen,
     WaitRules,
     wait_async,
@@ -42,7 +41,7 @@ class DataflowTrigger(BaseTrigger):
         self,
         flow_id: str,
         since: int,
-        flowservice_conn_id: str = FlowServiceHook.default_conn_name,
+        flowservice_conn_id: str = CONN_ID,
         poll_interval: float = POLL_INTERVAL,
         deadline: float | None = None,
         patience: float = PATIENCE,

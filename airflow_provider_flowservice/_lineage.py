@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow_provider_flowservice.assets.flowservice import dataset_uri, openlineage_name
-from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_flowservice.connections import SourceConnection
     from airflow_provider_flowservice.flows import Dataflow
+    from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
     from airflow_provider_flowservice.runs import DataflowRun
 
 
@@ -55,6 +55,8 @@ class LineageMixin:
 
     def _lineage(self) -> OperatorLineage[Any, Any]:
         from airflow.providers.openlineage.extractors import OperatorLineage
+
+        from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
         hook = FlowServiceHook(
             self.flowservice_conn_id, **{**(self.hook_params or {}), "retries": 0}

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice._compat import BaseOperator
-from airflow_provider_flowservice._selection import (
-    FlowChoice,
-    RunChoice,
-    epoch_milliseconds,
-    statuses_of,
-)
-from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+from airflow_provider_flowservice._defaults import CONN_ID
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_flowservice._compat import Context, XComArg
-    from airflow_provider_flowservice.flows import Dataflow
-    from airflow_provider_flowservice.runs import DataflowRun, RunSummary
+    from airflow_provider_flowservice.runs import RunSummary
 
 # Airflow maps no list of more than 1024 by default.
 LIMIT = 1000
-
-_DAY = 24 * 60 * 60 * 1000
-# Runs that are named in the log.
-_MOST_NAMED = 50
-# Flows that one request asks for: their IDs are part of its address.
-_MOST_FLOWS = 50
 
 
 class ListDataflowRunsOperator(BaseOperator):
@@ -87,7 +73,7 @@ class ListDataflowRunsOperator(BaseOperator):
         all_kinds: bool = False,
         limit: int = LIMIT,
         summaries: bool = False,
-        flowservice_conn_id: str = FlowServiceHook.default_conn_name,
+        flowservice_conn_id: str = CONN_ID,
         hook_params: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -108,58 +94,8 @@ class ListDataflowRunsOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[str] | list[RunSummary]:
         """Find the runs."""
-        flow_choice = FlowChoice.of(self.flow_id, self.flow_name, self.all_kinds)
-        run_choice = self._run_choice()
-        hook = FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {})
-        flows = {flow.flow_id: flow for flow in _flows(hook, flow_choice)}
-        found = run_choice.choose(self._runs(hook, flow_choice, flows), flows)
-        runs = found[: self.limit]
-        self._tell(runs, left_out=len(found) - len(runs))
-        if self.summaries:
-            return [run.summary for run in runs]
-        return [run.run_id for run in runs]
+        # Late: what only reads the DAG has no use for it.
+        from airflow_provider_flowservice._list_task import find
 
-    def _run_choice(self) -> RunChoice:
-        before = self.created_before
-        return RunChoice(
-            statuses=statuses_of(self.status),
-            created_before=None if before is None else epoch_milliseconds(before),
-            newest_per_flow=self.newest_per_flow,
-            retriggerable_only=self.retriggerable_only,
-            unless_loaded_since=self.unless_loaded_since,
-        )
-
-    def _runs(
-        self, hook: FlowServiceHook, choice: FlowChoice, flows: dict[str, Dataflow]
-    ) -> Iterator[DataflowRun]:
-        """List the runs of the flows of every status: what came later counts as well."""
-        after = self.created_after
-        since = round(time.time() * 1000) - _DAY if after is None else epoch_milliseconds(after)
-        for filters in _filters(choice, flows):
-            # The time itself belongs to the span, as an interval's start does.
-            for run in hook.list_runs(created_after=since - 1, filters=filters):
-                if run.flow_id in flows:
-                    yield run
-
-    def _tell(self, runs: Sequence[DataflowRun], left_out: int) -> None:
-        self.log.info("Found %d dataflow runs.", len(runs))
-        for run in runs[:_MOST_NAMED]:
-            self.log.info("%s", run.digest)
-        if left_out:
-            self.log.warning("%d newer runs are left out, as limit says.", left_out)
-
-
-def _flows(hook: FlowServiceHook, choice: FlowChoice) -> Iterable[Dataflow]:
-    if choice.flow_ids is not None:
-        # One by one, since an ID that does not exist is a mistake worth an error.
-        return map(hook.get_flow, sorted(choice.flow_ids))
-    return (flow for flow in hook.list_flows() if choice.admits(flow.flow_id, flow))
-
-
-def _filters(choice: FlowChoice, flows: dict[str, Dataflow]) -> list[list[str]]:
-    """Return the filters of each listing: some flows by their IDs, or the whole sandbox."""
-    if choice.flow_ids is None and choice.flow_name is None:
-        return [[]]
-    ids = sorted(flows)
-    batches = [ids[start : start + _MOST_FLOWS] for start in range(0, len(ids), _MOST_FLOWS)]
-    return [[f"flowId=={','.join(batch)}"] for batch in batches]
+        runs = find(self)
+        return [run.summary for run in runs] if self.summaries else [run.run_id for run in runs]

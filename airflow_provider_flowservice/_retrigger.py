@@ -22,8 +22,6 @@ from airflow_provider_flowservice.runs import DataflowRun
 if TYPE_CHECKING:
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
-SETTLE_TIME = 60.0
-
 # Milliseconds by which the service's clock may be behind ours. With a record it is known which runs
 # were there before the request, so a wide margin brings in no strangers.
 _SKEW = 2 * 60_000

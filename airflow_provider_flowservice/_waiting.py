@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypedDict
 
+from airflow_provider_flowservice._defaults import MISSING_GRACE, PATIENCE, POLL_INTERVAL
 from airflow_provider_flowservice.exceptions import (
     FlowServiceAnswerError,
     FlowServiceAuthError,
@@ -27,10 +28,6 @@ Seen = DataflowRun | FlowServiceError
 """What a look at a run brings: the run, or the error met instead."""
 
 WaitFlow = Generator[float, Seen, "WaitResult"]
-
-POLL_INTERVAL = 60.0
-PATIENCE = 30 * 60.0
-MISSING_GRACE = 2 * 60.0
 
 # Seconds before the second look; each further one waits twice as long, up to the poll interval.
 _EARLY_LOOK = 5.0

@@ -62,20 +62,37 @@ def test_everything_airflow_is_told_of_exists(path):
         assert hasattr(importlib.import_module(module), name)
 
 
-def test_parsing_a_dag_loads_neither_an_http_client_nor_the_emulator():
+def loaded_by_importing(*names):
+    """Import modules of ours in a process of its own, and list what that loads beyond Airflow."""
     script = (
         "import sys\n"
         f"import {PACKAGE}._compat\n"  # Airflow itself, whatever that loads
         "before = set(sys.modules)\n"
-        f"import {PACKAGE}.operators.flowservice, {PACKAGE}.sensors.flowservice\n"
+        f"import {', '.join(f'{PACKAGE}.{name}' for name in names)}\n"
         "print(*sorted(set(sys.modules) - before))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    loaded = done.stdout.splitlines()[-1].split()
+    return done.stdout.splitlines()[-1].split()
+
+
+def test_parsing_a_dag_loads_neither_an_http_client_nor_the_emulator():
+    loaded = loaded_by_importing("operators.flowservice", "sensors.flowservice")
 
     assert f"{PACKAGE}.sensors.flowservice" in loaded
     client = {f"{PACKAGE}._{name}" for name in ("http", "adapter", "client", "auth", "ims")}
     assert not {"requests", "urllib3", "http.client", *client} & set(loaded)
     assert not [name for name in loaded if name.startswith(f"{PACKAGE}.emulator")]
+
+
+def test_parsing_a_dag_of_operators_loads_nothing_of_what_their_tasks_do():
+    ours = {
+        name.removeprefix(f"{PACKAGE}.")
+        for name in loaded_by_importing("operators.flowservice")
+        if name.startswith(PACKAGE)
+    }
+
+    declarations = {"_bulk_operator", "_list_operator", "operators", "operators.flowservice"}
+    what_they_show = {"_lineage", "assets", "assets.flowservice", "links", "links.flowservice"}
+    assert ours == {"_defaults", *declarations, *what_they_show}

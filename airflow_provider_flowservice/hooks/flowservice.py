@@ -11,6 +11,7 @@ from airflow_provider_flowservice import _form
 from airflow_provider_flowservice._answers import items_of
 from airflow_provider_flowservice._compat import BaseHook
 from airflow_provider_flowservice._connection import Settings
+from airflow_provider_flowservice._defaults import CONN_ID
 from airflow_provider_flowservice._listing import LARGEST_PAGE, list_items
 from airflow_provider_flowservice._retrigger_answers import (
     RetriggeredRun,
@@ -51,7 +52,7 @@ class FlowServiceHook(BaseHook):
     """
 
     conn_name_attr = "flowservice_conn_id"
-    default_conn_name = "flowservice_default"
+    default_conn_name = CONN_ID
     conn_type = _form.CONN_TYPE
     hook_name = _form.HOOK_NAME
 

@@ -11,6 +11,7 @@ from airflow_provider_flowservice._compat import (
     RENDERS_TRIGGERS,
     conf,
 )
+from airflow_provider_flowservice._defaults import CONN_ID, MISSING_GRACE, PATIENCE
 from airflow_provider_flowservice._flow_sensor import DataflowSensor
 from airflow_provider_flowservice._look import look_once
 from airflow_provider_flowservice._sensor import FlowServiceSensor
@@ -20,8 +21,6 @@ from airflow_provider_flowservice._tasks import (
     room_to_resume,
 )
 from airflow_provider_flowservice._waiting import (
-    MISSING_GRACE,
-    PATIENCE,
     Seen,
     WaitResult,
 )
@@ -70,7 +69,7 @@ class DataflowRunSensor(FlowServiceSensor):
         self,
         *,
         run_id: str | XComArg,
-        flowservice_conn_id: str = FlowServiceHook.default_conn_name,
+        flowservice_conn_id: str = CONN_ID,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         start_from_trigger: bool = False,
         patience: float = PATIENCE,

@@ -10,15 +10,13 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_flowservice._defaults import CONN_ID, MISSING_GRACE, PATIENCE, POLL_INTERVAL
 from airflow_provider_flowservice._event_trigger import DataflowRunEventTrigger
 from airflow_provider_flowservice._flow_trigger import DataflowTrigger
 from airflow_provider_flowservice._look import count_wait
 from airflow_provider_flowservice._looks import Looks, shared_looks
 from airflow_provider_flowservice._narration import Narrator
 from airflow_provider_flowservice._waiting import (
-    MISSING_GRACE,
-    PATIENCE,
-    POLL_INTERVAL,
     Seen,
     WaitRules,
     wait_async,
@@ -52,7 +50,7 @@ class DataflowRunTrigger(BaseTrigger):
     def __init__(
         self,
         run_id: str,
-        flowservice_conn_id: str = FlowServiceHook.default_conn_name,
+        flowservice_conn_id: str = CONN_ID,
         poll_interval: float = POLL_INTERVAL,
         deadline: float | None = None,
         patience: float = PATIENCE,
