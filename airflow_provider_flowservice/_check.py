@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from airflow_provider_flowservice._answers import items_of
 from airflow_provider_flowservice._compat import AirflowException
+from airflow_provider_flowservice._form import CONN_TYPE
 from airflow_provider_flowservice._json import line, mapping, mappings
+from airflow_provider_flowservice.exceptions import FlowServiceConnectionError
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
@@ -41,10 +43,25 @@ def check_connection(hook: FlowServiceHook) -> Iterator[Stage]:
     for name, check in stages.items():
         try:
             yield Stage(name, True, check(hook))
-        # A connection that does not exist is an AirflowException, too.
         except (ValueError, AirflowException) as error:
-            yield Stage(name, False, str(error))
+            yield Stage(name, False, f"{error}{_advice(name, error)}")
             return
+
+
+def _advice(stage: str, error: Exception) -> str:
+    """Say what to do about an error that does not say so itself."""
+    if isinstance(error, FlowServiceConnectionError):
+        field = "'ims_url'" if stage == "token" else "Platform URL (host)"
+        return (
+            f" Check {field} of the connection, and whether this machine can reach it; requests go "
+            "through the proxy in HTTPS_PROXY, if that is set."
+        )
+    if stage == "connection" and not isinstance(error, ValueError):  # Airflow's: there is none
+        return (
+            f" Add one of type {CONN_TYPE!r}: under Admin > Connections, or with "
+            f"airflow connections add --conn-type {CONN_TYPE}."
+        )
+    return ""
 
 
 def _check_settings(hook: FlowServiceHook) -> str:

@@ -73,6 +73,8 @@ class Settings:
             request_timeout=_seconds(extra.get("request_timeout")),
         )
         if problems := settings._problems():
+            if conn.conn_type and conn.conn_type != CONN_TYPE:
+                problems.append(f"The connection's type is {conn.conn_type!r}, not {CONN_TYPE!r}")
             raise ValueError(
                 f"Airflow connection {conn.conn_id!r} is not complete. "
                 + " ".join(f"{problem}." for problem in problems)

@@ -124,7 +124,26 @@ def test_a_service_that_cannot_be_reached_is_told(flowservice, check):
 
     assert not is_ok
     assert "token failed" in text
-    assert "Connection refused" in text
+    assert "Connection refused. Check 'ims_url' of the connection" in text
+
+
+def test_a_platform_that_cannot_be_reached_names_its_field(check):
+    is_ok, text = check(host="http://127.0.0.1:1")
+
+    assert not is_ok
+    assert "token: ok, sandbox failed" in text
+    assert "Check Platform URL (host) of the connection" in text
+
+
+def test_an_incomplete_connection_of_another_type_names_it(check):
+    is_ok, text = check(conn_type="http", login="")
+
+    assert not is_ok
+    assert "Client ID (login) is empty. The connection's type is 'http', not 'flowservice'." in text
+
+
+def test_a_complete_connection_of_another_type_will_do(check):
+    assert check(conn_type="generic")[0]
 
 
 def test_a_ready_token_is_named_as_one(flowservice, check):
@@ -141,6 +160,7 @@ def test_a_connection_that_does_not_exist_is_told():
     assert not is_ok
     assert "connection failed" in text
     assert "no_such_connection" in text
+    assert "Add one of type 'flowservice'" in text
 
 
 # On the command line
