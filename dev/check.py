@@ -134,7 +134,9 @@ STAGES = (
     # The other tests are run by each row of the matrix.
     stage("once", "tests run once", ["pytest", "-m", "once", f"--ignore={INTEGRATION}"]),
     stage(
-        "docs", "documentation", ["sphinx-build", "-W", "--keep-going", "-q", "docs", "docs/_build"]
+        "docs",
+        "documentation",
+        ["sphinx-build", "-W", "--keep-going", "-q", "-E", "docs", "docs/_build"],
     ),
     *(Stage("matrix", f"Airflow {row.airflow}", partial(on_row, row)) for row in MATRIX),
     # After the rows, whose environments they use.

@@ -15,6 +15,7 @@ atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
 import airflow_provider_flowservice
 from airflow_provider_flowservice import _form, _hints, _ims, _retrigger_answers
+from airflow_provider_flowservice.emulator import __main__ as emulator
 
 DOCS = Path(__file__).parent
 
@@ -60,7 +61,18 @@ def _codes(hints: dict[str, str]) -> str:
     return _table(("Code", "What to do"), rows)
 
 
+def _emulator_options() -> str:
+    actions = [action for action in emulator._parser()._actions if action.dest != "help"]
+    rows = [
+        (f"`{action.option_strings[-1]}`", f"{action.help}", f"`{action.default}`")
+        for action in actions
+    ]
+    return _table(("Option", "What", "Default"), rows)
+
+
 myst_substitutions = {
+    "emulator_options": _emulator_options(),
+    "emulator_guesses": emulator._GUESSES.replace(":\n", ":\n\n", 1),
     "connection_fields": _connection_fields(),
     "gateway_codes": _codes(_hints._GATEWAY),
     "ims_refusals": _codes(_ims._REFUSALS),

@@ -1,20 +1,20 @@
 """
 The emulator's own endpoints, for tests in another process.
 
-======  ========================  =============================================================
-Method  Path                      What
-======  ========================  =============================================================
-POST    ``/_emulator/faults``     switch on a fault: the arguments of ``Fault`` as JSON
-DELETE  ``/_emulator/faults``     switch all faults off
-GET     ``/_emulator/requests``   requests seen
-DELETE  ``/_emulator/requests``   forget them
-GET     ``/_emulator/retriggers`` pairs of source run and new run
-GET     ``/_emulator/summary``    counts by route, of token requests and of re-triggers
-POST    ``/_emulator/flows``      add a flow: the arguments of ``add_flow`` as JSON
-POST    ``/_emulator/runs``       add a run: the arguments of ``add_run`` as JSON
-POST    ``/_emulator/plan``       ``{"id": "...", "lifecycles": [["inProgress", "failed"], ...]}``
-POST    ``/_emulator/script``     ``{"run_id": "...", "statuses": ["inProgress", "success"]}``
-======  ========================  =============================================================
+======  ==========================  ==================================================================
+Method  Path                        What
+======  ==========================  ==================================================================
+POST    ``/_emulator/faults``       switch on a fault: the arguments of ``Fault`` as JSON
+DELETE  ``/_emulator/faults``       switch all faults off
+GET     ``/_emulator/requests``     requests seen
+DELETE  ``/_emulator/requests``     forget them
+GET     ``/_emulator/retriggers``   pairs of source run and new run
+GET     ``/_emulator/summary``      counts by route, of token requests and of re-triggers
+POST    ``/_emulator/flows``        add a flow: the arguments of ``add_flow`` as JSON
+POST    ``/_emulator/runs``         add a run: the arguments of ``add_run`` as JSON
+POST    ``/_emulator/plan``         ``{"id": "...", "lifecycles": [["inProgress", "failed"], ...]}``
+POST    ``/_emulator/script``       ``{"run_id": "...", "statuses": ["inProgress", "success"]}``
+======  ==========================  ==================================================================
 """
 
 from __future__ import annotations
