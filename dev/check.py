@@ -32,6 +32,8 @@ SAMPLE = "docs/sample_project"
 SIDE_BY_SIDE = 2
 """Stages of one turn that run at a time: the cores of a small CI machine."""
 
+NICE = ("nice", "-n", "10")
+
 Output = IO[bytes] | None
 """Where the programs of a stage print to; ``None`` is the terminal."""
 
@@ -79,11 +81,17 @@ class Result:
         )
 
 
-def in_env(env: str, *commands: Sequence[str], output: Output = None, cwd: Path = ROOT) -> str:
-    """Run programs of an environment, one after the other."""
+def in_env(
+    env: str,
+    *commands: Sequence[str],
+    output: Output = None,
+    cwd: Path = ROOT,
+    gives_way: bool = True,
+) -> str:
+    """Run programs of an environment, one after the other; most give way to what does not."""
     programs = ensure_env(env)
     for program, *arguments in commands:
-        command = [str(programs / program), *arguments]
+        command = [*(NICE if gives_way else ()), str(programs / program), *arguments]
         done = subprocess.run(command, cwd=cwd, stdout=output, stderr=output, check=False)
         if done.returncode:
             raise FailedError(" ".join([program, *arguments]))
@@ -121,6 +129,15 @@ def sample_types(output: Output) -> str:
     return in_env("dev", mypy, output=output, cwd=ROOT / SAMPLE)
 
 
+def integration(output: Output) -> str:
+    """
+    Run the tests that boot a real Airflow, before all else that wants the machine.
+
+    Its processes wait for each other, and its database is a file, soon locked on a busy machine.
+    """
+    return in_env("dev", ["pytest", INTEGRATION], output=output, gives_way=False)
+
+
 def stage(name: str, title: str, *commands: Sequence[str], turn: int = 2) -> Stage:
     """Return a stage that runs programs of the development environment."""
     return Stage(name, title, lambda output: in_env("dev", *commands, output=output), turn)
@@ -131,6 +148,8 @@ STAGES = (
     stage("types", "mypy", ["mypy"], turn=1),
     # Before the rows of the matrix, which install what it builds.
     stage("package", "package", ["python", "-m", "dev.package"], turn=1),
+    # First of its turn, since it takes the longest, though it waits more than it works.
+    Stage("integration", "integration tests", integration),
     # The other tests are run by each row of the matrix.
     stage("once", "tests run once", ["pytest", "-m", "once", f"--ignore={INTEGRATION}"]),
     stage(
@@ -145,9 +164,6 @@ STAGES = (
         for row in (MATRIX[0], MATRIX[-1])
     ),
     Stage("sample-types", "sample, mypy", sample_types, turn=3),
-    # By themselves: they wait for a real Airflow, whose database is a file and soon locked when the
-    # machine is busy.
-    stage("integration", "integration tests", ["pytest", INTEGRATION], turn=4),
 )
 
 
