@@ -29,8 +29,8 @@ from dev.uv import ROOT, NoPythonError
 INTEGRATION = "tests/integration"
 SAMPLE = "docs/sample_project"
 
-SIDE_BY_SIDE = 2
-"""Stages of one turn that run at a time: the cores of a small CI machine."""
+SIDE_BY_SIDE = 3
+"""Stages of one turn that run at a time: one more than a small CI machine has cores, since tests wait."""
 
 NICE = ("nice", "-n", "10")
 
