@@ -7,6 +7,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from airflow_provider_flowservice._defaults import CONN_ID
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """
@@ -22,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="check an Airflow connection of type flowservice",
         description="Check an Airflow connection, stage by stage. Reads only, changes nothing.",
     )
-    check.add_argument("--conn-id", default="flowservice_default", help="default: %(default)s")
+    check.add_argument("--conn-id", default=CONN_ID, help="default: %(default)s")
     return _check(parser.parse_args(arguments).conn_id)
 
 

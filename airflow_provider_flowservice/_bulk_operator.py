@@ -62,7 +62,7 @@ class RetriggerDataflowRunsOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[str]:
         """Re-trigger the runs, and tell what became of each."""
-        # Late: what only reads the DAG has no use for it.
+        # Late, since a process that only reads the DAG does not run the task.
         from airflow_provider_flowservice._bulk_task import retrigger_all
 
         return retrigger_all(self, context)

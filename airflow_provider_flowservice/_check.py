@@ -44,22 +44,22 @@ def check_connection(hook: FlowServiceHook) -> Iterator[Stage]:
         try:
             yield Stage(name, True, check(hook))
         except (ValueError, AirflowException) as error:
-            yield Stage(name, False, f"{error}{_advice(name, error)}")
+            yield Stage(name, False, f"{str(error).rstrip('.')}.{_advice(name, error, hook)}")
             return
 
 
-def _advice(stage: str, error: Exception) -> str:
+def _advice(stage: str, error: Exception, hook: FlowServiceHook) -> str:
     """Say what to do about an error that does not say so itself."""
-    if isinstance(error, FlowServiceConnectionError):
-        field = "'ims_url'" if stage == "token" else "Platform URL (host)"
-        return (
-            f" Check {field} of the connection, and whether this machine can reach it; requests go "
-            "through the proxy in HTTPS_PROXY, if that is set."
-        )
     if stage == "connection" and not isinstance(error, ValueError):  # Airflow's: there is none
         return (
-            f" Add one of type {CONN_TYPE!r}: under Admin > Connections, or with "
-            f"airflow connections add --conn-type {CONN_TYPE}."
+            f" Add one of type {CONN_TYPE!r}, under Admin > Connections or with the command: "
+            f"airflow connections add {hook.flowservice_conn_id} --conn-type {CONN_TYPE} ..."
+        )
+    if isinstance(error, FlowServiceConnectionError) and "ca_bundle" not in str(error):
+        field = "'ims_url'" if stage == "token" else "Platform URL (host)"
+        return (
+            f" Check {field} of the connection, and whether this machine can reach it. What begins "
+            "with https:// is reached through the proxy in HTTPS_PROXY, if that is set."
         )
     return ""
 

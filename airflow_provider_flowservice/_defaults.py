@@ -1,7 +1,7 @@
 """
-What arguments are where users give none.
+Defaults that several classes share.
 
-Apart from what works with them, so that a file that only declares tasks imports nothing else.
+In a module that imports nothing, so that declaring a task costs no more than that.
 """
 
 from __future__ import annotations

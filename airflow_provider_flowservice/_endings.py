@@ -109,7 +109,7 @@ def under_flags(method: Callable[..., Any]) -> Callable[..., Any]:
                 met = error.__cause__
             if isinstance(met, AirflowSkipException | AirflowRescheduleException):
                 raise met from None
-            end = ended_by(met, self.terms)
+            end = ended_by(met, self._terms)
             if end is met:
                 raise met from None
             raise end from met

@@ -20,9 +20,7 @@ from airflow_provider_flowservice._tasks import (
     show_run,
     tell_outlets,
 )
-from airflow_provider_flowservice._waiting import Seen, WaitResult
 from airflow_provider_flowservice.exceptions import FlowServiceError
-from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,6 +28,8 @@ if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
 
     from airflow_provider_flowservice._compat import Context
+    from airflow_provider_flowservice._waiting import Seen, WaitResult
+    from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
     from airflow_provider_flowservice.runs import RunSummary
 
 

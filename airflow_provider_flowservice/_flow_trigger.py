@@ -14,12 +14,7 @@ from airflow_provider_flowservice._defaults import CONN_ID, PATIENCE, POLL_INTER
 from airflow_provider_flowservice._flow_wait import label_of, look_for_success
 from airflow_provider_flowservice._look import count_wait
 from airflow_provider_flowservice._narration import Narrator
-from airflow_provider_flowservice._waiting import (
-    Seen,
-    WaitRules,
-    wait_async,
-    wait_flow,
-)
+from airflow_provider_flowservice._waiting import Seen, WaitRules, wait_async, wait_flow
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
 

@@ -94,7 +94,7 @@ class ListDataflowRunsOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[str] | list[RunSummary]:
         """Find the runs."""
-        # Late: what only reads the DAG has no use for it.
+        # Late, since a process that only reads the DAG does not run the task.
         from airflow_provider_flowservice._list_task import find
 
         runs = find(self)

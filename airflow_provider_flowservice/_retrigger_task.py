@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_flowservice._compat import AirflowTaskTimeout
 from airflow_provider_flowservice._durable import Try
 from airflow_provider_flowservice._endings import ended_by
+from airflow_provider_flowservice._look import count_wait, look_once
+from airflow_provider_flowservice._narration import Narrator
 from airflow_provider_flowservice._outcomes import Terms
 from airflow_provider_flowservice._retrigger import Retrigger, Retriggered
 from airflow_provider_flowservice._search import check_adopted
 from airflow_provider_flowservice._task_store import TaskStore
 from airflow_provider_flowservice._tasks import (
-    ATTEMPTS_KEY,
     began_at,
     check_eligible,
-    claimed_by_siblings,
     deadline_of,
     defer_timeout,
     finish,
-    is_mapped,
     show_run,
-    wait_in_worker,
 )
-from airflow_provider_flowservice._waiting import WaitResult, WaitRules
+from airflow_provider_flowservice._waiting import (
+    Seen,
+    WaitResult,
+    WaitRules,
+    wait_blocking,
+    wait_flow,
+)
 from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Context
     from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
+    from airflow_provider_flowservice.runs import DataflowRun
+
+ATTEMPTS_KEY = "attempts"
+"""XCom key of the IDs of all runs the task's requests have led to, the newest last."""
 
 # A run that has just been created is not looked at before.
 _FIRST_LOOK = 5.0
@@ -74,7 +84,7 @@ class RetriggerTask:
             self._defer(new_run, deadline)
         rules = WaitRules(operator.poll_interval, deadline, operator.patience)
         first_look = 0.0 if new_run.has_ended else self._first_look
-        result = wait_in_worker(self._hook, new_run.run_id, rules, self._log, first_look)
+        result = _wait_in_worker(self._hook, new_run.run_id, rules, self._log, first_look)
         return self._finish(result, new_run.window)
 
     def resume(self, event: Mapping[str, Any], window: Sequence[int] | None) -> str:
@@ -83,7 +93,10 @@ class RetriggerTask:
 
         :param window: Data the run has to load, if it is not certain that it is the new run.
         """
-        return self._finish(WaitResult.from_event(event), window)
+        result = WaitResult.from_event(event)
+        if result.run:
+            self._tell_operator(result.run.flow_id, result.run_id)
+        return self._finish(result, window)
 
     @property
     def _first_look(self) -> float:
@@ -106,26 +119,28 @@ class RetriggerTask:
             Try(ti.try_number, ti.max_tries or 0, operator.retries or 0),
             began_at=began_at(context),
             check_eligible=partial(check_eligible, hook, self._log),
-            claimed=partial(claimed_by_siblings, context, operator.task_id),
-            has_siblings=is_mapped(context),
+            claimed=partial(_claimed_by_siblings, context, operator.task_id),
+            has_siblings=_is_mapped(context),
             settle_time=operator.settle_time,
             log=self._log,
         ).run(operator.run_id)
 
     def _show(self, new_run: Retriggered) -> None:
         """Say which run it is, where people and other tasks look for it."""
-        operator, run_id = self._operator, new_run.run_id
-        # First of all, for `on_kill`.
-        operator.new_run_url = self._hook.get_run_url(new_run.flow_id, run_id)
-        operator.new_run_id = run_id
+        run_id = new_run.run_id
+        self._tell_operator(new_run.flow_id, run_id)  # first of all, for `on_kill`
         self._context["ti"].xcom_push(key=ATTEMPTS_KEY, value=list(new_run.known_run_ids))
         show_run(self._context, self._hook, new_run.flow_id, run_id)
         self._log.info(
             "Dataflow run %s is re-triggered as %s. %s",
-            operator.run_id,
+            self._operator.run_id,
             run_id,
-            operator.new_run_url,
+            self._operator.new_run_url,
         )
+
+    def _tell_operator(self, flow_id: str, run_id: str) -> None:
+        self._operator.new_run_url = self._hook.get_run_url(flow_id, run_id)
+        self._operator.new_run_id = run_id
 
     def _defer(self, new_run: Retriggered, deadline: float | None) -> None:
         # Late, since the trigger's base class belongs to Airflow's core and is slow to import.
@@ -149,6 +164,44 @@ class RetriggerTask:
         )
 
     def _finish(self, result: WaitResult, window: Sequence[int] | None) -> str:
-        """End the task as the wait ended."""
+        """End the task as the wait ended, unless the run turns out not to be the new one."""
         check_adopted(self._hook, result.run, window)
         return finish(self._operator, self._terms, self._context, self._hook, result).run_id
+
+
+def _is_mapped(context: Context) -> bool:
+    """Return whether the task is one of several made by dynamic task mapping."""
+    map_index = context["ti"].map_index
+    return map_index is not None and map_index >= 0
+
+
+def _claimed_by_siblings(context: Context, task_id: str) -> set[str]:
+    """List the runs that the other tasks of the same mapping have re-triggered."""
+    if not _is_mapped(context):
+        return set()
+    attempts = context["ti"].xcom_pull(task_ids=[task_id], key=ATTEMPTS_KEY) or []
+    return {run_id for run_ids in attempts for run_id in run_ids or []}
+
+
+def _wait_in_worker(
+    hook: FlowServiceHook, run_id: str, rules: WaitRules, log: Any, first_look: float = 0.0
+) -> WaitResult:
+    """Wait for a run in this process, as a trigger would, until Airflow's own limit at the latest."""
+    narrator = Narrator(log, run_id)
+    last_run: DataflowRun | None = None
+    started_at = time.monotonic()
+
+    def look(delay: float) -> Seen:
+        nonlocal last_run
+        time.sleep(delay)
+        seen = narrator.tell(look_once(hook, run_id))
+        last_run = last_run if isinstance(seen, FlowServiceError) else seen
+        return seen
+
+    try:
+        return wait_blocking(wait_flow(run_id, rules, first_look), look)
+    except AirflowTaskTimeout:
+        # Whoever ends the task by this result says more than Airflow does.
+        return WaitResult("overdue", run_id, last_run)
+    finally:
+        count_wait(time.monotonic() - started_at)

@@ -95,7 +95,7 @@ class FlowServiceSensor(LineageMixin, BaseSensorOperator):
         return summary
 
     @property
-    def terms(self) -> Terms:
+    def _terms(self) -> Terms:
         """What the task asks of its run."""
         return Terms.of(self, "sensor")
 

@@ -1,4 +1,4 @@
-"""What the operator and the sensor do alike inside a task."""
+"""What tasks of several kinds do alike."""
 
 from __future__ import annotations
 
@@ -8,23 +8,12 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow_provider_flowservice._compat import (
-    TIMES_DEFERRED_TASKS,
-    AirflowTaskTimeout,
-    Asset,
-)
+from airflow_provider_flowservice._compat import TIMES_DEFERRED_TASKS, Asset
 from airflow_provider_flowservice._eligibility import judge
 from airflow_provider_flowservice._endings import ending, explain
-from airflow_provider_flowservice._look import count_wait, look_once
-from airflow_provider_flowservice._narration import Narrator
+from airflow_provider_flowservice._look import look_once
 from airflow_provider_flowservice._outcomes import Terms, end_of, verdict
-from airflow_provider_flowservice._waiting import (
-    Seen,
-    WaitResult,
-    WaitRules,
-    wait_blocking,
-    wait_flow,
-)
+from airflow_provider_flowservice._waiting import WaitResult
 from airflow_provider_flowservice.exceptions import (
     DataflowRunNotRetriggerableError,
     FlowServiceError,
@@ -40,9 +29,6 @@ if TYPE_CHECKING:
 SUMMARY_KEY = "summary"
 """XCom key of the run's summary."""
 
-ATTEMPTS_KEY = "attempts"
-"""XCom key of the IDs of all runs the task's requests have led to, the newest last."""
-
 # Errors of one run that are written to the log.
 _MOST_ERRORS = 50
 
@@ -51,20 +37,6 @@ def began_at(context: Context) -> int:
     """Return the epoch milliseconds before which no try of the task can have done anything."""
     start = context["dag_run"].start_date
     return round(start.timestamp() * 1000) if start else 0
-
-
-def is_mapped(context: Context) -> bool:
-    """Return whether the task is one of several made by dynamic task mapping."""
-    map_index = context["ti"].map_index
-    return map_index is not None and map_index >= 0
-
-
-def claimed_by_siblings(context: Context, task_id: str) -> set[str]:
-    """List the runs that the other tasks of the same mapping have re-triggered."""
-    if not is_mapped(context):
-        return set()
-    attempts = context["ti"].xcom_pull(task_ids=[task_id], key=ATTEMPTS_KEY) or []
-    return {run_id for run_ids in attempts for run_id in run_ids or []}
 
 
 def check_eligible(hook: FlowServiceHook, log: Any, run: DataflowRun) -> None:
@@ -80,30 +52,6 @@ def check_eligible(hook: FlowServiceHook, log: Any, run: DataflowRun) -> None:
         raise DataflowRunNotRetriggerableError(
             f"Dataflow run {run.run_id} cannot be re-triggered: {eligibility.refusal}."
         )
-
-
-def wait_in_worker(
-    hook: FlowServiceHook, run_id: str, rules: WaitRules, log: Any, first_look: float = 0.0
-) -> WaitResult:
-    """Wait for a run in this process, as a trigger would, until Airflow's own limit at the latest."""
-    narrator = Narrator(log, run_id)
-    last_run: DataflowRun | None = None
-    began_at = time.monotonic()
-
-    def look(delay: float) -> Seen:
-        nonlocal last_run
-        time.sleep(delay)
-        seen = narrator.tell(look_once(hook, run_id))
-        last_run = last_run if isinstance(seen, FlowServiceError) else seen
-        return seen
-
-    try:
-        return wait_blocking(wait_flow(run_id, rules, first_look), look)
-    except AirflowTaskTimeout:
-        # Whoever ends the task by this result says more than Airflow does.
-        return WaitResult("overdue", run_id, last_run)
-    finally:
-        count_wait(time.monotonic() - began_at)
 
 
 def deadline_of(

@@ -29,7 +29,9 @@ _PAUSES: dict[str, Any] = {
 @pytest.fixture
 def flowservice_conn_id() -> str:
     """ID of the connection that leads to the local Flow Service; override it for another one."""
-    return "flowservice_default"
+    from airflow_provider_flowservice._defaults import CONN_ID
+
+    return CONN_ID
 
 
 @pytest.fixture

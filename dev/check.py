@@ -1,7 +1,7 @@
 """
 Run the checks: all of them in order, or those named.
 
-Stops at the first one that fails, and closes with a summary of what passed, failed and was skipped.
+Starts nothing more once one has failed, and closes with a summary of what passed, failed and was skipped.
 """
 
 from __future__ import annotations
@@ -24,15 +24,13 @@ from typing import IO
 from dev.env import ENVS, ensure_env
 from dev.matrix import MATRIX, Row
 from dev.pythons import find_python
-from dev.uv import ROOT, NoPythonError
+from dev.uv import NICE, ROOT, NoPythonError
 
 INTEGRATION = "tests/integration"
 SAMPLE = "docs/sample_project"
 
 SIDE_BY_SIDE = 3
 """Stages of one turn that run at a time: one more than a small CI machine has cores, since tests wait."""
-
-NICE = ("nice", "-n", "10")
 
 Output = IO[bytes] | None
 """Where the programs of a stage print to; ``None`` is the terminal."""
@@ -88,7 +86,11 @@ def in_env(
     cwd: Path = ROOT,
     gives_way: bool = True,
 ) -> str:
-    """Run programs of an environment, one after the other; most give way to what does not."""
+    """
+    Run programs of an environment, one after the other.
+
+    :param gives_way: Whether they leave the processor to what runs beside them without giving way.
+    """
     programs = ensure_env(env)
     for program, *arguments in commands:
         command = [*(NICE if gives_way else ()), str(programs / program), *arguments]
@@ -131,7 +133,7 @@ def sample_types(output: Output) -> str:
 
 def integration(output: Output) -> str:
     """
-    Run the tests that boot a real Airflow, before all else that wants the machine.
+    Run the tests that boot a real Airflow, to which all else gives way.
 
     Its processes wait for each other, and its database is a file, soon locked on a busy machine.
     """

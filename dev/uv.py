@@ -12,6 +12,9 @@ from dev.pythons import find_python
 ROOT = Path(__file__).resolve().parent.parent
 UV_VERSION = "0.13.9"
 
+NICE = ("nice", "-n", "10")
+"""What runs a program that gives way to others: environments are made while tests run."""
+
 
 class NoPythonError(Exception):
     """No interpreter here that could be used."""
@@ -21,7 +24,7 @@ def run_uv(*arguments: str, **environment: str) -> None:
     """Run uv in the project's root."""
     # An interpreter that uv fetched by itself is one the user never asked for.
     settings = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", **environment}
-    subprocess.run([uv(), *arguments], cwd=ROOT, env=settings, check=True)
+    subprocess.run([*NICE, uv(), *arguments], cwd=ROOT, env=settings, check=True)
 
 
 def uv() -> str:

@@ -160,7 +160,9 @@ def test_a_connection_that_does_not_exist_is_told():
     assert not is_ok
     assert "connection failed" in text
     assert "no_such_connection" in text
-    assert "Add one of type 'flowservice'" in text
+    assert re.search(
+        "defined. Add one .* connections add no_such_connection --conn-type flow", text
+    )
 
 
 # On the command line

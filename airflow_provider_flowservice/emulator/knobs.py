@@ -11,7 +11,7 @@ class Knobs:
     """
     Settings of an emulator, each with its default. All may be changed at any time.
 
-    They cover what is not known about the real service, and the ways in which it can say no.
+    They cover much of what is not known about the real service, and the ways in which it can say no.
     """
 
     client_id: str = "emulator-client-id"

@@ -135,7 +135,7 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
             )
 
     def _task(self, context: Context) -> RetriggerTask:
-        # Late: what only reads the DAG has no use for it.
+        # Late, since a process that only reads the DAG does not run the task.
         from airflow_provider_flowservice._retrigger_task import RetriggerTask
 
         return RetriggerTask(self, context)

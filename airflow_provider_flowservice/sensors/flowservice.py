@@ -7,30 +7,20 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice._compat import (
-    RENDERS_TRIGGERS,
-    conf,
-)
+from airflow_provider_flowservice._compat import RENDERS_TRIGGERS, conf
 from airflow_provider_flowservice._defaults import CONN_ID, MISSING_GRACE, PATIENCE
 from airflow_provider_flowservice._flow_sensor import DataflowSensor
 from airflow_provider_flowservice._look import look_once
 from airflow_provider_flowservice._sensor import FlowServiceSensor
-from airflow_provider_flowservice._tasks import (
-    defer_margin,
-    finish,
-    room_to_resume,
-)
-from airflow_provider_flowservice._waiting import (
-    Seen,
-    WaitResult,
-)
-from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+from airflow_provider_flowservice._tasks import defer_margin, finish, room_to_resume
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger, StartTriggerArgs
 
     from airflow_provider_flowservice._compat import Context, XComArg
     from airflow_provider_flowservice._outcomes import Choice
+    from airflow_provider_flowservice._waiting import Seen, WaitResult
+    from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
     from airflow_provider_flowservice.runs import RunSummary
 
 __all__ = ["DataflowRunSensor", "DataflowSensor"]
@@ -152,7 +142,7 @@ class DataflowRunSensor(FlowServiceSensor):
 
     def _finish(self, context: Context, hook: FlowServiceHook, result: WaitResult) -> RunSummary:
         """End the task as the wait ended."""
-        return finish(self, self.terms, context, hook, result).summary
+        return finish(self, self._terms, context, hook, result).summary
 
 
 def _as_template(run_id: str | XComArg) -> str:

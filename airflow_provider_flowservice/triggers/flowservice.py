@@ -16,12 +16,7 @@ from airflow_provider_flowservice._flow_trigger import DataflowTrigger
 from airflow_provider_flowservice._look import count_wait
 from airflow_provider_flowservice._looks import Looks, shared_looks
 from airflow_provider_flowservice._narration import Narrator
-from airflow_provider_flowservice._waiting import (
-    Seen,
-    WaitRules,
-    wait_async,
-    wait_flow,
-)
+from airflow_provider_flowservice._waiting import Seen, WaitRules, wait_async, wait_flow
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
 __all__ = ["DataflowRunEventTrigger", "DataflowRunTrigger", "DataflowTrigger"]

@@ -1,15 +1,12 @@
-"""What the operator adds to the engine: its switches, its history, and what it says when killed."""
+"""What the operator adds to the engine: its switches and its history."""
 
 from __future__ import annotations
-
-import asyncio
 
 import pytest
 
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import DataflowRunFailedError, RetriggerAmbiguousError
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
-from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
 from crashing import StateStore
 from support import TaskInstance, context, run_to_the_end
 
@@ -87,27 +84,3 @@ def test_a_run_that_was_only_found_and_shows_another_window_does_not_pass(
     assert flowservice.retriggers == []
     new_run_id = run_to_the_end(task, a_try(2, store))
     assert flowservice.retriggers == [(failed_run, new_run_id)]
-
-
-def test_a_killed_task_says_that_its_run_goes_on_and_does_nothing(flowservice, failed_run, logged):
-    task = operator(failed_run, wait_for_completion=False)
-    new_run_id = run_to_the_end(task)
-    requests = len(flowservice.requests)
-
-    task.on_kill()
-
-    assert f"Dataflow run {new_run_id} goes on: https://experience" in logged()
-    assert len(flowservice.requests) == requests
-
-
-def test_a_task_killed_before_it_knows_a_run_says_nothing(failed_run, logged):
-    operator(failed_run).on_kill()
-
-    assert "goes on" not in logged()
-
-
-def test_a_trigger_of_a_killed_task_says_that_its_run_goes_on(flowservice, logged):
-    asyncio.run(DataflowRunTrigger("r1", url="https://experience.adobe.com/r1").on_kill())
-
-    assert "Dataflow run r1 goes on: https://experience.adobe.com/r1" in logged()
-    assert flowservice.requests == []

@@ -1,33 +1,60 @@
-"""A killed operator leaves its run alone, and says so."""
+"""A killed task leaves its run alone, and says so."""
 
 from __future__ import annotations
+
+import asyncio
 
 import pytest
 
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
-from support import run_to_the_end
+from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
+from support import context, fire, run_to_the_end
 
 
 @pytest.fixture
-def operator(flowservice):
+def new_operator(flowservice):
+    """Return a function that makes the operator anew, as each process does."""
     run_id = flowservice.add_run(flowservice.add_flow())
-    return RetriggerDataflowRunOperator(
-        task_id="retrigger", run_id=run_id, wait_for_completion=False
-    )
+
+    def new_operator():
+        return RetriggerDataflowRunOperator(
+            task_id="retrigger", run_id=run_id, wait_for_completion=False
+        )
+
+    return new_operator
 
 
-def test_a_killed_task_says_that_its_run_goes_on(flowservice, operator, logged):
+def test_a_killed_task_says_that_its_run_goes_on(flowservice, new_operator, logged):
+    operator = new_operator()
     new_run_id = run_to_the_end(operator)
     flowservice.clear_requests()
     logged()
 
     operator.on_kill()
 
-    assert new_run_id in logged()
+    assert f"Dataflow run {new_run_id} goes on: https://experience" in logged()
     assert flowservice.requests == []
 
 
-def test_a_task_killed_before_it_did_anything_says_nothing(operator, logged):
-    operator.on_kill()
+def test_so_does_a_task_that_is_killed_after_its_deferral(flowservice, new_operator, logged):
+    new_run_id = run_to_the_end(new_operator())
+    resumed = new_operator()
+    resumed.execute_complete(context(), fire(DataflowRunTrigger(new_run_id, poll_interval=0)))
+    logged()
+
+    resumed.on_kill()
+
+    assert f"Dataflow run {new_run_id} goes on: https://experience" in logged()
+
+
+def test_a_task_killed_before_it_knows_a_run_says_nothing(new_operator, logged):
+    new_operator().on_kill()
 
     assert "goes on" not in logged()
+
+
+def test_a_trigger_of_a_killed_task_says_that_its_run_goes_on(flowservice, logged):
+    asyncio.run(DataflowRunTrigger("r1", url="https://experience.adobe.com/r1").on_kill())
+
+    assert "Dataflow run r1 goes on: https://experience.adobe.com/r1" in logged()
+    assert flowservice.requests == []
