@@ -11,6 +11,9 @@ import requests
 
 T = TypeVar("T")
 
+# Longer than Airflow waits for its database.
+_ANSWER_SECONDS = 60.0
+
 _ENDED = {"success", "failed"}
 
 
@@ -86,13 +89,17 @@ class AirflowApi:
                     raise
                 return None  # and nothing was stored
 
-        return Run(self, dag_id, wait_until(started, 30, f"a run of {dag_id} is started"))
+        return Run(self, dag_id, wait_until(started, 120, f"a run of {dag_id} is started"))
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
         if "Authorization" not in self._session.headers:
-            token = self._session.get(f"{self._url}/auth/token", timeout=30).json()["access_token"]
+            token = self._session.get(f"{self._url}/auth/token", timeout=_ANSWER_SECONDS).json()[
+                "access_token"
+            ]
             self._session.headers["Authorization"] = f"Bearer {token}"
-        answer = self._session.request(method, f"{self._url}/api/v2{path}", timeout=30, **arguments)
+        answer = self._session.request(
+            method, f"{self._url}/api/v2{path}", timeout=_ANSWER_SECONDS, **arguments
+        )
         if not answer.ok:
             raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text[:1000]}")
         return answer.json() if answer.content else None

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -68,6 +69,7 @@ class AirflowInstance:
     def __enter__(self) -> AirflowInstance:
         try:
             self.cli("db", "migrate")
+            self._let_readers_and_a_writer_go_on_together()
             for component in COMPONENTS:
                 self._spawn(component)
             self._wait_until_healthy(COMPONENTS, since=0)
@@ -183,6 +185,11 @@ class AirflowInstance:
         return "\n".join(tails)
 
     # Processes
+
+    def _let_readers_and_a_writer_go_on_together(self) -> None:
+        """Keep SQLite from locking out everybody else while one of Airflow's processes writes."""
+        with contextlib.closing(sqlite3.connect(self.home / "airflow.db")) as database:
+            database.execute("PRAGMA journal_mode=WAL")
 
     def _environment(self, dag_folders: Sequence[Path], env: Mapping[str, str]) -> dict[str, str]:
         clean = {name: text for name, text in os.environ.items() if "AIRFLOW" not in name}
