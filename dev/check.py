@@ -1,7 +1,8 @@
 """
 Run the checks: all of them in order, or those named.
 
-Starts nothing more once one has failed, and closes with a summary of what passed, failed and was skipped.
+Starts nothing more once one has failed, and closes with a summary of what passed, failed and was
+skipped.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from dev.uv import NICE, ROOT, NoPythonError
 INTEGRATION = "tests/integration"
 SAMPLE = "docs/sample_project"
 
-SIDE_BY_SIDE = 3
-"""Stages of one turn that run at a time: one more than a small CI machine has cores, since tests wait."""
+SIDE_BY_SIDE = 2
+"""Stages of one turn that run at a time: the cores of a small CI machine."""
 
 Output = IO[bytes] | None
 """Where the programs of a stage print to; ``None`` is the terminal."""
