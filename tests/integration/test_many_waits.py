@@ -48,6 +48,13 @@ def runs_looked_at(flowservice):
     return looks
 
 
+def wait_until_looked_at(flowservice, number):
+    """Wait until as many runs have been asked for."""
+    wait_until(
+        lambda: len(runs_looked_at(flowservice)) == number, 120, f"{number} runs are looked at"
+    )
+
+
 def test_waits_begin_in_the_triggerer_with_their_templates_rendered(airflow, flowservice, add_run):
     run_id, slow_run_id = add_run(), add_run()
     flowservice.script(run_id, ["inProgress", "success"])
@@ -68,13 +75,13 @@ def test_five_hundred_deferred_tasks_cost_a_few_requests(airflow, flowservice, a
     run_ids = [add_run() for _ in range(NUMBER)]
     flowservice.clear_requests()
 
-    # Not one DAG of 500 tasks: Airflow hands each such wait a copy of its whole DAG.
-    runs = [
-        airflow.trigger("many_waits", {"run_ids": run_ids[first : first + IN_A_DAG]})
-        for first in range(0, NUMBER, IN_A_DAG)
-    ]
-
-    wait_until(lambda: len(runs_looked_at(flowservice)) == NUMBER, 400, "every run is looked at")
+    # Not one DAG of 500 tasks, and not all at once: Airflow hands its triggerer a copy of the whole DAG
+    # with each such wait, and can hang when hundreds of them are new.
+    runs = []
+    for first in range(0, NUMBER, IN_A_DAG):
+        conf = {"run_ids": run_ids[first : first + IN_A_DAG]}
+        runs.append(airflow.trigger("many_waits", conf))
+        wait_until_looked_at(flowservice, first + IN_A_DAG)
     time.sleep(20)  # the early looks are over
     flowservice.clear_requests()
     time.sleep(30)
