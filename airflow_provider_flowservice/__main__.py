@@ -33,7 +33,7 @@ def _check(conn_id: str) -> int:
     # the metadata database only in processes that say this.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     # Late, so that a wrong command line is told at once: Airflow takes seconds to import.
-    from airflow_provider_flowservice._check import check_connection
+    from airflow_provider_flowservice._client.check import check_connection
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
     print(f"Checking Airflow connection {conn_id!r}:")

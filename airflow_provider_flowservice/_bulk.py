@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, TypedDict
 
-from airflow_provider_flowservice._repeat import is_passing
+from airflow_provider_flowservice._client.retries import is_passing
 from airflow_provider_flowservice.exceptions import (
     DataflowRunNotRetriggerableError,
     FlowServiceAuthError,

@@ -15,7 +15,7 @@ from airflow.triggers.base import TriggerEvent
 from asgiref.sync import sync_to_async
 
 from airflow_provider_flowservice._compat import AirflowException
-from airflow_provider_flowservice._compat_triggers import (
+from airflow_provider_flowservice._compat.triggers import (
     HAS_EVENT_TRIGGERS,
     AdvanceItem,
     BaseEventTrigger,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice._answers import items_of
+from airflow_provider_flowservice._client.responses import items_of
 from airflow_provider_flowservice.exceptions import FlowServiceApiError
 
 if TYPE_CHECKING:
-    from airflow_provider_flowservice._client import FlowServiceClient
+    from airflow_provider_flowservice._client.client import FlowServiceClient
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
     from airflow_provider_flowservice.runs import DataflowRun
 

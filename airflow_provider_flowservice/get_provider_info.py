@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_flowservice import __version__, _form
+from airflow_provider_flowservice import __version__
+from airflow_provider_flowservice._connection import form
 
 _PACKAGE = "airflow_provider_flowservice"
-_INTEGRATION = _form.HOOK_NAME
+_INTEGRATION = form.HOOK_NAME
 _ASSET_URIS = [
     {
         "schemes": ["aep"],
@@ -46,11 +47,11 @@ def get_provider_info() -> dict[str, Any]:
         "dataset-uris": _ASSET_URIS,  # before Airflow 3.0
         "connection-types": [
             {
-                "connection-type": _form.CONN_TYPE,
+                "connection-type": form.CONN_TYPE,
                 "hook-class-name": f"{_PACKAGE}.hooks.flowservice.FlowServiceHook",
-                "hook-name": _form.HOOK_NAME,
-                "conn-fields": _form.conn_fields(),
-                "ui-field-behaviour": _form.behaviour("-"),
+                "hook-name": form.HOOK_NAME,
+                "conn-fields": form.conn_fields(),
+                "ui-field-behaviour": form.behaviour("-"),
             }
         ],
     }

@@ -39,7 +39,7 @@ def flowservice(
     flowservice_conn_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[FlowServiceEmulator]:
     """Run a local Flow Service, without flows and runs, behind an Airflow connection."""
-    from airflow_provider_flowservice._auth import drop_tokens
+    from airflow_provider_flowservice._client.tokens import drop_tokens
     from airflow_provider_flowservice.emulator import FlowServiceEmulator
 
     drop_tokens()

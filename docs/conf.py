@@ -14,7 +14,8 @@ os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-home-")
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
 import airflow_provider_flowservice
-from airflow_provider_flowservice import _form, _hints, _ims, _retrigger_answers
+from airflow_provider_flowservice._client import hints, ims, retrigger_response
+from airflow_provider_flowservice._connection import form
 from airflow_provider_flowservice.emulator import __main__ as emulator
 
 DOCS = Path(__file__).parent
@@ -44,20 +45,20 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 def _connection_fields() -> str:
     standard = {
-        "host": f"Address of the service. If empty, {_form.PLATFORM_URL}.",
+        "host": f"Address of the service. If empty, {form.PLATFORM_URL}.",
         "login": "Client ID of the credential. It is the API key as well, unless there is another.",
         "password": "Client secret of the credential.",
     }
-    labels = _form.behaviour()["relabeling"]
+    labels = form.behaviour()["relabeling"]
     rows = [(labels[name], f"`{name}`", text) for name, text in standard.items()]
-    for field in _form.FIELDS:
+    for field in form.FIELDS:
         text = f"**Required.** {field.description}" if field.is_required else field.description
         rows.append((field.label, f"`{field.name}` in `extra`", text))
     return _table(("Field", "Name in JSON", "Meaning"), rows)
 
 
-def _codes(hints: dict[str, str]) -> str:
-    rows = [(f"`{code}`", f"{hint[0].upper()}{hint[1:]}.") for code, hint in hints.items()]
+def _codes(advice: dict[str, str]) -> str:
+    rows = [(f"`{code}`", f"{hint[0].upper()}{hint[1:]}.") for code, hint in advice.items()]
     return _table(("Code", "What to do"), rows)
 
 
@@ -74,13 +75,13 @@ myst_substitutions = {
     "emulator_options": _emulator_options(),
     "emulator_guesses": emulator._GUESSES.replace(":\n", ":\n\n", 1),
     "connection_fields": _connection_fields(),
-    "gateway_codes": _codes(_hints._GATEWAY),
-    "ims_refusals": _codes(_ims._REFUSALS),
-    "retrigger_refusals": _codes(_retrigger_answers._INELIGIBLE),
-    "role_hint": f"{_hints._ROLE}.",
-    "missing_hint": f"{_hints._MISSING}.",
-    "trouble_hint": f"{_hints._TROUBLE}.",
-    "foreign_hint": f"{_hints._FOREIGN}.",
+    "gateway_codes": _codes(hints._GATEWAY),
+    "ims_refusals": _codes(ims._REFUSALS),
+    "retrigger_refusals": _codes(retrigger_response._INELIGIBLE),
+    "role_hint": f"{hints._ROLE}.",
+    "missing_hint": f"{hints._MISSING}.",
+    "trouble_hint": f"{hints._TROUBLE}.",
+    "foreign_hint": f"{hints._FOREIGN}.",
 }
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from airflow_provider_flowservice._auth import drop_tokens
+from airflow_provider_flowservice._client.tokens import drop_tokens
 from airflow_provider_flowservice._compat import AirflowTaskTimeout, Stats
 from airflow_provider_flowservice.emulator import FlowServiceEmulator
 

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from airflow_provider_flowservice._auth import CachedTokens, ReadyToken, Token, TokenCache
-from airflow_provider_flowservice._connection import Settings
+from airflow_provider_flowservice._client.tokens import CachedTokens, ReadyToken, Token, TokenCache
+from airflow_provider_flowservice._connection.settings import Settings
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import (
     FlowServiceAuthError,

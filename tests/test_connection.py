@@ -9,7 +9,7 @@ import sys
 import pytest
 from airflow.models import Connection
 
-from airflow_provider_flowservice._connection import SCOPES, Settings
+from airflow_provider_flowservice._connection.settings import SCOPES, Settings
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
 SECRET = "planted-emulator-secret-5f3c9a"

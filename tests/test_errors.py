@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_flowservice._errors import error_of, without_secrets
-from airflow_provider_flowservice._http import Answer
+from airflow_provider_flowservice._client.errors import error_of, without_secrets
+from airflow_provider_flowservice._client.http import Answer
 from airflow_provider_flowservice.exceptions import (
     FlowServiceApiError,
     FlowServiceAuthError,

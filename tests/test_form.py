@@ -10,8 +10,8 @@ import pytest
 from airflow.models import Connection
 from airflow.providers_manager import ProvidersManager
 
-from airflow_provider_flowservice import _form
-from airflow_provider_flowservice._connection import Settings
+from airflow_provider_flowservice._connection import form as connection_form
+from airflow_provider_flowservice._connection.settings import Settings
 from airflow_provider_flowservice.get_provider_info import get_provider_info
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
@@ -73,13 +73,13 @@ def test_the_standard_fields_have_the_names_adobe_gives_them(form):
     labels = {name: form["labels"][name] for name in ("host", "login", "password")}
 
     assert labels == {"host": "Platform URL", "login": "Client ID", "password": "Client secret"}
-    assert form["placeholders"]["host"] == _form.PLATFORM_URL
+    assert form["placeholders"]["host"] == connection_form.PLATFORM_URL
     assert form["hidden"] >= {"schema", "port"}
 
 
 def test_every_field_of_the_extra_is_there_in_order_and_explained(form):
-    assert list(form["extra"]) == [field.name for field in _form.FIELDS]
-    for field in _form.FIELDS:
+    assert list(form["extra"]) == [field.name for field in connection_form.FIELDS]
+    for field in connection_form.FIELDS:
         shown = form["extra"][field.name]
         assert shown["label"] == field.label
         # The form of Airflow 3.2 and later marks a required field by itself.
@@ -96,14 +96,16 @@ def test_the_form_marks_what_the_hook_insists_on():
     with pytest.raises(ValueError, match="is not complete") as refused:
         Settings.from_connection(minimal)
 
-    asked_for = {field.name for field in _form.FIELDS if f"'{field.name}'" in str(refused.value)}
-    assert asked_for == {field.name for field in _form.FIELDS if field.is_required}
+    asked_for = {
+        field.name for field in connection_form.FIELDS if f"'{field.name}'" in str(refused.value)
+    }
+    assert asked_for == {field.name for field in connection_form.FIELDS if field.is_required}
 
 
 def test_the_hook_reads_every_field_of_the_form(tmp_path):
     bundle = tmp_path / "ca.pem"
     bundle.touch()
-    values = {field.name: f"{field.name}-value" for field in _form.FIELDS}
+    values = {field.name: f"{field.name}-value" for field in connection_form.FIELDS}
     values |= {
         "org_id": "ABC@AdobeOrg",
         "ims_url": "https://ims.example.com",

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_flowservice._auth import Token, drop_tokens
+from airflow_provider_flowservice._client.tokens import Token, drop_tokens
 from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.flows import Dataflow
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook, RetriggeredRun

@@ -17,8 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.exceptions import NewConnectionError, ProtocolError, ProxyError
 
-from airflow_provider_flowservice._auth import Token
-from airflow_provider_flowservice._http import HttpSession, _connection_error, parse_retry_after
+from airflow_provider_flowservice._client.http import (
+    HttpSession,
+    _connection_error,
+    parse_retry_after,
+)
+from airflow_provider_flowservice._client.tokens import Token
 from airflow_provider_flowservice.exceptions import (
     FlowServiceAnswerError,
     FlowServiceConnectionError,

@@ -81,7 +81,8 @@ def test_parsing_a_dag_loads_neither_an_http_client_nor_the_emulator():
     loaded = loaded_by_importing("operators.flowservice", "sensors.flowservice")
 
     assert f"{PACKAGE}.sensors.flowservice" in loaded
-    client = {f"{PACKAGE}._{name}" for name in ("http", "adapter", "client", "auth", "ims")}
+    names = ("http", "total_timeout", "client", "tokens", "ims")
+    client = {f"{PACKAGE}._client.{name}" for name in names}
     assert not {"requests", "urllib3", "http.client", *client} & set(loaded)
     assert not [name for name in loaded if name.startswith(f"{PACKAGE}.emulator")]
 

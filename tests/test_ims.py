@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from airflow_provider_flowservice._ims import _lifetime
+from airflow_provider_flowservice._client.ims import _lifetime
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import (
     FlowServiceAnswerError,

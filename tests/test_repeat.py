@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_flowservice._repeat import RetryLimits, is_passing, repeat
+from airflow_provider_flowservice._client.retries import RetryLimits, is_passing, repeat
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import (
     FlowServiceAnswerError,

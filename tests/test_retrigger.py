@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from airflow_provider_flowservice._auth import drop_tokens
+from airflow_provider_flowservice._client.tokens import drop_tokens
 from airflow_provider_flowservice._durable import Try
 from airflow_provider_flowservice._retrigger import Retrigger
 from airflow_provider_flowservice._search import check_adopted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_flowservice._retrigger_answers import (
+from airflow_provider_flowservice._client.retrigger_response import (
     as_refusal,
     may_have_started_a_run,
     may_repeat,

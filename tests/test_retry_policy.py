@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_flowservice import exceptions
 from airflow_provider_flowservice._compat import AirflowFailException
-from airflow_provider_flowservice._compat_retries import RetryPolicy
+from airflow_provider_flowservice._compat.retries import RetryPolicy
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 from support import run_to_the_end
 

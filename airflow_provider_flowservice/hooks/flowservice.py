@@ -7,26 +7,26 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from airflow_provider_flowservice import _form
-from airflow_provider_flowservice._answers import items_of
-from airflow_provider_flowservice._compat import BaseHook
-from airflow_provider_flowservice._connection import Settings
-from airflow_provider_flowservice._defaults import CONN_ID
-from airflow_provider_flowservice._listing import LARGEST_PAGE, list_items
-from airflow_provider_flowservice._retrigger_answers import (
+from airflow_provider_flowservice._client.responses import items_of
+from airflow_provider_flowservice._client.retrigger_response import (
     RetriggeredRun,
     as_refusal,
     may_have_started_a_run,
     may_repeat,
     read_retriggered,
 )
+from airflow_provider_flowservice._compat import BaseHook
+from airflow_provider_flowservice._connection import form
+from airflow_provider_flowservice._connection.settings import Settings
+from airflow_provider_flowservice._defaults import CONN_ID
+from airflow_provider_flowservice._listing import LARGEST_PAGE, list_items
 from airflow_provider_flowservice.connections import SourceConnection, TargetConnection
 from airflow_provider_flowservice.exceptions import FlowServiceAnswerError, FlowServiceApiError
 from airflow_provider_flowservice.flows import Dataflow
 from airflow_provider_flowservice.runs import DataflowRun
 
 if TYPE_CHECKING:
-    from airflow_provider_flowservice._client import FlowServiceClient
+    from airflow_provider_flowservice._client.client import FlowServiceClient
 
 __all__ = ["FlowServiceHook", "RetriggeredRun", "may_have_started_a_run"]
 
@@ -53,12 +53,12 @@ class FlowServiceHook(BaseHook):
 
     conn_name_attr = "flowservice_conn_id"
     default_conn_name = CONN_ID
-    conn_type = _form.CONN_TYPE
-    hook_name = _form.HOOK_NAME
+    conn_type = form.CONN_TYPE
+    hook_name = form.HOOK_NAME
 
     # The connection form, for Airflow before 3.2.
-    get_connection_form_widgets = staticmethod(_form.widgets)
-    get_ui_field_behaviour = staticmethod(_form.behaviour)
+    get_connection_form_widgets = staticmethod(form.widgets)
+    get_ui_field_behaviour = staticmethod(form.behaviour)
 
     def __init__(
         self,
@@ -90,8 +90,8 @@ class FlowServiceHook(BaseHook):
     @cached_property
     def _client(self) -> FlowServiceClient:
         # Late, so that a DAG that names this hook loads no HTTP client when it is parsed.
-        from airflow_provider_flowservice._client import FlowServiceClient
-        from airflow_provider_flowservice._repeat import RetryLimits
+        from airflow_provider_flowservice._client.client import FlowServiceClient
+        from airflow_provider_flowservice._client.retries import RetryLimits
 
         limits = RetryLimits(self.retries, self.backoff, self.longest_sleep)
         return FlowServiceClient(self.settings, limits, self.largest_answer)
@@ -113,7 +113,7 @@ class FlowServiceHook(BaseHook):
         only a new token knows. By itself a token is exchanged when it is some minutes old and meets
         a missing permission.
         """
-        from airflow_provider_flowservice._auth import drop_tokens
+        from airflow_provider_flowservice._client.tokens import drop_tokens
 
         drop_tokens()
 
@@ -256,7 +256,7 @@ class FlowServiceHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Check the connection in stages: its fields, token, sandbox, flows. Never raises."""
-        from airflow_provider_flowservice._check import check_connection
+        from airflow_provider_flowservice._client.check import check_connection
 
         stages = list(check_connection(self))
         passed = [f"{stage.name}: ok" for stage in stages if stage.is_ok]

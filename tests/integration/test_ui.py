@@ -16,7 +16,7 @@ import pytest
 from cryptography.fernet import Fernet
 from playwright import sync_api
 
-from airflow_provider_flowservice._form import FIELDS, HOOK_NAME
+from airflow_provider_flowservice._connection.form import FIELDS, HOOK_NAME
 from airflow_provider_flowservice.emulator.seed import SEEDED_FAILED_RUN_ID
 from integration.airflow_api import Run, wait_until
 from integration.airflow_instance import AirflowInstance

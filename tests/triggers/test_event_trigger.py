@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 
 from airflow_provider_flowservice._compat import AirflowException
-from airflow_provider_flowservice._compat_triggers import HAS_EVENT_TRIGGERS
+from airflow_provider_flowservice._compat.triggers import HAS_EVENT_TRIGGERS
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.triggers.flowservice import DataflowRunEventTrigger
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from airflow_provider_flowservice._answers import only_item
+from airflow_provider_flowservice._client.responses import only_item
+from airflow_provider_flowservice._client.retries import is_passing
 from airflow_provider_flowservice._json import identifier
-from airflow_provider_flowservice._repeat import is_passing
 from airflow_provider_flowservice.exceptions import (
     DataflowRunNotRetriggerableError,
     FlowServiceAnswerError,

@@ -18,7 +18,7 @@ import requests
 from requests.auth import AuthBase
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError
 
-from airflow_provider_flowservice._adapter import TimedAdapter
+from airflow_provider_flowservice._client.total_timeout import TimedAdapter
 from airflow_provider_flowservice._json import line
 from airflow_provider_flowservice.exceptions import (
     FlowServiceAnswerError,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from airflow_provider_flowservice._answers import items_of
+from airflow_provider_flowservice._client.responses import items_of
 from airflow_provider_flowservice._compat import AirflowException
-from airflow_provider_flowservice._form import CONN_TYPE
+from airflow_provider_flowservice._connection.form import CONN_TYPE
 from airflow_provider_flowservice._json import line, mapping, mappings
 from airflow_provider_flowservice.exceptions import FlowServiceConnectionError
 

@@ -11,7 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
-from airflow_provider_flowservice._hints import catalogue_hint, is_about_sandbox, is_about_token
+from airflow_provider_flowservice._client.hints import (
+    catalogue_hint,
+    is_about_sandbox,
+    is_about_token,
+)
 from airflow_provider_flowservice._json import line
 from airflow_provider_flowservice.exceptions import (
     FlowServiceApiError,
@@ -22,7 +26,7 @@ from airflow_provider_flowservice.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_flowservice._http import Answer
+    from airflow_provider_flowservice._client.http import Answer
 
 _LONGEST_CODE = 100
 # A number of the catalogues, such as FLOW-1439-404 or 1387-400.

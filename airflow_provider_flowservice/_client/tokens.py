@@ -15,10 +15,10 @@ from typing import Protocol
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from airflow_provider_flowservice._claims import ends_at, read_claims
+from airflow_provider_flowservice._client.retries import is_passing
 from airflow_provider_flowservice._compat import mask_secret
-from airflow_provider_flowservice._connection import Settings
-from airflow_provider_flowservice._repeat import is_passing
+from airflow_provider_flowservice._connection.claims import ends_at, read_claims
+from airflow_provider_flowservice._connection.settings import Settings
 from airflow_provider_flowservice.exceptions import FlowServiceAuthError, FlowServiceError
 
 log = logging.getLogger(__name__)

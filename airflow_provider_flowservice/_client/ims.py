@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from airflow_provider_flowservice._auth import Token
+from airflow_provider_flowservice._client.errors import error_of
+from airflow_provider_flowservice._client.http import Answer, HttpSession
+from airflow_provider_flowservice._client.tokens import Token
 from airflow_provider_flowservice._compat import mask_secret
-from airflow_provider_flowservice._connection import Settings
-from airflow_provider_flowservice._errors import error_of
-from airflow_provider_flowservice._http import Answer, HttpSession
+from airflow_provider_flowservice._connection.settings import Settings
 from airflow_provider_flowservice.exceptions import (
     FlowServiceAnswerError,
     FlowServiceApiError,

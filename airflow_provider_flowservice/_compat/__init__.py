@@ -1,7 +1,7 @@
 """
 Old and new Airflow in one place.
 
-With ``_compat_triggers`` and ``_compat_retries``, the only module that asks which Airflow this is.
+With ``triggers`` and ``retries`` beside it, the only module that asks which Airflow this is.
 Each fallback names the version that ends it.
 """
 

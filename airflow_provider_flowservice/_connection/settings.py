@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
-from airflow_provider_flowservice._claims import org_of, read_claims
-from airflow_provider_flowservice._form import (
+from airflow_provider_flowservice._connection.claims import org_of, read_claims
+from airflow_provider_flowservice._connection.form import (
     CONN_TYPE,
     IMS_URL,
     LONGEST_TIMEOUT,

@@ -7,14 +7,14 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_flowservice._answers import next_query, only_item
-from airflow_provider_flowservice._auth import Token, token_source
-from airflow_provider_flowservice._connection import Settings
-from airflow_provider_flowservice._errors import error_of
-from airflow_provider_flowservice._http import HttpSession, Params
-from airflow_provider_flowservice._ims import fetch_token
+from airflow_provider_flowservice._client.errors import error_of
+from airflow_provider_flowservice._client.http import HttpSession, Params
+from airflow_provider_flowservice._client.ims import fetch_token
+from airflow_provider_flowservice._client.responses import next_query, only_item
+from airflow_provider_flowservice._client.retries import RetryLimits, is_passing, repeat
+from airflow_provider_flowservice._client.tokens import Token, token_source
+from airflow_provider_flowservice._connection.settings import Settings
 from airflow_provider_flowservice._json import identifier
-from airflow_provider_flowservice._repeat import RetryLimits, is_passing, repeat
 from airflow_provider_flowservice.exceptions import (
     FlowServiceAnswerError,
     FlowServiceAuthError,

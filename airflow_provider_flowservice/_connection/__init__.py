@@ -1,0 +1,1 @@
+"""The Airflow connection: its form, and what the hook reads from it."""
