@@ -63,6 +63,6 @@ class RetriggerDataflowRunsOperator(BaseOperator):
     def execute(self, context: Context) -> list[str]:
         """Re-trigger the runs, and tell what became of each."""
         # Late, since a process that only reads the DAG does not run the task.
-        from airflow_provider_flowservice._bulk_task import retrigger_all
+        from airflow_provider_flowservice._exactly_once.bulk_task import retrigger_all
 
         return retrigger_all(self, context)

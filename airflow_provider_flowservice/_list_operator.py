@@ -95,7 +95,7 @@ class ListDataflowRunsOperator(BaseOperator):
     def execute(self, context: Context) -> list[str] | list[RunSummary]:
         """Find the runs."""
         # Late, since a process that only reads the DAG does not run the task.
-        from airflow_provider_flowservice._list_task import find
+        from airflow_provider_flowservice._selection.listing import find
 
         runs = find(self)
         return [run.summary for run in runs] if self.summaries else [run.run_id for run in runs]

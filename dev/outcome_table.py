@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from airflow_provider_flowservice._outcomes import (
+from airflow_provider_flowservice._outcomes.table import (
     CHOICES,
     OPERATOR_ONLY,
     TASKS,

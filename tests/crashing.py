@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from airflow_provider_flowservice._search import Clock
+from airflow_provider_flowservice._exactly_once.search import Clock
 
 
 class Crash(BaseException):

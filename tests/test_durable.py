@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_flowservice._candidates import Candidates, find_candidates
-from airflow_provider_flowservice._durable import (
+from airflow_provider_flowservice._exactly_once.candidates import Candidates, find_candidates
+from airflow_provider_flowservice._exactly_once.decisions import (
     Decision,
     Record,
     Try,

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import virtual_time
-from airflow_provider_flowservice import _looks
-from airflow_provider_flowservice._looks import Looks, beat_of
-from airflow_provider_flowservice._waiting import WaitRules
+from airflow_provider_flowservice._waiting import batching
+from airflow_provider_flowservice._waiting.batching import Looks, beat_of
+from airflow_provider_flowservice._waiting.rules import WaitRules
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import FlowServiceApiError, FlowServiceConnectionError
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor, DataflowSensor
@@ -385,13 +385,13 @@ def test_cancelled_waits_leave_nothing_behind(flowservice, add_runs):
         loop = asyncio.get_running_loop()
         tasks = await start([trigger(run_id, deadline=2e9) for run_id in run_ids])
         await asyncio.sleep(100)
-        assert _looks._shared[loop]
+        assert batching._shared[loop]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(0)
         timers = [timer for timer in loop._scheduled if not timer.cancelled()]
-        return _looks._shared[loop], timers, asyncio.all_tasks() - {asyncio.current_task()}
+        return batching._shared[loop], timers, asyncio.all_tasks() - {asyncio.current_task()}
 
     shared, timers, tasks = virtual_time.run(cancel_all())
 

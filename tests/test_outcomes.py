@@ -23,8 +23,14 @@ from airflow_provider_flowservice._compat import (
     AirflowSkipException,
     AirflowTaskTimeout,
 )
-from airflow_provider_flowservice._final import for_good
-from airflow_provider_flowservice._outcomes import CHOICES, OPERATOR_ONLY, TABLE, Terms, verdict
+from airflow_provider_flowservice._outcomes.no_retry import for_good
+from airflow_provider_flowservice._outcomes.table import (
+    CHOICES,
+    OPERATOR_ONLY,
+    TABLE,
+    Terms,
+    verdict,
+)
 from airflow_provider_flowservice.emulator import Fault, Lifecycle
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 from airflow_provider_flowservice.runs import RunSummary

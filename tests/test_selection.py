@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from airflow_provider_flowservice._selection import (
+from airflow_provider_flowservice._selection.filters import (
     FlowChoice,
     RunChoice,
     epoch_milliseconds,

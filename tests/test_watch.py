@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_flowservice._selection import FlowChoice
-from airflow_provider_flowservice._watch import RunFeed, Watch
+from airflow_provider_flowservice._selection.feed import RunFeed, Watch
+from airflow_provider_flowservice._selection.filters import FlowChoice
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook

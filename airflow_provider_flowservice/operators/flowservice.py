@@ -14,8 +14,8 @@ from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Context, XComArg
-    from airflow_provider_flowservice._outcomes import Choice
-    from airflow_provider_flowservice._retrigger_task import RetriggerTask
+    from airflow_provider_flowservice._exactly_once.task import RetriggerTask
+    from airflow_provider_flowservice._outcomes.table import Choice
 
 __all__ = [
     "ListDataflowRunsOperator",
@@ -136,6 +136,6 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
 
     def _task(self, context: Context) -> RetriggerTask:
         # Late, since a process that only reads the DAG does not run the task.
-        from airflow_provider_flowservice._retrigger_task import RetriggerTask
+        from airflow_provider_flowservice._exactly_once.task import RetriggerTask
 
         return RetriggerTask(self, context)

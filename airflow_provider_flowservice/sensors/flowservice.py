@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice._compat import RENDERS_TRIGGERS, conf
 from airflow_provider_flowservice._defaults import CONN_ID, MISSING_GRACE, PATIENCE
-from airflow_provider_flowservice._flow_sensor import DataflowSensor
-from airflow_provider_flowservice._look import look_once
-from airflow_provider_flowservice._sensor import FlowServiceSensor
-from airflow_provider_flowservice._tasks import defer_margin, finish, room_to_resume
+from airflow_provider_flowservice._outcomes.finish import defer_margin, finish, room_to_resume
+from airflow_provider_flowservice._waiting.poll import look_once
+from airflow_provider_flowservice.sensors._base import FlowServiceSensor
+from airflow_provider_flowservice.sensors._flow import DataflowSensor
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger, StartTriggerArgs
 
     from airflow_provider_flowservice._compat import Context, XComArg
-    from airflow_provider_flowservice._outcomes import Choice
-    from airflow_provider_flowservice._waiting import Seen, WaitResult
+    from airflow_provider_flowservice._outcomes.table import Choice
+    from airflow_provider_flowservice._waiting.rules import Seen, WaitResult
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
     from airflow_provider_flowservice.runs import RunSummary
 

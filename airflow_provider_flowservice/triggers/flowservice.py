@@ -11,13 +11,13 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_flowservice._defaults import CONN_ID, MISSING_GRACE, PATIENCE, POLL_INTERVAL
-from airflow_provider_flowservice._event_trigger import DataflowRunEventTrigger
-from airflow_provider_flowservice._flow_trigger import DataflowTrigger
-from airflow_provider_flowservice._look import count_wait
-from airflow_provider_flowservice._looks import Looks, shared_looks
-from airflow_provider_flowservice._narration import Narrator
-from airflow_provider_flowservice._waiting import Seen, WaitRules, wait_async, wait_flow
+from airflow_provider_flowservice._waiting.batching import Looks, shared_looks
+from airflow_provider_flowservice._waiting.poll import count_wait
+from airflow_provider_flowservice._waiting.progress import Narrator
+from airflow_provider_flowservice._waiting.rules import Seen, WaitRules, wait_async, wait_flow
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+from airflow_provider_flowservice.triggers._events import DataflowRunEventTrigger
+from airflow_provider_flowservice.triggers._flow import DataflowTrigger
 
 __all__ = ["DataflowRunEventTrigger", "DataflowRunTrigger", "DataflowTrigger"]
 

@@ -12,7 +12,7 @@ from airflow_provider_flowservice._compat import (
     AirflowSkipException,
     AirflowTaskTimeout,
 )
-from airflow_provider_flowservice._flow_wait import first_success
+from airflow_provider_flowservice._waiting.flow_success import first_success
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import (
     DataflowRunLostError,

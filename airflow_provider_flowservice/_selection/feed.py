@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from airflow_provider_flowservice._listing import find_runs
-from airflow_provider_flowservice._selection import FlowChoice
+from airflow_provider_flowservice._selection.filters import FlowChoice
 from airflow_provider_flowservice.flows import Dataflow
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from airflow_provider_flowservice.runs import DataflowRun, meaning_of

@@ -8,15 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice._compat import AirflowTaskTimeout
-from airflow_provider_flowservice._durable import Try
-from airflow_provider_flowservice._endings import ended_by
-from airflow_provider_flowservice._look import count_wait, look_once
-from airflow_provider_flowservice._narration import Narrator
-from airflow_provider_flowservice._outcomes import Terms
-from airflow_provider_flowservice._retrigger import Retrigger, Retriggered
-from airflow_provider_flowservice._search import check_adopted
-from airflow_provider_flowservice._task_store import TaskStore
-from airflow_provider_flowservice._tasks import (
+from airflow_provider_flowservice._exactly_once.decisions import Try
+from airflow_provider_flowservice._exactly_once.journal import TaskStore
+from airflow_provider_flowservice._exactly_once.retrigger import Retrigger, Retriggered
+from airflow_provider_flowservice._exactly_once.search import check_adopted
+from airflow_provider_flowservice._outcomes.errors import ended_by
+from airflow_provider_flowservice._outcomes.finish import (
     began_at,
     check_eligible,
     deadline_of,
@@ -24,7 +21,10 @@ from airflow_provider_flowservice._tasks import (
     finish,
     show_run,
 )
-from airflow_provider_flowservice._waiting import (
+from airflow_provider_flowservice._outcomes.table import Terms
+from airflow_provider_flowservice._waiting.poll import count_wait, look_once
+from airflow_provider_flowservice._waiting.progress import Narrator
+from airflow_provider_flowservice._waiting.rules import (
     Seen,
     WaitResult,
     WaitRules,

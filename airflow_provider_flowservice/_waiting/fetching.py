@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from asgiref.sync import sync_to_async
 
 from airflow_provider_flowservice._client.retries import RetryLimits, is_passing
-from airflow_provider_flowservice._look import look_at
-from airflow_provider_flowservice._waiting import Seen
+from airflow_provider_flowservice._waiting.poll import look_at
+from airflow_provider_flowservice._waiting.rules import Seen
 from airflow_provider_flowservice.exceptions import (
     FlowServiceAnswerError,
     FlowServiceAuthError,

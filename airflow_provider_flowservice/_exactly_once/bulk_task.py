@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from airflow_provider_flowservice._bulk import Bulk, BulkRecord, retriggered
-from airflow_provider_flowservice._durable import Try
+from airflow_provider_flowservice._exactly_once.bulk import Bulk, BulkRecord, retriggered
+from airflow_provider_flowservice._exactly_once.decisions import Try
+from airflow_provider_flowservice._exactly_once.journal import STORE_KEY, TaskStore
+from airflow_provider_flowservice._exactly_once.retrigger import Retrigger
 from airflow_provider_flowservice._listing import find_runs
-from airflow_provider_flowservice._retrigger import Retrigger
-from airflow_provider_flowservice._task_store import STORE_KEY, TaskStore
-from airflow_provider_flowservice._tasks import began_at, check_eligible
+from airflow_provider_flowservice._outcomes.finish import began_at, check_eligible
 from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 

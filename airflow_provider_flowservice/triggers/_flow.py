@@ -11,10 +11,10 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
 from airflow_provider_flowservice._defaults import CONN_ID, PATIENCE, POLL_INTERVAL
-from airflow_provider_flowservice._flow_wait import label_of, look_for_success
-from airflow_provider_flowservice._look import count_wait
-from airflow_provider_flowservice._narration import Narrator
-from airflow_provider_flowservice._waiting import Seen, WaitRules, wait_async, wait_flow
+from airflow_provider_flowservice._waiting.flow_success import label_of, look_for_success
+from airflow_provider_flowservice._waiting.poll import count_wait
+from airflow_provider_flowservice._waiting.progress import Narrator
+from airflow_provider_flowservice._waiting.rules import Seen, WaitRules, wait_async, wait_flow
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 
-from airflow_provider_flowservice._eligibility import judge
+from airflow_provider_flowservice._selection.eligibility import judge
 from airflow_provider_flowservice.flows import Dataflow
 from airflow_provider_flowservice.runs import DataflowRun, meaning_of
 

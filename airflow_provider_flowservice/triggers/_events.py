@@ -23,8 +23,8 @@ from airflow_provider_flowservice._compat.triggers import (
     asset_stores,
 )
 from airflow_provider_flowservice._defaults import CONN_ID, POLL_INTERVAL
-from airflow_provider_flowservice._selection import FlowChoice, statuses_of
-from airflow_provider_flowservice._watch import Look, RunFeed, Sighting, Watch
+from airflow_provider_flowservice._selection.feed import Look, RunFeed, Sighting, Watch
+from airflow_provider_flowservice._selection.filters import FlowChoice, statuses_of
 from airflow_provider_flowservice.exceptions import FlowServiceApiError
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 

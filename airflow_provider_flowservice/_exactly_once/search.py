@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_flowservice._candidates import (
+from airflow_provider_flowservice._exactly_once.candidates import (
     Candidates,
     find_candidates,
     loads_other_window,
 )
-from airflow_provider_flowservice._durable import Decision
+from airflow_provider_flowservice._exactly_once.decisions import Decision
 from airflow_provider_flowservice.exceptions import FlowServiceAnswerError, RetriggerAmbiguousError
 from airflow_provider_flowservice.runs import DataflowRun
 

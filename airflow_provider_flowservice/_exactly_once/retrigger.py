@@ -1,4 +1,4 @@
-"""Re-triggers a run exactly once: asks the service and the store, and does what `_durable` decides."""
+"""Re-triggers a run exactly once: asks the service and the store, and does what `decisions` decides."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_provider_flowservice import _durable
-from airflow_provider_flowservice._candidates import loads_window
-from airflow_provider_flowservice._durable import Decision, Record, Try
-from airflow_provider_flowservice._search import WALL_CLOCK, Clock, Search
-from airflow_provider_flowservice._task_store import TaskStore
+from airflow_provider_flowservice._exactly_once import decisions
+from airflow_provider_flowservice._exactly_once.candidates import loads_window
+from airflow_provider_flowservice._exactly_once.decisions import Decision, Record, Try
+from airflow_provider_flowservice._exactly_once.journal import TaskStore
+from airflow_provider_flowservice._exactly_once.search import WALL_CLOCK, Clock, Search
 from airflow_provider_flowservice.exceptions import (
     FlowServiceError,
     FlowServiceNotFoundError,
@@ -95,7 +95,7 @@ class Retrigger:
         record, is_legible = self._store.load()
         if record is not None and record.source_run_id != source_run_id:
             record = None
-        decision = _durable.begin(record, source_run_id, self._try, self._store.exists, is_legible)
+        decision = decisions.begin(record, source_run_id, self._try, self._store.exists, is_legible)
         if decision.action == "look" and record is not None:
             decision = self._look(source, record)
         if decision.action == "search":
@@ -112,7 +112,7 @@ class Retrigger:
             run = None
         age = self._clock.now_ms() - record.requested_at
         is_settled = age > self._settle_time * 1000
-        return _durable.after_look(record, run, source, self._try, is_settled)
+        return decisions.after_look(record, run, source, self._try, is_settled)
 
     def _find(self, source: DataflowRun, record: Record | None) -> tuple[Record, Decision]:
         """Look for the run an earlier request led to, and return what is known then."""
@@ -129,7 +129,7 @@ class Retrigger:
             max(earliest, target.created_at or 0),
             (*known.known_run_ids, *known.earlier_run_ids),
             partial(
-                _durable.after_search,
+                decisions.after_search,
                 target_run_id=target.run_id,
                 this_try=self._try,
                 has_record=record is not None,
@@ -189,7 +189,7 @@ class Retrigger:
             target,
             target.created_at or 0,
             record.known_run_ids,
-            partial(_durable.after_check, target=target, is_cleared=self._try.is_cleared),
+            partial(decisions.after_check, target=target, is_cleared=self._try.is_cleared),
             {"stop"},
         )
         now = self._clock.now_ms()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice._selection import (
+from airflow_provider_flowservice._selection.filters import (
     FlowChoice,
     RunChoice,
     epoch_milliseconds,

@@ -14,13 +14,13 @@ from airflow_provider_flowservice._compat import (
     PokeReturnValue,
     first_poked_at,
 )
-from airflow_provider_flowservice._endings import under_flags
 from airflow_provider_flowservice._lineage import LineageMixin
-from airflow_provider_flowservice._look import count_wait
-from airflow_provider_flowservice._narration import Narrator
-from airflow_provider_flowservice._outcomes import Terms
-from airflow_provider_flowservice._tasks import deadline_of, defer_timeout
-from airflow_provider_flowservice._waiting import Seen, Sight, WaitResult, WaitRules, judge
+from airflow_provider_flowservice._outcomes.errors import under_flags
+from airflow_provider_flowservice._outcomes.finish import deadline_of, defer_timeout
+from airflow_provider_flowservice._outcomes.table import Terms
+from airflow_provider_flowservice._waiting.poll import count_wait
+from airflow_provider_flowservice._waiting.progress import Narrator
+from airflow_provider_flowservice._waiting.rules import Seen, Sight, WaitResult, WaitRules, judge
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 

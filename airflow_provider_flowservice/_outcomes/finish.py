@@ -9,11 +9,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_flowservice._compat import TIMES_DEFERRED_TASKS, Asset
-from airflow_provider_flowservice._eligibility import judge
-from airflow_provider_flowservice._endings import ending, explain
-from airflow_provider_flowservice._look import look_once
-from airflow_provider_flowservice._outcomes import Terms, end_of, verdict
-from airflow_provider_flowservice._waiting import WaitResult
+from airflow_provider_flowservice._outcomes.errors import ending, explain
+from airflow_provider_flowservice._outcomes.table import Terms, end_of, verdict
+from airflow_provider_flowservice._selection.eligibility import judge
+from airflow_provider_flowservice._waiting.poll import look_once
+from airflow_provider_flowservice._waiting.rules import WaitResult
 from airflow_provider_flowservice.exceptions import (
     DataflowRunNotRetriggerableError,
     FlowServiceError,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_flowservice._waiting import Seen
+from airflow_provider_flowservice._waiting.rules import Seen
 from airflow_provider_flowservice.exceptions import FlowServiceNotFoundError
 from airflow_provider_flowservice.runs import DataflowRun
 

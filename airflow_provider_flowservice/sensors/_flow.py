@@ -11,16 +11,16 @@ from airflow_provider_flowservice._compat import (
     conf,
 )
 from airflow_provider_flowservice._defaults import CONN_ID, PATIENCE
-from airflow_provider_flowservice._flow_wait import conclude, label_of, look_for_success
-from airflow_provider_flowservice._selection import FlowChoice, epoch_milliseconds
-from airflow_provider_flowservice._sensor import FlowServiceSensor
-from airflow_provider_flowservice._tasks import (
+from airflow_provider_flowservice._outcomes.finish import (
     is_airflows_limit,
     log_end,
     show_run,
     tell_outlets,
 )
+from airflow_provider_flowservice._selection.filters import FlowChoice, epoch_milliseconds
+from airflow_provider_flowservice._waiting.flow_success import conclude, label_of, look_for_success
 from airflow_provider_flowservice.exceptions import FlowServiceError
+from airflow_provider_flowservice.sensors._base import FlowServiceSensor
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
 
     from airflow_provider_flowservice._compat import Context
-    from airflow_provider_flowservice._waiting import Seen, WaitResult
+    from airflow_provider_flowservice._waiting.rules import Seen, WaitResult
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
     from airflow_provider_flowservice.runs import RunSummary
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airflow_provider_flowservice._compat import Stats
-from airflow_provider_flowservice._waiting import Seen
+from airflow_provider_flowservice._waiting.rules import Seen
 from airflow_provider_flowservice.exceptions import FlowServiceError, FlowServiceThrottledError
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from airflow_provider_flowservice._look import counted
-from airflow_provider_flowservice._waiting import Seen, WaitResult
+from airflow_provider_flowservice._waiting.poll import counted
+from airflow_provider_flowservice._waiting.rules import Seen, WaitResult
 from airflow_provider_flowservice.exceptions import (
     DataflowRunLostError,
     FlowServiceAuthError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_flowservice._compat import NEVER_EXPIRE
-from airflow_provider_flowservice._durable import Record
+from airflow_provider_flowservice._exactly_once.decisions import Record
 
 STORE_KEY = "flowservice_retrigger"
 

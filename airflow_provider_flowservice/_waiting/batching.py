@@ -20,8 +20,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from airflow_provider_flowservice._asker import PARALLEL, Asker
-from airflow_provider_flowservice._waiting import Seen, WaitRules
+from airflow_provider_flowservice._waiting.fetching import PARALLEL, Asker
+from airflow_provider_flowservice._waiting.rules import Seen, WaitRules
 from airflow_provider_flowservice.exceptions import FlowServiceConnectionError, FlowServiceError
 from airflow_provider_flowservice.runs import DataflowRun
 

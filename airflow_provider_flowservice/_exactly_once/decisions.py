@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from airflow_provider_flowservice._candidates import (
+from airflow_provider_flowservice._exactly_once.candidates import (
     Candidates,
     loads_other_window,
     loads_window,

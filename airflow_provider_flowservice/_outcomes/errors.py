@@ -13,9 +13,9 @@ from airflow_provider_flowservice._compat import (
     AirflowSkipException,
     AirflowTaskTimeout,
 )
-from airflow_provider_flowservice._final import for_good
-from airflow_provider_flowservice._outcomes import End, Terms, Verdict, end_of_error, verdict
-from airflow_provider_flowservice._waiting import WaitResult
+from airflow_provider_flowservice._outcomes.no_retry import for_good
+from airflow_provider_flowservice._outcomes.table import End, Terms, Verdict, end_of_error, verdict
+from airflow_provider_flowservice._waiting.rules import WaitResult
 from airflow_provider_flowservice.exceptions import (
     DataflowRunFailedError,
     DataflowRunIncompleteError,
@@ -66,7 +66,7 @@ def ending(
     """
     Make the exception that ends a task; ``None`` if it ends in success.
 
-    :param how: How it ends, see :func:`~airflow_provider_flowservice._outcomes.verdict`.
+    :param how: How it ends, see :func:`~airflow_provider_flowservice._outcomes.table.verdict`.
     :param run: The run as last seen.
     """
     if how in _AIRFLOWS_OWN:

@@ -1,0 +1,1 @@
+"""One re-trigger, whatever crashes."""

@@ -1,0 +1,1 @@
+"""How the end of a wait ends a task."""

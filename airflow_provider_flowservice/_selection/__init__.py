@@ -1,0 +1,1 @@
+"""Which flows and runs are meant."""
