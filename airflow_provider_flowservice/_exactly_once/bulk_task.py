@@ -12,8 +12,9 @@ from airflow_provider_flowservice._exactly_once.bulk import Bulk, BulkRecord, re
 from airflow_provider_flowservice._exactly_once.decisions import Try
 from airflow_provider_flowservice._exactly_once.journal import STORE_KEY, TaskStore
 from airflow_provider_flowservice._exactly_once.retrigger import Retrigger
+from airflow_provider_flowservice._exactly_once.task import began_at
 from airflow_provider_flowservice._listing import find_runs
-from airflow_provider_flowservice._outcomes.finish import began_at, check_eligible
+from airflow_provider_flowservice._selection.eligibility import check_eligible
 from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 

@@ -14,14 +14,12 @@ from airflow_provider_flowservice._exactly_once.retrigger import Retrigger, Retr
 from airflow_provider_flowservice._exactly_once.search import check_adopted
 from airflow_provider_flowservice._outcomes.errors import ended_by
 from airflow_provider_flowservice._outcomes.finish import (
-    began_at,
-    check_eligible,
-    deadline_of,
-    defer_timeout,
     finish,
     show_run,
 )
 from airflow_provider_flowservice._outcomes.table import Terms
+from airflow_provider_flowservice._selection.eligibility import check_eligible
+from airflow_provider_flowservice._waiting.deadlines import deadline_of, defer_timeout
 from airflow_provider_flowservice._waiting.poll import count_wait, look_once
 from airflow_provider_flowservice._waiting.progress import Narrator
 from airflow_provider_flowservice._waiting.rules import (
@@ -167,6 +165,12 @@ class RetriggerTask:
         """End the task as the wait ended, unless the run turns out not to be the new one."""
         check_adopted(self._hook, result.run, window)
         return finish(self._operator, self._terms, self._context, self._hook, result).run_id
+
+
+def began_at(context: Context) -> int:
+    """Return the epoch milliseconds before which no try of the task can have done anything."""
+    start = context["dag_run"].start_date
+    return round(start.timestamp() * 1000) if start else 0
 
 
 def _is_mapped(context: Context) -> bool:

@@ -9,9 +9,17 @@ service.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from airflow_provider_flowservice.exceptions import (
+    DataflowRunNotRetriggerableError,
+    FlowServiceError,
+)
 from airflow_provider_flowservice.flows import Dataflow
 from airflow_provider_flowservice.runs import DataflowRun
+
+if TYPE_CHECKING:
+    from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
 
 @dataclass(frozen=True)
@@ -83,3 +91,27 @@ def _doubts(run: DataflowRun, flow: Dataflow | None) -> list[str]:
         if not flow.has_schedule:
             doubts.append("its flow shows no schedule, so it may not be a batch flow")
     return doubts
+
+
+def check_eligible(hook: FlowServiceHook, log: Any, run: DataflowRun) -> None:
+    """
+    Refuse a run that certainly cannot be re-triggered, and say why the service may refuse it.
+
+    :raises DataflowRunNotRetriggerableError: It cannot be.
+    """
+    eligibility = judge(run, _get_flow(hook, log, run.flow_id))
+    for doubt in eligibility.doubts:
+        log.warning("Dataflow run %s may be refused: %s.", run.run_id, doubt)
+    if eligibility.refusal:
+        raise DataflowRunNotRetriggerableError(
+            f"Dataflow run {run.run_id} cannot be re-triggered: {eligibility.refusal}."
+        )
+
+
+def _get_flow(hook: FlowServiceHook, log: Any, flow_id: str) -> Dataflow | None:
+    """Read the flow for a better error, but leave the decision to the service if it is hidden."""
+    try:
+        return hook.get_flow(flow_id)
+    except (FlowServiceError, ValueError) as error:
+        log.warning("Cannot read flow %r: %s", flow_id, error)
+        return None

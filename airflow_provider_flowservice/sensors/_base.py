@@ -16,8 +16,8 @@ from airflow_provider_flowservice._compat import (
 )
 from airflow_provider_flowservice._lineage import LineageMixin
 from airflow_provider_flowservice._outcomes.errors import under_flags
-from airflow_provider_flowservice._outcomes.finish import deadline_of, defer_timeout
 from airflow_provider_flowservice._outcomes.table import Terms
+from airflow_provider_flowservice._waiting.deadlines import deadline_of, defer_timeout
 from airflow_provider_flowservice._waiting.poll import count_wait
 from airflow_provider_flowservice._waiting.progress import Narrator
 from airflow_provider_flowservice._waiting.rules import Seen, Sight, WaitResult, WaitRules, judge

@@ -11,13 +11,9 @@ from airflow_provider_flowservice._compat import (
     conf,
 )
 from airflow_provider_flowservice._defaults import CONN_ID, PATIENCE
-from airflow_provider_flowservice._outcomes.finish import (
-    is_airflows_limit,
-    log_end,
-    show_run,
-    tell_outlets,
-)
+from airflow_provider_flowservice._outcomes.finish import log_end, show_run, tell_outlets
 from airflow_provider_flowservice._selection.filters import FlowChoice, epoch_milliseconds
+from airflow_provider_flowservice._waiting.deadlines import is_airflows_limit
 from airflow_provider_flowservice._waiting.flow_success import conclude, label_of, look_for_success
 from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.sensors._base import FlowServiceSensor

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice._compat import RENDERS_TRIGGERS, conf
 from airflow_provider_flowservice._defaults import CONN_ID, MISSING_GRACE, PATIENCE
-from airflow_provider_flowservice._outcomes.finish import defer_margin, finish, room_to_resume
+from airflow_provider_flowservice._outcomes.finish import finish
+from airflow_provider_flowservice._waiting.deadlines import defer_margin, room_to_resume
 from airflow_provider_flowservice._waiting.poll import look_once
 from airflow_provider_flowservice.sensors._base import FlowServiceSensor
 from airflow_provider_flowservice.sensors._flow import DataflowSensor
