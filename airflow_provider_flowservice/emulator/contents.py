@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from airflow_provider_flowservice.emulator.flows import Flow
-from airflow_provider_flowservice.emulator.knobs import Knobs
 from airflow_provider_flowservice.emulator.messages import JSON
 from airflow_provider_flowservice.emulator.runs import Lifecycle
+from airflow_provider_flowservice.emulator.settings import EmulatorSettings
 from airflow_provider_flowservice.emulator.state import State
 
 
-class Contents(Knobs):
+class Contents(EmulatorSettings):
     """Gives access to the memory of an emulator, from any thread."""
 
     def __init__(

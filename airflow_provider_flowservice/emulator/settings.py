@@ -1,4 +1,4 @@
-"""What a test may turn on an emulator while it serves."""
+"""What can be set on an emulator while it serves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Literal
 
 
-class Knobs:
+class EmulatorSettings:
     """
     Settings of an emulator, each with its default. All may be changed at any time.
 
