@@ -12,16 +12,16 @@ from types import TracebackType
 
 from airflow_provider_flowservice.emulator import control
 from airflow_provider_flowservice.emulator.connection import as_uri, connection_to
-from airflow_provider_flowservice.emulator.contents import Contents
 from airflow_provider_flowservice.emulator.faults import Fault
 from airflow_provider_flowservice.emulator.messages import JSON
 from airflow_provider_flowservice.emulator.recorder import Seen
-from airflow_provider_flowservice.emulator.seed import plant
+from airflow_provider_flowservice.emulator.scenario import Scenario
+from airflow_provider_flowservice.emulator.seed import load
 from airflow_provider_flowservice.emulator.server import Server
 from airflow_provider_flowservice.emulator.site import Site
 
 
-class FlowServiceEmulator(Contents):
+class FlowServiceEmulator(Scenario):
     """
     A Flow Service with its token service on a loopback port, as stateful as the real one.
 
@@ -52,7 +52,7 @@ class FlowServiceEmulator(Contents):
         self._server: Server | None = None
         self._site = Site(self, self._state, base_url=lambda: self.url)
         if seed:
-            plant(self)
+            load(self)
 
     def __enter__(self) -> FlowServiceEmulator:
         self.start()

@@ -1,4 +1,4 @@
-"""Flows and runs of an emulator, as a test sets them up and looks at them."""
+"""Flows and runs of an emulator, as a test sets them up and reads them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_flowservice.emulator.settings import EmulatorSettings
 from airflow_provider_flowservice.emulator.state import State
 
 
-class Contents(EmulatorSettings):
+class Scenario(EmulatorSettings):
     """Gives access to the memory of an emulator, from any thread."""
 
     def __init__(
