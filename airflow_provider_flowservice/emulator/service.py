@@ -11,6 +11,7 @@ from functools import partial
 from types import TracebackType
 
 from airflow_provider_flowservice.emulator import control
+from airflow_provider_flowservice.emulator.backend import Backend
 from airflow_provider_flowservice.emulator.connection import as_uri, connection_to
 from airflow_provider_flowservice.emulator.faults import Fault
 from airflow_provider_flowservice.emulator.messages import JSON
@@ -18,7 +19,6 @@ from airflow_provider_flowservice.emulator.recorder import Seen
 from airflow_provider_flowservice.emulator.scenario import Scenario
 from airflow_provider_flowservice.emulator.seed import load
 from airflow_provider_flowservice.emulator.server import Server
-from airflow_provider_flowservice.emulator.site import Site
 
 
 class FlowServiceEmulator(Scenario):
@@ -50,7 +50,7 @@ class FlowServiceEmulator(Scenario):
             raise ValueError(f"The emulator serves loopback addresses only, not {host!r}.")
         self._address = (host, port)
         self._server: Server | None = None
-        self._site = Site(self, self._state, base_url=lambda: self.url)
+        self._backend = Backend(self, self._state, base_url=lambda: self.url)
         if seed:
             load(self)
 
@@ -68,7 +68,7 @@ class FlowServiceEmulator(Scenario):
 
     def start(self) -> None:
         """Listen, and serve from a thread of its own."""
-        self._server = Server(self._address, self._site, partial(control.answer, self))
+        self._server = Server(self._address, self._backend, partial(control.answer, self))
         self._address = (self._address[0], self._server.server_port)
         serve = partial(self._server.serve_forever, poll_interval=0.01)
         threading.Thread(target=serve, name="flowservice-emulator", daemon=True).start()
@@ -106,12 +106,12 @@ class FlowServiceEmulator(Scenario):
     def issue_token(self) -> str:
         """Return a token that is good now, without asking the token service over HTTP."""
         with self._state.lock:
-            return self._site.ims.issue("openid,AdobeID")
+            return self._backend.ims.issue("openid,AdobeID")
 
     def revoke_tokens(self) -> None:
         """Make all tokens issued so far invalid."""
         with self._state.lock:
-            self._site.ims.revoke_all()
+            self._backend.ims.revoke_all()
 
     # What happened to it
 
@@ -124,7 +124,7 @@ class FlowServiceEmulator(Scenario):
     @property
     def requests(self) -> list[Seen]:
         """The last requests, oldest first."""
-        return self._site.recorder.requests()
+        return self._backend.recorder.requests()
 
     def count(
         self, route: str | None = None, *, method: str | None = None, path_regex: str | None = None
@@ -136,12 +136,12 @@ class FlowServiceEmulator(Scenario):
         :param path_regex: Searched in the full path, without the query.
         """
         if route:
-            return self._site.recorder.routes()[route]
-        return self._site.recorder.count(method, path_regex)
+            return self._backend.recorder.routes()[route]
+        return self._backend.recorder.count(method, path_regex)
 
     def summary(self) -> JSON:
         """Return the counts of requests by route, of token requests and of re-triggers."""
-        routes = self._site.recorder.routes()
+        routes = self._backend.recorder.routes()
         return {
             "requests": dict(sorted(routes.items())),
             "token_requests": self.count(method="POST", path_regex="^/ims/token"),
@@ -150,21 +150,21 @@ class FlowServiceEmulator(Scenario):
 
     def on_request(self, listener: Callable[[Seen], None]) -> None:
         """Call a function with each request from now on, in the thread that serves it."""
-        self._site.on_request = listener
+        self._backend.on_request = listener
 
     def clear_requests(self) -> None:
         """Forget the requests seen, and their counts."""
-        self._site.recorder.clear()
+        self._backend.recorder.clear()
 
     # What goes wrong
 
     def fail(self, fault: Fault) -> None:
         """Switch a fault on."""
-        self._site.faults.add(fault)
+        self._backend.faults.add(fault)
 
     def clear_faults(self) -> None:
         """Switch all faults off."""
-        self._site.faults.clear()
+        self._backend.faults.clear()
 
 
 def _is_loopback(host: str) -> bool:

@@ -14,7 +14,7 @@ from airflow_provider_flowservice.emulator.settings import EmulatorSettings
 from airflow_provider_flowservice.emulator.state import State
 
 
-class Site:
+class Backend:
     """
     What a server serves. It outlives the server.
 
