@@ -71,7 +71,7 @@ class Api:
         run = self._state.find_run(run_id, sandbox)
         now = self._settings.now_ms()
         document = run.document(now)
-        run.looked_at(now)
+        run.count_poll(now)
         return self._single(document)
 
     def _list_runs(self, request: Request, sandbox: str) -> Answer:
@@ -84,7 +84,7 @@ class Api:
             if run.flow.sandbox != sandbox or not all(f.matches(document) for f in filters):
                 continue
             if run.is_hidden(now):
-                run.looked_for()
+                run.count_missed_poll()
             else:
                 found.append((run, document))
         documents = [document for _, document in found]
@@ -93,11 +93,11 @@ class Api:
         on_page = {id(document) for document in shown}
         for run, document in found:
             if id(document) in on_page:
-                run.looked_at(now)
+                run.count_poll(now)
         return answer
 
     def _candidates(self, filters: list[Filter]) -> list[Run]:
-        """Return the runs that a filter on ids leaves, so that only those are looked through."""
+        """Return the runs that a filter on ids leaves, so that only those are searched."""
         for each in filters:
             if (each.field, each.operator) == ("id", "=="):
                 ids = dict.fromkeys(self._honoured(each))

@@ -108,7 +108,7 @@ class Scenario(EmulatorSettings):
             self._state.runs[run_id].script(statuses, self.now_ms(), self.step_seconds)
 
     def run(self, run_id: str) -> JSON:
-        """Return a run's JSON as the next look will see it. This is not a look."""
+        """Return a run's JSON as the next poll will see it. This is not a poll."""
         with self._state.lock:
             return copy.deepcopy(self._state.runs[run_id].document(self.now_ms()))
 

@@ -47,10 +47,10 @@ class EmulatorSettings:
         "id_etag", "items", "full_run", "201", "same_id", "no_id", "empty"
     ] = "id_etag"
 
-    #: How long a new run cannot be found: looks, or seconds if statuses go by time.
+    #: How long a new run cannot be found: polls, or seconds if statuses go by time.
     new_run_hidden_for: float = 0
 
-    #: Seconds each status of a run lasts; ``None`` moves a run on by one status per look.
+    #: Seconds each status of a run lasts; ``None`` moves a run on by one status per poll.
     step_seconds: float | None = None
 
     #: Current time in seconds since the epoch.

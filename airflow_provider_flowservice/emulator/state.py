@@ -82,12 +82,12 @@ class State:
         return flow
 
     def find_run(self, run_id: str, sandbox: str) -> Run:
-        """Return a run of the sandbox, or refuse. A look at a hidden run counts."""
+        """Return a run of the sandbox, or refuse. A poll of a hidden run counts."""
         run = self.runs.get(run_id)
         if run is None or run.flow.sandbox != sandbox:
             raise errors.not_found("runs", run_id)
         if run.is_hidden(self._settings.now_ms()):
-            run.looked_for()
+            run.count_missed_poll()
             raise errors.not_found("runs", run_id)
         return run
 
@@ -113,7 +113,7 @@ class State:
         )
         hidden_for = self._settings.new_run_hidden_for
         if self._settings.step_seconds is None:
-            run.hide(looks=int(hidden_for))
+            run.hide(polls=int(hidden_for))
         else:
             run.hide(until=run.created_at + hidden_for * 1000)
         self.retriggers.append((source.run_id, run.run_id))
