@@ -8,11 +8,9 @@ from typing import Literal
 
 
 class EmulatorSettings:
-    """
-    Settings of an emulator, each with its default. All may be changed at any time.
+    """Settings of an emulator, each with its default. All may be changed at any time."""
 
-    They cover much of what is not known about the real service, and the ways in which it can say no.
-    """
+    # For the tests of DAGs
 
     client_id: str = "emulator-client-id"
     client_secret: str = "emulator-secret-5f3c9a"
@@ -30,6 +28,17 @@ class EmulatorSettings:
     #: Whether the credential lacks a role. The word chooses the body; ``True`` is "flowservice".
     forbidden: bool | Literal["flowservice", "gateway"] = False
 
+    #: How long a new run cannot be found: polls, or seconds if statuses go by time.
+    new_run_hidden_for: float = 0
+
+    #: Seconds each status of a run lasts; ``None`` moves a run on by one status per poll.
+    step_seconds: float | None = None
+
+    #: Current time in seconds since the epoch.
+    clock: Callable[[], float]
+
+    # For the tests of this package's own client, which has to cope with every form of an answer
+
     #: How ``GET`` of a single thing is wrapped.
     envelope: Literal["items", "bare"] = "items"
 
@@ -46,15 +55,6 @@ class EmulatorSettings:
     retrigger_answer: Literal[
         "id_etag", "items", "full_run", "201", "same_id", "no_id", "empty"
     ] = "id_etag"
-
-    #: How long a new run cannot be found: polls, or seconds if statuses go by time.
-    new_run_hidden_for: float = 0
-
-    #: Seconds each status of a run lasts; ``None`` moves a run on by one status per poll.
-    step_seconds: float | None = None
-
-    #: Current time in seconds since the epoch.
-    clock: Callable[[], float]
 
     def __init__(
         self, step_seconds: float | None = None, clock: Callable[[], float] = time.time
