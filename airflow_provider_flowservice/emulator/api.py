@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from airflow_provider_flowservice.emulator import errors, flows
 from airflow_provider_flowservice.emulator.filters import Filter, Query, ordered
-from airflow_provider_flowservice.emulator.knobs import Knobs
 from airflow_provider_flowservice.emulator.messages import FLOW_SERVICE, JSON, Answer, Request
 from airflow_provider_flowservice.emulator.runs import Run
+from airflow_provider_flowservice.emulator.settings import EmulatorSettings
 from airflow_provider_flowservice.emulator.state import State
 
 _COMMON_FIELDS = (
@@ -38,8 +38,10 @@ class Api:
     :param base_url: Returns the emulator's own URL, for absolute links.
     """
 
-    def __init__(self, knobs: Knobs, state: State, base_url: Callable[[], str]) -> None:
-        self._knobs = knobs
+    def __init__(
+        self, settings: EmulatorSettings, state: State, base_url: Callable[[], str]
+    ) -> None:
+        self._settings = settings
         self._state = state
         self._base_url = base_url
 
@@ -67,22 +69,22 @@ class Api:
 
     def _get_run(self, run_id: str, sandbox: str) -> Answer:
         run = self._state.find_run(run_id, sandbox)
-        now = self._knobs.now_ms()
+        now = self._settings.now_ms()
         document = run.document(now)
-        run.looked_at(now)
+        run.count_poll(now)
         return self._single(document)
 
     def _list_runs(self, request: Request, sandbox: str) -> Answer:
         query = Query.parse(request)
         filters = [Filter.parse(text, RUN_FIELDS) for text in query.properties]
-        now = self._knobs.now_ms()
+        now = self._settings.now_ms()
         found: list[tuple[Run, JSON]] = []
         for run in self._candidates(filters):
             document = run.document(now)
             if run.flow.sandbox != sandbox or not all(f.matches(document) for f in filters):
                 continue
             if run.is_hidden(now):
-                run.looked_for()
+                run.count_missed_poll()
             else:
                 found.append((run, document))
         documents = [document for _, document in found]
@@ -91,11 +93,11 @@ class Api:
         on_page = {id(document) for document in shown}
         for run, document in found:
             if id(document) in on_page:
-                run.looked_at(now)
+                run.count_poll(now)
         return answer
 
     def _candidates(self, filters: list[Filter]) -> list[Run]:
-        """Return the runs that a filter on ids leaves, so that only those are looked through."""
+        """Return the runs that a filter on ids leaves, so that only those are searched."""
         for each in filters:
             if (each.field, each.operator) == ("id", "=="):
                 ids = dict.fromkeys(self._honoured(each))
@@ -110,9 +112,10 @@ class Api:
         return list(self._state.runs.values())
 
     def _honoured(self, id_filter: Filter) -> tuple[str, ...]:
-        if not self._knobs.honour_id_filter:
+        if not self._settings.honour_id_filter:
             raise errors.flow_service("FLOW-1449-400", "Invalid field id in filter.")
-        return id_filter.values[:1] if self._knobs.honour_id_filter == "first" else id_filter.values
+        values = id_filter.values
+        return values[:1] if self._settings.honour_id_filter == "first" else values
 
     def _list_flows(self, request: Request, sandbox: str) -> Answer:
         query = Query.parse(request)
@@ -144,7 +147,7 @@ class Api:
             "relative": "",
             "data": FLOW_SERVICE,
             "absolute": self._base_url() + FLOW_SERVICE,
-        }[self._knobs.paging]
+        }[self._settings.paging]
         return f"{prefix}{request.api_path}?continuationToken={query.next_token()}"
 
     def _get_other(self, collection: str, resource_id: str, sandbox: str) -> JSON:
@@ -165,14 +168,14 @@ class Api:
         source = self._state.find_run(run_id, sandbox)
         if op not in _RETRIGGER_OPS:
             detail = f"The provided operation {op} is unsupported."
-            raise errors.connector("1398-400", detail, wrapped=self._knobs.wrap_errors)
+            raise errors.connector("1398-400", detail, wrapped=self._settings.wrap_errors)
         new = self._state.retrigger(source)
         short = {"id": new.run_id, "etag": new.etag}
-        match self._knobs.retrigger_answer:
+        match self._settings.retrigger_answer:
             case "items":
                 return Answer(200, {"items": [short]})
             case "full_run":
-                return Answer(200, new.document(self._knobs.now_ms()))
+                return Answer(200, new.document(self._settings.now_ms()))
             case "201":
                 return Answer(201, short)
             case "same_id":
@@ -193,5 +196,5 @@ class Api:
         return Answer(200, {"id": flow_id, "etag": flow.etag})
 
     def _single(self, document: JSON) -> Answer:
-        bare = self._knobs.envelope == "bare"
+        bare = self._settings.envelope == "bare"
         return Answer(200, document if bare else {"items": [document]})

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlencode
 
-from airflow_provider_flowservice.emulator.knobs import Knobs
 from airflow_provider_flowservice.emulator.messages import JSON
+from airflow_provider_flowservice.emulator.settings import EmulatorSettings
 
 
-def connection_to(url: str, knobs: Knobs) -> JSON:
+def connection_to(url: str, settings: EmulatorSettings) -> JSON:
     """Return the connection with which a task reaches an emulator."""
-    extra = {"org_id": knobs.org_id, "sandbox_name": "dev", "ims_url": url}
-    if knobs.api_key:
-        extra["api_key"] = knobs.api_key
+    extra = {"org_id": settings.org_id, "sandbox_name": "dev", "ims_url": url}
+    if settings.api_key:
+        extra["api_key"] = settings.api_key
     return {
         "conn_type": "flowservice",
-        "login": knobs.client_id,
-        "password": knobs.client_secret,
+        "login": settings.client_id,
+        "password": settings.client_secret,
         "host": url,
         "extra": extra,
     }

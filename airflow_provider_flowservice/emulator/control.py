@@ -21,51 +21,49 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_flowservice.emulator.faults import Fault
+from airflow_provider_flowservice.emulator.in_memory import InMemoryService
 from airflow_provider_flowservice.emulator.messages import JSON, Answer, Request
 from airflow_provider_flowservice.emulator.runs import Lifecycle
-
-if TYPE_CHECKING:
-    from airflow_provider_flowservice.emulator.service import FlowServiceEmulator
 
 _PREFIX = "/_emulator/"
 
 
-def answer(emulator: FlowServiceEmulator, request: Request) -> Answer:
+def answer(service: InMemoryService, request: Request) -> Answer:
     """Act on a request to the emulator itself."""
     try:
         body = json.loads(request.body or b"{}")
-        return Answer(200, _act(emulator, request, body))
+        return Answer(200, _act(service, request, body))
     except LookupError as error:
         return Answer(404, {"error": f"not found: {error}"})
     except (TypeError, ValueError) as error:
         return Answer(400, {"error": str(error)})
 
 
-def _act(emulator: FlowServiceEmulator, request: Request, body: JSON) -> Any:  # noqa: C901  # a table
+def _act(service: InMemoryService, request: Request, body: JSON) -> Any:  # noqa: C901  # a table
     match request.method, request.path.removeprefix(_PREFIX):
         case "GET", "requests":
-            return [asdict(seen) for seen in emulator.requests]
+            return [asdict(seen) for seen in service.requests]
         case "GET", "retriggers":
-            return emulator.retriggers
+            return service.retriggers
         case "GET", "summary":
-            return emulator.summary()
+            return service.summary()
         case "DELETE", "requests":
-            emulator.clear_requests()
+            service.clear_requests()
         case "DELETE", "faults":
-            emulator.clear_faults()
+            service.clear_faults()
         case "POST", "faults":
-            emulator.fail(Fault(**body))
+            service.fail(Fault(**body))
         case "POST", "flows":
-            return {"id": emulator.add_flow(**body)}
+            return {"id": service.add_flow(**body)}
         case "POST", "runs":
-            return {"id": emulator.add_run(**body)}
+            return {"id": service.add_run(**body)}
         case "POST", "plan":
-            emulator.plan(body["id"], *map(_lifecycle, body["lifecycles"]))
+            service.plan(body["id"], *map(_lifecycle, body["lifecycles"]))
         case "POST", "script":
-            emulator.script(body["run_id"], body["statuses"])
+            service.script(body["run_id"], body["statuses"])
         case method, name:
             raise LookupError(f"{method} {_PREFIX}{name}")
     return {}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from airflow_provider_flowservice.emulator import errors
 from airflow_provider_flowservice.emulator.api import Api
 from airflow_provider_flowservice.emulator.ims import Ims
-from airflow_provider_flowservice.emulator.knobs import Knobs
 from airflow_provider_flowservice.emulator.messages import FLOW_SERVICE, JSON, Answer, Request
+from airflow_provider_flowservice.emulator.settings import EmulatorSettings
 
 _SANDBOX_MANAGEMENT = "/data/foundation/sandbox-management"
 
@@ -14,8 +14,8 @@ _SANDBOX_MANAGEMENT = "/data/foundation/sandbox-management"
 class Gateway:
     """Checks a request and hands it to the service it is for. Not thread-safe by itself."""
 
-    def __init__(self, knobs: Knobs, ims: Ims, api: Api) -> None:
-        self._knobs = knobs
+    def __init__(self, settings: EmulatorSettings, ims: Ims, api: Api) -> None:
+        self._settings = settings
         self._ims = ims
         self._api = api
 
@@ -52,17 +52,17 @@ class Gateway:
             raise errors.gateway(401, "401013", "Oauth token is not valid")
         if not key:
             raise errors.gateway(403, "403000", "Api Key is required")
-        if key != (self._knobs.api_key or self._knobs.client_id):
+        if key != (self._settings.api_key or self._settings.client_id):
             raise errors.gateway(403, "403003", "Api Key is invalid")
         if not org:
             raise errors.gateway(400, "400003", "Missing header")
-        if org != self._knobs.org_id:
+        if org != self._settings.org_id:
             raise errors.gateway(403, "403027", "User region is missing")
 
     def _check_role(self) -> None:
-        if self._knobs.forbidden == "gateway":
+        if self._settings.forbidden == "gateway":
             raise errors.gateway(403, "403025", "Profile is not valid")
-        if self._knobs.forbidden:
+        if self._settings.forbidden:
             raise errors.flow_service("FLOW-2120-403", "Not enough permission.")
 
     def _sandbox(self, request: Request) -> str:
@@ -77,12 +77,12 @@ class Gateway:
         if name == "*":
             detail = "Header x-sandbox-name with value * is restricted."
             raise errors.flow_service("FLOW-2111-403", detail)
-        if name not in self._knobs.sandboxes:
+        if name not in self._settings.sandboxes:
             raise errors.flow_service("FLOW-2100-404", f"Sandbox {name} is not found.")
         return name
 
     def _sandbox_list(self) -> JSON:
-        names = [] if self._knobs.forbidden else self._knobs.sandboxes
+        names = [] if self._settings.forbidden else self._settings.sandboxes
         sandboxes = [
             {
                 "name": name,

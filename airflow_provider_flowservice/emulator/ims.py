@@ -8,8 +8,8 @@ import uuid
 from urllib.parse import parse_qsl
 
 from airflow_provider_flowservice.emulator import errors
-from airflow_provider_flowservice.emulator.knobs import Knobs
 from airflow_provider_flowservice.emulator.messages import JSON, Answer, Request
+from airflow_provider_flowservice.emulator.settings import EmulatorSettings
 
 SCOPES = frozenset(
     {
@@ -28,8 +28,8 @@ SCOPES = frozenset(
 class Ims:
     """Issues tokens, and knows those that are good. Not thread-safe by itself."""
 
-    def __init__(self, knobs: Knobs) -> None:
-        self._knobs = knobs
+    def __init__(self, settings: EmulatorSettings) -> None:
+        self._settings = settings
         self._expiries: dict[str, float] = {}
 
     def answer(self, request: Request) -> Answer:
@@ -37,9 +37,9 @@ class Ims:
         form = dict(parse_qsl(request.body.decode()) + request.query)
         if form.get("grant_type") != "client_credentials":
             raise errors.ims("unsupported_grant_type", "grant_type must be client_credentials")
-        if form.get("client_id") != self._knobs.client_id:
+        if form.get("client_id") != self._settings.client_id:
             raise errors.ims("invalid_client", "invalid client_id parameter")
-        if form.get("client_secret") != self._knobs.client_secret:
+        if form.get("client_secret") != self._settings.client_secret:
             raise errors.ims("invalid_client", "invalid client_secret parameter")
         scope = form.get("scope", "")
         if unknown := [name for name in scope.split(",") if name not in SCOPES]:
@@ -47,13 +47,13 @@ class Ims:
         body = {
             "access_token": self.issue(scope),
             "token_type": "bearer",
-            "expires_in": int(self._knobs.token_lifetime),
+            "expires_in": int(self._settings.token_lifetime),
         }
         return Answer(200, body)
 
     def issue(self, scope: str) -> str:
         """Return a new token; only its form is that of a signed one."""
-        now = self._knobs.clock()
+        now = self._settings.clock()
         token = ".".join(
             (
                 _encoded({"alg": "RS256", "kid": "ims-na1-key-emulator"}),
@@ -62,12 +62,12 @@ class Ims:
             )
         )
         self._expiries = {old: end for old, end in self._expiries.items() if end > now}
-        self._expiries[token] = now + self._knobs.token_lifetime
+        self._expiries[token] = now + self._settings.token_lifetime
         return token
 
     def accepts(self, token: str) -> bool:
         """Tell whether a token was issued here and is still good."""
-        return self._expiries.get(token, 0) > self._knobs.clock()
+        return self._expiries.get(token, 0) > self._settings.clock()
 
     def revoke_all(self) -> None:
         """Make all tokens issued so far invalid."""
@@ -79,12 +79,12 @@ class Ims:
             "id": str(uuid.uuid4()),
             "type": "access_token",
             "as": "ims-na1",
-            "client_id": self._knobs.client_id,
+            "client_id": self._settings.client_id,
             "user_id": "EMULATOR@techacct.adobe.com",
-            "org": self._knobs.org_id,
+            "org": self._settings.org_id,
             "scope": scope,
-            "created_at": str(self._knobs.now_ms()),
-            "expires_in": str(int(self._knobs.token_lifetime * 1000)),
+            "created_at": str(self._settings.now_ms()),
+            "expires_in": str(int(self._settings.token_lifetime * 1000)),
         }
 
 

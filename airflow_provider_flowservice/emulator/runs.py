@@ -66,7 +66,7 @@ class Run:
         self._since = created_at
         self._step_ms: float | None = None
         self._position = 0
-        self._hidden_looks = 0
+        self._hidden_polls = 0
         self._hidden_until = 0.0
         self._shown: tuple[int, JSON] | None = None
 
@@ -75,7 +75,7 @@ class Run:
         Go through a lifecycle from its first status.
 
         :param since: When the first status began, in milliseconds since the epoch.
-        :param step_seconds: Seconds each status lasts; ``None`` means one per look.
+        :param step_seconds: Seconds each status lasts; ``None`` means one per poll.
         """
         if lifecycle.step_seconds is not None:
             step_seconds = lifecycle.step_seconds
@@ -90,21 +90,21 @@ class Run:
         lifecycle = replace(self.lifecycle, statuses=tuple(statuses))
         self.begin(lifecycle, since, step_seconds)
 
-    def hide(self, looks: int = 0, until: float = 0.0) -> None:
-        """Cannot be found for some looks, or until a time in milliseconds since the epoch."""
-        self._hidden_looks = looks
+    def hide(self, polls: int = 0, until: float = 0.0) -> None:
+        """Cannot be found for some polls, or until a time in milliseconds since the epoch."""
+        self._hidden_polls = polls
         self._hidden_until = until
 
     def is_hidden(self, now: int) -> bool:
         """Tell whether the run cannot be found yet."""
-        return self._hidden_looks > 0 or now < self._hidden_until
+        return self._hidden_polls > 0 or now < self._hidden_until
 
-    def looked_for(self) -> None:
-        """Count a look that did not find the run."""
-        self._hidden_looks = max(0, self._hidden_looks - 1)
+    def count_missed_poll(self) -> None:
+        """Count a poll that did not find the run."""
+        self._hidden_polls = max(0, self._hidden_polls - 1)
 
-    def looked_at(self, now: int) -> None:
-        """Count a look that saw the run: the next one sees its next status."""
+    def count_poll(self, now: int) -> None:
+        """Count a poll that saw the run: the next one sees its next status."""
         if self._step_ms is None and self._position + 1 < len(self.lifecycle.statuses):
             self._position += 1
             self._since = now

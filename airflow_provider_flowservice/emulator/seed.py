@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from airflow_provider_flowservice.emulator.contents import Contents
 from airflow_provider_flowservice.emulator.runs import Lifecycle
+from airflow_provider_flowservice.emulator.scenario import Scenario
 
 ORDERS_FLOW_ID = "f1000000-0000-4000-8000-000000000001"
 LOYALTY_FLOW_ID = "f2000000-0000-4000-8000-000000000002"
@@ -39,10 +39,10 @@ _PARSING_ERROR = (
 )
 
 
-def plant(emulator: Contents) -> None:
+def load(emulator: Scenario) -> None:
     """Add the flows and runs to an emulator."""
-    _plant_flows(emulator)
-    _plant_runs(emulator)
+    _load_flows(emulator)
+    _load_runs(emulator)
     rejecting = Lifecycle(("inProgress", "success"), records=1200, failed_records=3)
     emulator.plan(SEEDED_REJECTING_RUN_ID, rejecting)
     hopeless = Lifecycle(("inProgress", "failed"), error=_PARSING_ERROR)
@@ -51,7 +51,7 @@ def plant(emulator: Contents) -> None:
     emulator.script(SEEDED_RUNNING_RUN_ID, [*steps, "success"])
 
 
-def _plant_flows(emulator: Contents) -> None:
+def _load_flows(emulator: Scenario) -> None:
     emulator.add_flow("Orders nightly (Amazon S3)", flow_id=ORDERS_FLOW_ID)
     emulator.add_flow("Loyalty members delta (SFTP)", flow_id=LOYALTY_FLOW_ID)
     emulator.add_flow("Web events (HTTP API)", batch=False, flow_id=WEB_EVENTS_FLOW_ID)
@@ -65,7 +65,7 @@ def _plant_flows(emulator: Contents) -> None:
     )
 
 
-def _plant_runs(emulator: Contents) -> None:
+def _load_runs(emulator: Scenario) -> None:
     rows: list[tuple[str, str, str, int, int | None, tuple[str, str] | None]] = [
         (SEEDED_FAILED_RUN_ID, ORDERS_FLOW_ID, "failed", 300, None, None),
         (SEEDED_REJECTING_RUN_ID, LOYALTY_FLOW_ID, "failed", 290, None, None),

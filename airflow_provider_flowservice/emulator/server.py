@@ -1,4 +1,4 @@
-"""Sockets, threads and HTTP around a site."""
+"""Sockets, threads and HTTP around a backend."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any
 
+from airflow_provider_flowservice.emulator.backend import Backend
 from airflow_provider_flowservice.emulator.messages import Answer, Request
-from airflow_provider_flowservice.emulator.site import Site
 
 
 class Server(ThreadingHTTPServer):
     """
-    Serves a site until it is closed, and then hangs up on everyone.
+    Serves a backend until it is closed, and then hangs up on everyone.
 
     :param address: Host and port to listen on.
     :param control: Answers requests to the emulator itself.
@@ -29,9 +29,9 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(
-        self, address: tuple[str, int], site: Site, control: Callable[[Request], Answer]
+        self, address: tuple[str, int], backend: Backend, control: Callable[[Request], Answer]
     ) -> None:
-        self.site = site
+        self.backend = backend
         self.control = control
         self.stopping = threading.Event()
         self._connections: set[socket.socket] = set()
@@ -79,17 +79,17 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # one packet for headers and body
 
     def _handle(self) -> None:
-        site = self.server.site
+        backend = self.server.backend
         request = self._read()
         request_id = str(uuid.uuid4())
         if request.path.startswith("/_emulator/"):
             self._send(self.server.control(request), request_id)
             return
-        fault = site.fault(request)
-        answer = fault.answer if fault and not fault.acts else site.answer(request, request_id)
+        fault = backend.fault(request)
+        answer = fault.answer if fault and not fault.acts else backend.answer(request, request_id)
         hangs_up = fault is not None and fault.hangs_up
         # Before the answer is out, so that whoever got it finds the record.
-        site.record(request, 0 if hangs_up else answer.status)
+        backend.record(request, 0 if hangs_up else answer.status)
         if fault:
             self.server.stopping.wait(fault.delay)
         if hangs_up:
@@ -125,7 +125,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Stay silent; the site keeps the record."""
+        """Stay silent; the backend keeps the record."""
 
 
 def hang_up(connection: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""The emulator as tests and demos use it."""
+"""The emulated service on a port, as tests and demos use it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,13 @@ from types import TracebackType
 
 from airflow_provider_flowservice.emulator import control
 from airflow_provider_flowservice.emulator.connection import as_uri, connection_to
-from airflow_provider_flowservice.emulator.contents import Contents
-from airflow_provider_flowservice.emulator.faults import Fault
+from airflow_provider_flowservice.emulator.in_memory import InMemoryService
 from airflow_provider_flowservice.emulator.messages import JSON
-from airflow_provider_flowservice.emulator.recorder import Seen
-from airflow_provider_flowservice.emulator.seed import plant
+from airflow_provider_flowservice.emulator.seed import load
 from airflow_provider_flowservice.emulator.server import Server
-from airflow_provider_flowservice.emulator.site import Site
 
 
-class FlowServiceEmulator(Contents):
+class FlowServiceEmulator(InMemoryService):
     """
     A Flow Service with its token service on a loopback port, as stateful as the real one.
 
@@ -45,14 +42,13 @@ class FlowServiceEmulator(Contents):
         step_seconds: float | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(step_seconds, clock)
+        super().__init__(lambda: self.url, step_seconds, clock)
         if not _is_loopback(host):
             raise ValueError(f"The emulator serves loopback addresses only, not {host!r}.")
         self._address = (host, port)
         self._server: Server | None = None
-        self._site = Site(self, self._state, base_url=lambda: self.url)
         if seed:
-            plant(self)
+            load(self)
 
     def __enter__(self) -> FlowServiceEmulator:
         self.start()
@@ -68,7 +64,7 @@ class FlowServiceEmulator(Contents):
 
     def start(self) -> None:
         """Listen, and serve from a thread of its own."""
-        self._server = Server(self._address, self._site, partial(control.answer, self))
+        self._server = Server(self._address, self._backend, partial(control.answer, self))
         self._address = (self._address[0], self._server.server_port)
         serve = partial(self._server.serve_forever, poll_interval=0.01)
         threading.Thread(target=serve, name="flowservice-emulator", daemon=True).start()
@@ -102,69 +98,6 @@ class FlowServiceEmulator(Contents):
     def connection_uri(self) -> str:
         """The Airflow connection as a URI."""
         return as_uri(self.connection)
-
-    def issue_token(self) -> str:
-        """Return a token that is good now, without asking the token service over HTTP."""
-        with self._state.lock:
-            return self._site.ims.issue("openid,AdobeID")
-
-    def revoke_tokens(self) -> None:
-        """Make all tokens issued so far invalid."""
-        with self._state.lock:
-            self._site.ims.revoke_all()
-
-    # What happened to it
-
-    @property
-    def retriggers(self) -> list[tuple[str, str]]:
-        """Source run and new run of each re-trigger that took effect, in order."""
-        with self._state.lock:
-            return list(self._state.retriggers)
-
-    @property
-    def requests(self) -> list[Seen]:
-        """The last requests, oldest first."""
-        return self._site.recorder.requests()
-
-    def count(
-        self, route: str | None = None, *, method: str | None = None, path_regex: str | None = None
-    ) -> int:
-        """
-        Count all requests of a route, or those with a method and a path that matches.
-
-        :param route: Such as ``POST /runs/{id}/action``.
-        :param path_regex: Searched in the full path, without the query.
-        """
-        if route:
-            return self._site.recorder.routes()[route]
-        return self._site.recorder.count(method, path_regex)
-
-    def summary(self) -> JSON:
-        """Return the counts of requests by route, of token requests and of re-triggers."""
-        routes = self._site.recorder.routes()
-        return {
-            "requests": dict(sorted(routes.items())),
-            "token_requests": self.count(method="POST", path_regex="^/ims/token"),
-            "retriggers": len(self.retriggers),
-        }
-
-    def on_request(self, listener: Callable[[Seen], None]) -> None:
-        """Call a function with each request from now on, in the thread that serves it."""
-        self._site.on_request = listener
-
-    def clear_requests(self) -> None:
-        """Forget the requests seen, and their counts."""
-        self._site.recorder.clear()
-
-    # What goes wrong
-
-    def fail(self, fault: Fault) -> None:
-        """Switch a fault on."""
-        self._site.faults.add(fault)
-
-    def clear_faults(self) -> None:
-        """Switch all faults off."""
-        self._site.faults.clear()
 
 
 def _is_loopback(host: str) -> bool:

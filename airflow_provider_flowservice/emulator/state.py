@@ -9,9 +9,9 @@ from collections.abc import Iterable
 
 from airflow_provider_flowservice.emulator import errors
 from airflow_provider_flowservice.emulator.flows import Flow
-from airflow_provider_flowservice.emulator.knobs import Knobs
 from airflow_provider_flowservice.emulator.messages import JSON
 from airflow_provider_flowservice.emulator.runs import Lifecycle, Run
+from airflow_provider_flowservice.emulator.settings import EmulatorSettings
 
 _HOUR_MS = 3_600_000
 _USUAL_DURATION_MS = 55_000
@@ -24,12 +24,12 @@ class State:
     Hold ``lock`` around every use.
     """
 
-    def __init__(self, knobs: Knobs) -> None:
+    def __init__(self, settings: EmulatorSettings) -> None:
         self.lock = threading.RLock()
         self.flows: dict[str, Flow] = {}
         self.runs: dict[str, Run] = {}
         self.retriggers: list[tuple[str, str]] = []
-        self._knobs = knobs
+        self._settings = settings
         self._runs_by_flow: defaultdict[str, list[Run]] = defaultdict(list)
         self._plans: dict[str, deque[Lifecycle]] = {}
 
@@ -50,7 +50,7 @@ class State:
         overrides: JSON | None = None,
     ) -> Run:
         """Keep a new run, which is at the first status of its lifecycle."""
-        now = self._knobs.now_ms()
+        now = self._settings.now_ms()
         created_at = now if created_at is None else created_at
         run = Run(
             flow=self.flows[flow_id],
@@ -63,7 +63,7 @@ class State:
         if run.run_id in self.runs:
             raise ValueError(f"There is a run {run.run_id} already.")
         since = max(created_at, min(now, created_at + _USUAL_DURATION_MS))
-        run.begin(lifecycle, since, self._knobs.step_seconds)
+        run.begin(lifecycle, since, self._settings.step_seconds)
         self.runs[run.run_id] = run
         self._runs_by_flow[flow_id].append(run)
         return run
@@ -82,12 +82,12 @@ class State:
         return flow
 
     def find_run(self, run_id: str, sandbox: str) -> Run:
-        """Return a run of the sandbox, or refuse. A look at a hidden run counts."""
+        """Return a run of the sandbox, or refuse. A poll of a hidden run counts."""
         run = self.runs.get(run_id)
         if run is None or run.flow.sandbox != sandbox:
             raise errors.not_found("runs", run_id)
-        if run.is_hidden(self._knobs.now_ms()):
-            run.looked_for()
+        if run.is_hidden(self._settings.now_ms()):
+            run.count_missed_poll()
             raise errors.not_found("runs", run_id)
         return run
 
@@ -97,7 +97,7 @@ class State:
 
     def flow_document(self, flow: Flow) -> JSON:
         """Return the flow's JSON as of now."""
-        now = self._knobs.now_ms()
+        now = self._settings.now_ms()
         visible = [run for run in self.runs_of(flow.flow_id) if not run.is_hidden(now)]
         last = max(visible, key=lambda run: run.created_at, default=None)
         return flow.document(last.document(now) if last else None)
@@ -109,18 +109,18 @@ class State:
             source.flow.flow_id,
             self._next_lifecycle(source),
             window=source.window,
-            created_client=self._knobs.client_id,
+            created_client=self._settings.client_id,
         )
-        hidden_for = self._knobs.new_run_hidden_for
-        if self._knobs.step_seconds is None:
-            run.hide(looks=int(hidden_for))
+        hidden_for = self._settings.new_run_hidden_for
+        if self._settings.step_seconds is None:
+            run.hide(polls=int(hidden_for))
         else:
             run.hide(until=run.created_at + hidden_for * 1000)
         self.retriggers.append((source.run_id, run.run_id))
         return run
 
     def _check_retriggerable(self, run: Run) -> None:
-        wrapped = self._knobs.wrap_errors
+        wrapped = self._settings.wrap_errors
         if not (run.flow.source and run.flow.batch):
             detail = "flowRunAction is not supported for the given source spec."
             raise errors.connector("1333-400", detail, wrapped=wrapped)
@@ -129,7 +129,7 @@ class State:
                 f"The flow is in {run.flow.state} state. It must be enabled to re-trigger a run."
             )
             raise errors.connector("1388-400", detail, wrapped=wrapped)
-        now = self._knobs.now_ms()
+        now = self._settings.now_ms()
         if not (run.has_failed(now) or run.has_found_nothing(now)):
             detail = "The run is in an invalid state for re-triggering. Try again after some time."
             raise errors.connector("1387-400", detail, wrapped=wrapped)

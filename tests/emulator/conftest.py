@@ -43,7 +43,7 @@ class Client:
         return body
 
     def status_of(self, run_id):
-        """Look at a run and return its status."""
+        """Poll a run and return its status."""
         (run,) = self.get(f"/runs/{run_id}")["items"]
         return run["metrics"]["statusSummary"]["status"]
 

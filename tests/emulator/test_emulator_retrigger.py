@@ -11,11 +11,11 @@ from airflow_provider_flowservice.emulator import FlowServiceEmulator, Lifecycle
 def test_a_failed_run_is_run_again(emulator, client, flow_id, op):
     run_id = emulator.add_run(flow_id, window=(1000, 2000))
     status, answer = client.retrigger(run_id, op)
-    looks = [client.status_of(answer["id"]) for _ in range(2)]
+    statuses = [client.status_of(answer["id"]) for _ in range(2)]
     new = emulator.run(answer["id"])
 
     assert status == 200
-    assert looks == ["inProgress", "success"]
+    assert statuses == ["inProgress", "success"]
     assert emulator.retriggers == [(run_id, answer["id"])]
     assert answer["etag"] == new["etag"]
     assert (new["flowId"], new["createdClient"]) == (flow_id, emulator.client_id)
@@ -117,7 +117,7 @@ def test_the_answer_takes_many_shapes_and_always_starts_a_run(
     assert ("metrics" in answer) is (kind == "full_run")
 
 
-def test_a_new_run_can_be_hidden_for_some_looks(emulator, client, flow_id):
+def test_a_new_run_can_be_hidden_for_some_polls(emulator, client, flow_id):
     emulator.new_run_hidden_for = 2
     _, answer = client.retrigger(emulator.add_run(flow_id))
     path = f"/data/foundation/flowservice/runs/{answer['id']}"

@@ -7,16 +7,16 @@ import pytest
 from airflow_provider_flowservice.emulator import FlowServiceEmulator, Lifecycle
 
 
-def test_one_status_is_used_up_per_look(emulator, client, flow_id):
+def test_one_status_is_used_up_per_poll(emulator, client, flow_id):
     run_id = emulator.add_run(flow_id, "scheduled")
     emulator.script(run_id, ["scheduled", "inProgress", "failed"])
 
-    looks = [client.status_of(run_id) for _ in range(4)]
+    statuses = [client.status_of(run_id) for _ in range(4)]
 
-    assert looks == ["scheduled", "inProgress", "failed", "failed"]
+    assert statuses == ["scheduled", "inProgress", "failed", "failed"]
 
 
-def test_a_list_is_a_look_at_the_runs_on_its_page_only(emulator, client, flow_id):
+def test_a_list_is_a_poll_of_the_runs_on_its_page_only(emulator, client, flow_id):
     runs = [emulator.add_run(flow_id, "inProgress", f"r{n}", created_at=n) for n in range(2)]
     for run_id in runs:
         emulator.script(run_id, ["inProgress", "success"])
@@ -28,7 +28,7 @@ def test_a_list_is_a_look_at_the_runs_on_its_page_only(emulator, client, flow_id
     assert client.status_of("r1") == "success"
 
 
-def test_looking_through_python_changes_nothing(emulator, client, flow_id):
+def test_reading_through_python_changes_nothing(emulator, client, flow_id):
     run_id = emulator.add_run(flow_id, "inProgress")
     emulator.script(run_id, ["inProgress", "success"])
 

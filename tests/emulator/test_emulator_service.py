@@ -115,9 +115,9 @@ def test_seeded_runs_do_what_they_say(make_client):
 def test_the_seeded_running_run_ends(make_client):
     with FlowServiceEmulator(seed=True) as emulator:
         client = make_client(emulator)
-        looks = [client.status_of(seed.SEEDED_RUNNING_RUN_ID) for _ in range(20)]
+        statuses = [client.status_of(seed.SEEDED_RUNNING_RUN_ID) for _ in range(20)]
 
-    assert (looks[0], looks[-1]) == ("inProgress", "success")
+    assert (statuses[0], statuses[-1]) == ("inProgress", "success")
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])

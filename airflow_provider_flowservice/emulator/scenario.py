@@ -1,4 +1,4 @@
-"""Flows and runs of an emulator, as a test sets them up and looks at them."""
+"""Flows and runs of an emulator, as a test sets them up and reads them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from airflow_provider_flowservice.emulator.flows import Flow
-from airflow_provider_flowservice.emulator.knobs import Knobs
 from airflow_provider_flowservice.emulator.messages import JSON
 from airflow_provider_flowservice.emulator.runs import Lifecycle
+from airflow_provider_flowservice.emulator.settings import EmulatorSettings
 from airflow_provider_flowservice.emulator.state import State
 
 
-class Contents(Knobs):
+class Scenario(EmulatorSettings):
     """Gives access to the memory of an emulator, from any thread."""
 
     def __init__(
@@ -108,7 +108,7 @@ class Contents(Knobs):
             self._state.runs[run_id].script(statuses, self.now_ms(), self.step_seconds)
 
     def run(self, run_id: str) -> JSON:
-        """Return a run's JSON as the next look will see it. This is not a look."""
+        """Return a run's JSON as the next poll will see it. This is not a poll."""
         with self._state.lock:
             return copy.deepcopy(self._state.runs[run_id].document(self.now_ms()))
 

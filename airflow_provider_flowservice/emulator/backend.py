@@ -8,27 +8,29 @@ from airflow_provider_flowservice.emulator.api import Api
 from airflow_provider_flowservice.emulator.faults import Fault, Faults
 from airflow_provider_flowservice.emulator.gateway import Gateway
 from airflow_provider_flowservice.emulator.ims import Ims
-from airflow_provider_flowservice.emulator.knobs import Knobs
 from airflow_provider_flowservice.emulator.messages import Answer, Request
 from airflow_provider_flowservice.emulator.recorder import Recorder, Seen
+from airflow_provider_flowservice.emulator.settings import EmulatorSettings
 from airflow_provider_flowservice.emulator.state import State
 
 
-class Site:
+class Backend:
     """
     What a server serves. It outlives the server.
 
     :param base_url: Returns the emulator's own URL, for absolute links.
     """
 
-    def __init__(self, knobs: Knobs, state: State, base_url: Callable[[], str]) -> None:
+    def __init__(
+        self, settings: EmulatorSettings, state: State, base_url: Callable[[], str]
+    ) -> None:
         self.state = state
-        self.ims = Ims(knobs)
+        self.ims = Ims(settings)
         self.faults = Faults()
         self.recorder = Recorder()
         self.on_request: Callable[[Seen], None] | None = None
-        self._knobs = knobs
-        self._gateway = Gateway(knobs, self.ims, Api(knobs, self.state, base_url))
+        self._settings = settings
+        self._gateway = Gateway(settings, self.ims, Api(settings, self.state, base_url))
 
     def fault(self, request: Request) -> Fault | None:
         """Return what goes wrong with this request."""
@@ -41,6 +43,6 @@ class Site:
 
     def record(self, request: Request, status: int) -> None:
         """Take note of a request and the status it is answered with, 0 for no answer."""
-        seen = self.recorder.record(request, status, self._knobs.clock())
+        seen = self.recorder.record(request, status, self._settings.clock())
         if self.on_request:
             self.on_request(seen)

@@ -1,4 +1,4 @@
-"""What a test may turn on an emulator while it serves."""
+"""What can be set on an emulator while it serves."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from collections.abc import Callable
 from typing import Literal
 
 
-class Knobs:
-    """
-    Settings of an emulator, each with its default. All may be changed at any time.
+class EmulatorSettings:
+    """Settings of an emulator, each with its default. All may be changed at any time."""
 
-    They cover much of what is not known about the real service, and the ways in which it can say no.
-    """
+    # For the tests of DAGs
 
     client_id: str = "emulator-client-id"
     client_secret: str = "emulator-secret-5f3c9a"
@@ -30,6 +28,17 @@ class Knobs:
     #: Whether the credential lacks a role. The word chooses the body; ``True`` is "flowservice".
     forbidden: bool | Literal["flowservice", "gateway"] = False
 
+    #: How long a new run cannot be found: polls, or seconds if statuses go by time.
+    new_run_hidden_for: float = 0
+
+    #: Seconds each status of a run lasts; ``None`` moves a run on by one status per poll.
+    step_seconds: float | None = None
+
+    #: Current time in seconds since the epoch.
+    clock: Callable[[], float]
+
+    # For the tests of this package's own client, which has to cope with every form of an answer
+
     #: How ``GET`` of a single thing is wrapped.
     envelope: Literal["items", "bare"] = "items"
 
@@ -46,15 +55,6 @@ class Knobs:
     retrigger_answer: Literal[
         "id_etag", "items", "full_run", "201", "same_id", "no_id", "empty"
     ] = "id_etag"
-
-    #: How long a new run cannot be found: looks, or seconds if statuses go by time.
-    new_run_hidden_for: float = 0
-
-    #: Seconds each status of a run lasts; ``None`` moves a run on by one status per look.
-    step_seconds: float | None = None
-
-    #: Current time in seconds since the epoch.
-    clock: Callable[[], float]
 
     def __init__(
         self, step_seconds: float | None = None, clock: Callable[[], float] = time.time
