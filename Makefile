@@ -21,7 +21,8 @@ CHECK = mkdir -p $(REPORTS) && $(NICE) $(NOX) --report $(REPORTS)/$@.json --sess
 ROWS := $(sort $(patsubst constraints/%.txt,%,$(wildcard constraints/airflow-*.txt)))
 SAMPLED := $(firstword $(ROWS)) $(lastword $(ROWS))
 QUICK := lint dist docs
-SLOW := test-integration test-once $(SAMPLED) $(ROWS) test-sample  # the longest first, the shortest last
+# The longest first and the shortest last.
+SLOW := test-integration test-once $(SAMPLED) $(ROWS) test-sample
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -57,6 +58,8 @@ test: $(NOX)  ## Check everything
 	@rm -rf $(REPORTS)/*
 	@$(MAKE) --no-print-directory -j2 --output-sync $(QUICK) $(SLOW) FIRST='$(QUICK)'; result=$$?; \
 		$(MAKE) --no-print-directory summary; exit $$result
+
+# In `make test` only: by itself each of them waits for nothing but its environment.
 $(sort $(SLOW)): $(FIRST)
 
 summary:
