@@ -1,67 +1,108 @@
 # Needs make, a Python from 3.10 to 3.13 and the package index. All else is made on first use, in
-# .venv-tools, .venv and .venvs.
+# .venv-tools, .venv and .nox. What is run is in noxfile.py; here is what goes before what.
 
-# The first one that runs: a pyenv shim may be on the path and still fail. It only starts the
-# scripts; dev/pythons.py finds the Pythons the environments are made with.
-PYTHON ?= $(shell for name in python3 python3.12 python3.11 python3.13 python3.10; do \
-	$$name -c '' 2>/dev/null && echo $$name && break; done)
+# The first one that runs and can make environments: a pyenv shim may be on the path and still fail,
+# and Debian packages Python without its venv module. The sessions choose their own.
+CAN_MAKE := import ensurepip, sys, venv; assert (3, 10) <= sys.version_info[:2] <= (3, 13)
+PYENV_ROOT ?= $(HOME)/.pyenv
+PYTHON ?= $(or $(shell for python in python3 python3.12 python3.11 python3.13 python3.10 \
+	$(wildcard $(PYENV_ROOT)/versions/3.1[0-3].*/bin/python); do \
+	$$python -c '$(CAN_MAKE)' 2>/dev/null && echo $$python && break; done), \
+	$(error Needs a Python from 3.10 to 3.13 with its venv module))
 
 # Airflow starts a process for each of its parts and for each task. They need not compile it anew.
 unexport PYTHONDONTWRITEBYTECODE
 
+NOX := .venv-tools/bin/nox
+REPORTS := .nox/reports
+NICE := nice -n 10
+CHECK = mkdir -p $(REPORTS) && $(NICE) $(NOX) --report $(REPORTS)/$@.json --session
+
+ROWS := $(sort $(patsubst constraints/%.txt,%,$(wildcard constraints/airflow-*.txt)))
+SAMPLED := $(firstword $(ROWS)) $(lastword $(ROWS))
+QUICK := lint dist docs
+# The longest first and the shortest last.
+SLOW := test-integration test-once $(SAMPLED) $(ROWS) test-sample
+
 .DEFAULT_GOAL := help
-.PHONY: help env format lint test test-unit test-matrix test-integration docs dist screenshots demo \
+.DELETE_ON_ERROR:
+.PHONY: help env format $(QUICK) test test-unit test-matrix $(sort $(SLOW)) summary screenshots demo \
 	demo-ui bench pin clean
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
 		printf '  make %-18s %s\n' "$$name" "$$text"; done
 
-env:  ## Make the development environment, .venv
-	@$(PYTHON) -m dev.env dev
+$(NOX): constraints/tools.txt
+	@$(PYTHON) -m venv --clear .venv-tools
+	@.venv-tools/bin/python -m pip install --quiet --disable-pip-version-check --constraint $< nox uv
+	@touch $@
+
+.venv/made: $(NOX) noxfile.py pyproject.toml constraints.txt airflow_provider_flowservice/__init__.py
+	@$(NOX) --session dev && touch $@
+
+env: .venv/made  ## Make the development environment, .venv
 
 format: env  ## Lay out the code
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
 
-lint:  ## Check style and types
-	@$(PYTHON) -m dev.check lint types
+lint: env  ## Check style and types
+	@$(CHECK) lint types
 
-test:  ## Check everything
-	@$(PYTHON) -m dev.check
+dist: $(NOX)  ## Build and check wheel and source distribution
+	@$(CHECK) package
+
+# Two at a time, on the two cores of a small CI machine, and the quick ones first.
+test: $(NOX)  ## Check everything
+	@rm -rf $(REPORTS)/*
+	@$(MAKE) --no-print-directory -j2 --output-sync $(QUICK) $(SLOW) FIRST='$(QUICK)'; result=$$?; \
+		$(MAKE) --no-print-directory summary; exit $$result
+
+# In `make test` only: by itself each of them waits for nothing but its environment.
+$(sort $(SLOW)): $(FIRST)
+
+summary:
+	@.venv-tools/bin/python -m dev.summary $(REPORTS)
 
 test-unit: env  ## Run the unit tests in .venv
 	.venv/bin/pytest --ignore=tests/integration
 
-test-matrix:  ## Run the unit tests of the built wheel on every Airflow supported
-	@$(PYTHON) -m dev.check matrix
+test-matrix: $(ROWS)  ## Run the unit tests of the built wheel on every Airflow supported
 
-test-integration:  ## Run the tests that boot a real Airflow
-	@$(PYTHON) -m dev.check integration
+$(ROWS): airflow-%: dist
+	@$(CHECK) 'airflow($*)'
 
-docs:  ## Build the documentation into docs/_build
-	@$(PYTHON) -m dev.check docs
+# It uses the environments of these rows.
+test-sample: env $(SAMPLED)
+	@$(CHECK) sample sample-types
 
-dist:  ## Build and check wheel and source distribution
-	@$(PYTHON) -m dev.check package
+test-once: env
+	@$(CHECK) once
+
+# All else gives way to it: its processes wait for each other, and its database is a file, soon locked
+# on a busy machine.
+test-integration: private NICE :=
+test-integration: env  ## Run the tests that boot a real Airflow
+	@$(CHECK) integration
+
+docs: env  ## Build the documentation into docs/_build
+	@$(CHECK) docs
 
 screenshots: env  ## Take the documentation's pictures anew; needs Chromium
 	SCREENSHOTS=docs/images .venv/bin/pytest tests/integration/test_ui.py
 
-demo:  ## Re-trigger a failed run in a real Airflow, on a local Flow Service
-	@$(PYTHON) -m dev.env demo
-	@.venvs/demo/bin/python -m dev.demo
+demo: $(NOX)  ## Re-trigger a failed run in a real Airflow, on a local Flow Service
+	@$(NOX) --session demo
 
-demo-ui:  ## The same for a browser: stays up until Ctrl-C
-	@$(PYTHON) -m dev.env demo
-	@.venvs/demo/bin/python -m dev.demo_ui
+demo-ui: $(NOX)  ## The same for a browser: stays up until Ctrl-C
+	@$(NOX) --session demo -- dev.demo_ui
 
-bench:  ## Measure it beside its peers, in about a quarter of an hour
-	@$(PYTHON) -m dev.env bench
-	@.venvs/bench/bin/python -m benchmarks
+bench: $(NOX)  ## Measure it beside its peers, in about a quarter of an hour
+	@$(NOX) --session bench
 
-pin:  ## Write the constraints files anew
-	@$(PYTHON) -m dev.pin
+pin: $(NOX)  ## Write the constraints files anew
+	@$(NOX) --session pin
 
 clean:  ## Remove what the other targets made
-	rm -rf .demo .hypothesis .venv .venv-tools .venvs .mypy_cache docs/sample_project/.mypy_cache .pytest_cache .ruff_cache dist docs/_build docs/api
+	rm -rf .demo .hypothesis .nox .venv .venv-tools .mypy_cache docs/sample_project/.mypy_cache .pytest_cache .ruff_cache dist docs/_build docs/api

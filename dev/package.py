@@ -1,45 +1,35 @@
 """
-Builds what is released, and checks what it says of itself.
+Check what the built packages in ``dist`` say of themselves, and what is in them.
 
-``python -m dev.package`` runs in the development environment, which has ``packaging``.
+The session ``package`` builds them, and runs this beside nox, which brings ``packaging``.
 """
 
 from __future__ import annotations
 
-import shutil
 import tarfile
-import threading
 import zipfile
-from functools import cache
 from pathlib import Path
 
-from dev.uv import ROOT, run_uv
+from packaging.metadata import Metadata
 
-DIST = ROOT / "dist"
+DIST = Path(__file__).resolve().parent.parent / "dist"
 
-_building = threading.Lock()
-
-
-def built_wheel() -> Path:
-    """Return the wheel, built once in this process, from the source distribution beside it."""
-    with _building:
-        return _build()
-
-
-@cache
-def _build() -> Path:
-    shutil.rmtree(DIST, ignore_errors=True)
-    run_uv("build", "--quiet", "--out-dir", str(DIST))
-    (wheel,) = DIST.glob("*.whl")
-    return wheel
+SDIST_HAS = {
+    "Makefile",
+    "noxfile.py",
+    "LICENSE",
+    "constraints",
+    "dev",
+    "docs",
+    "example_dags",
+    "tests",
+}
+"""What the checks are run from, and what the law asks for."""
 
 
 def main() -> None:
-    """Build, and check metadata and contents."""
-    from packaging.metadata import Metadata
-
-    wheel = built_wheel()
-    (sdist,) = DIST.glob("*.tar.gz")
+    """Check the one wheel and the one source distribution."""
+    (wheel,), (sdist,) = DIST.glob("*.whl"), DIST.glob("*.tar.gz")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         (path,) = (name for name in names if name.endswith(".dist-info/METADATA"))
@@ -53,7 +43,7 @@ def main() -> None:
         raise SystemExit("The wheel has no README.")
     with tarfile.open(sdist) as sources:
         parts = {name.split("/")[1] for name in sources.getnames() if "/" in name}
-    if lacking := {"Makefile", "LICENSE", "tests", "dev", "docs", "example_dags"} - parts:
+    if lacking := SDIST_HAS - parts:
         raise SystemExit(f"The source distribution lacks {lacking}.")
     print(f"{wheel.name} ({len(names)} files) and {sdist.name} say what they should.")
 

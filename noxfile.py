@@ -1,0 +1,202 @@
+"""What is run in an environment made for it. ``make help`` tells how, and make what goes first."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import nox
+from python_discovery import DiskCache, get_interpreter
+
+ROOT = Path(__file__).parent
+ENVS = ROOT / ".nox"
+
+Pythons = tuple[str, ...]
+PYTHONS: Pythons = ("3.12", "3.11", "3.13", "3.10")  # all that are supported, the most wanted first
+BENCH_PYTHONS = PYTHONS[:3]  # that the newest peers in the benchmarks support
+
+# Each Airflow tested, with the Pythons that it supports and we do: the first is the row's own, others
+# stand in, and together the rows cover each. Its dependencies are the newest of the day, soon after
+# its release; in the lowest row those the package names itself are the oldest it allows.
+MATRIX = {
+    "2.11.0": (("3.10", "3.11", "3.12"), "2025-07-01"),
+    "2.11.2": (("3.10", "3.11", "3.12"), "2026-03-16"),
+    "3.0.6": (("3.11", "3.12", "3.10"), "2025-09-01"),
+    "3.1.8": (("3.12", "3.11", "3.13", "3.10"), "2026-03-14"),
+    "3.2.2": (("3.13", "3.12", "3.11", "3.10"), "2026-06-02"),
+    "3.3.2": (("3.13", "3.12", "3.11", "3.10"), "2026-09-20"),
+}
+LOWEST, *_, NEWEST = MATRIX
+
+QUIET = ("-q", "--disable-warnings", "-p", "no:cacheprovider")
+
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_venv = "yes"
+nox.options.stop_on_first_error = True
+nox.options.error_on_missing_interpreters = False  # on CI neither: skipped, and the summary says so
+os.environ["NOX_ENABLE_STALENESS_CHECK"] = "yes"  # another interpreter makes another environment
+# An interpreter that is fetched unasked is one the user never wanted.
+nox.options.download_python = "never"
+os.environ["UV_PYTHON_DOWNLOADS"] = "never"
+# pyenv's Pythons count whether or not they are switched on; the shims of those that are not fail.
+_pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+_programs = [Path(sys.executable).parent, *sorted(_pyenv.glob("versions/3.1[0-3].*/bin"))]
+os.environ["PATH"] = os.pathsep.join([*map(str, _programs), os.environ["PATH"]])
+
+
+def choose(pythons: Pythons) -> str:
+    """Return the first of these Pythons that is here; else what nox does not find, and says so."""
+    cache = DiskCache(ENVS / "pythons")
+    here = (python for python in pythons if get_interpreter(python, cache=cache))
+    return next(here, " or ".join(pythons))
+
+
+def row(airflow: str) -> object:
+    """Return the parameters of a row's session."""
+    pythons, _ = MATRIX[airflow]
+    python = choose(pythons)
+    remarks = ["oldest dependencies, without the examples"] if airflow == LOWEST else []
+    if python in pythons[1:]:
+        remarks.append(f"on Python {python}, since {pythons[0]} is not here")
+    return nox.param(python, airflow, "; ".join(remarks), id=airflow)
+
+
+def install(session: nox.Session, constraints: str, *what: str, **env: str) -> None:
+    """Install exactly this."""
+    # A wheel may have changed and kept its version.
+    always = ["--exact", "--reinstall-package", "airflow-provider-flowservice"]
+    session.run("uv", "pip", "install", "-q", *always, "-c", constraints, *what, env=env)
+    session.run("uv", "pip", "check", "-q", env=env)
+
+
+def in_venv(session: nox.Session, program: str, *arguments: str) -> None:
+    """Run a program of the development environment."""
+    session.run(ROOT / ".venv" / "bin" / program, *arguments)
+
+
+@nox.session(python=False, default=False)
+def dev(session: nox.Session) -> None:
+    """Make the development environment, .venv."""
+    python = choose(PYTHONS)
+    if not (ROOT / ".venv" / "bin" / f"python{python}").exists():
+        session.run("uv", "venv", "-q", "--clear", "--python", python, ".venv")
+    install(session, "constraints.txt", "-e", ".", "--group", "dev", VIRTUAL_ENV=".venv")
+
+
+@nox.session(python=False)
+def lint(session: nox.Session) -> None:
+    """Check the style."""
+    in_venv(session, "ruff", "check")
+    in_venv(session, "ruff", "format", "--check")
+
+
+@nox.session(python=False)
+def types(session: nox.Session) -> None:
+    """Check the types."""
+    in_venv(session, "mypy")
+
+
+@nox.session(python=False)
+def package(session: nox.Session) -> None:
+    """Build and check the source distribution, and from it the wheel."""
+    session.run("uv", "build", "-q", "--clear", "--out-dir", "dist")
+    session.run(sys.executable, "-m", "dev.package")
+
+
+@nox.session(python=False)
+def docs(session: nox.Session) -> None:
+    """Build the documentation."""
+    in_venv(session, "sphinx-build", "-W", "--keep-going", "-q", "-E", "docs", "docs/_build")
+
+
+@nox.session(python=False)
+def integration(session: nox.Session) -> None:
+    """Run the tests that boot a real Airflow."""
+    in_venv(session, "pytest", *(session.posargs or ["tests/integration"]))
+
+
+@nox.session(python=False)
+def once(session: nox.Session) -> None:
+    """Run the tests that depend on no particular Airflow."""
+    in_venv(session, "pytest", "-m", "once", "--ignore=tests/integration", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("python,airflow,remark", map(row, MATRIX))
+def airflow(session: nox.Session, airflow: str, remark: str) -> None:
+    """Run the other tests on one Airflow, against the built wheel."""
+    session.log(remark or f"on Python {session.python}")
+    (wheel,) = map(str, ROOT.glob("dist/*.whl"))
+    install(session, f"constraints/airflow-{airflow}.txt", wheel, "--group", "test")
+    tests = [f"--rootdir={ROOT}", "-c", f"{ROOT}/pyproject.toml", f"{ROOT}/tests"]
+    tests.append(f"--ignore={ROOT}/tests/integration")
+    if airflow == LOWEST:
+        tests.append(f"--ignore={ROOT}/tests/test_example_dags.py")
+    # Elsewhere than in the root, where `python -m` would find the work tree before the wheel.
+    session.chdir(session.env_dir)
+    session.run("pytest", *QUIET, "-m", "not once", *tests, *session.posargs)
+
+
+def at_sample(session: nox.Session, airflow: str) -> Path:
+    """Go to the project that has the wheel, and return the environment of a row that has run."""
+    session.chdir("docs/sample_project")
+    env = ENVS / f"airflow-{airflow.replace('.', '-')}"
+    return env if env.exists() else session.skip(f"there is no environment of Airflow {airflow}")
+
+
+@nox.session(python=False)
+@nox.parametrize("airflow", [LOWEST, NEWEST], ids=[LOWEST, NEWEST])
+def sample(session: nox.Session, airflow: str) -> None:
+    """Run the tests of a project that has the wheel, in which pytest finds the plugin."""
+    session.run(at_sample(session, airflow) / "bin" / "pytest", *QUIET)
+
+
+@nox.session(python=False, name="sample-types")
+def sample_types(session: nox.Session) -> None:
+    """Check that project's types against the wheel, as strictly as can be."""
+    python = at_sample(session, NEWEST) / "bin" / "python"
+    in_venv(session, "mypy", "--python-executable", str(python))
+
+
+@nox.session(python=choose(PYTHONS), default=False)
+def demo(session: nox.Session) -> None:
+    """Show the package at work, or run another module such as dev.demo_ui."""
+    install(session, "constraints.txt", "-e", ".")
+    # After Ctrl-C it stops its Airflow itself.
+    session.run("python", "-m", *(session.posargs or ["dev.demo"]), interrupt_timeout=30)
+
+
+@nox.session(python=choose(BENCH_PYTHONS), default=False)
+def bench(session: nox.Session) -> None:
+    """Measure it beside its peers, or run another module such as benchmarks.duplicates."""
+    install(session, "constraints/bench.txt", "-e", ".", "--group", "bench")
+    session.run("python", "-m", *(session.posargs or ["benchmarks"]))
+
+
+@nox.session(python=False, default=False)
+def pin(session: nox.Session) -> None:
+    """Write the constraints files anew, or those named."""
+    group = ("pyproject.toml", "--group")
+    _pin(session, "constraints/tools.txt", PYTHONS, "nox and uv")
+    _pin(session, "constraints.txt", PYTHONS, f"Airflow {NEWEST}", *group, "dev")
+    _pin(session, "constraints/bench.txt", BENCH_PYTHONS, f"Airflow {NEWEST}", *group, "bench")
+    for airflow, (pythons, day) in MATRIX.items():
+        options = [*group, "test", "--exclude-newer", f"{day}T00:00:00Z"]
+        options += ["--resolution", "lowest-direct"] if airflow == LOWEST else []
+        _pin(session, f"constraints/airflow-{airflow}.txt", pythons, f"Airflow {airflow}", *options)
+
+
+def _pin(session: nox.Session, path: str, pythons: Pythons, what: str, *options: str) -> None:
+    if session.posargs and path not in session.posargs:
+        return
+    by_age = sorted(pythons, key=lambda version: int(version.partition(".")[2]))
+    wanted = Path(session.create_tmp(), "requirements.in")
+    wanted.write_text(what.replace("Airflow ", "apache-airflow==").replace(" and ", "\n"))
+    universal = ("--universal", "--python-version", by_age[0])
+    plain = ("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links")
+    command = ("uv", "pip", "compile", "-q", str(wanted), *options, *universal, *plain)
+    output = str(session.run(*command, silent=True))
+    pins = sorted(line for line in output.splitlines() if "==" in line)
+    title = f"# {what} on Python {', '.join(by_age)}. Written by `make pin`."
+    Path(path).write_text("\n".join([title, *pins, ""]))
