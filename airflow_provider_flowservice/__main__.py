@@ -38,7 +38,7 @@ def _check(conn_id: str) -> int:
 
     print(f"Checking Airflow connection {conn_id!r}:")
     is_ok = True
-    for stage in check_connection(FlowServiceHook(conn_id)):
+    for stage in check_connection(conn_id, FlowServiceHook(conn_id).get_conn):
         print(f"  {'ok' if stage.is_ok else 'FAILED':<8}{stage.name:<12}{stage.text}", flush=True)
         is_ok = stage.is_ok
     return 0 if is_ok else 1

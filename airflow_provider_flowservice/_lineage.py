@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from openlineage.client.event_v2 import InputDataset, OutputDataset
     from openlineage.client.facet_v2 import RunFacet
 
-    from airflow_provider_flowservice.connections import SourceConnection
-    from airflow_provider_flowservice.flows import Dataflow
+    from airflow_provider_flowservice.flows import Dataflow, SourceConnection
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
     from airflow_provider_flowservice.runs import DataflowRun
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice import exceptions
 from airflow_provider_flowservice._compat.retries import RetryDecision, RetryPolicy
-from airflow_provider_flowservice._run_errors import HOPELESS_CODES, are_hopeless
+from airflow_provider_flowservice.runs import HOPELESS_CODES, are_hopeless
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Context

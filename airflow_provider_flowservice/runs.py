@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, TypedDict
 
-from airflow_provider_flowservice._json import count, identifier, line, mapping, milliseconds
-from airflow_provider_flowservice._run_errors import RunError, activities, details_in, errors_in
+from airflow_provider_flowservice._json import (
+    count,
+    identifier,
+    line,
+    mapping,
+    mappings,
+    milliseconds,
+)
 
-__all__ = ["DataflowRun", "RunError", "RunSummary", "meaning_of"]
+__all__ = ["HOPELESS_CODES", "DataflowRun", "RunError", "RunSummary", "meaning_of"]
 
 # Compared in lower case without "_", "-" and blanks, see `_normalized`. Only `success`, `failed`,
 # `partialSuccess`, `inProgress` and `failure` are evidenced for runs; the others are near relatives.
@@ -24,6 +30,37 @@ UNSUCCESSFUL = frozenset(
 UNFINISHED = frozenset(
     {"inprogress", "scheduled", "processing", "waiting", "pending", "queued", "running", "started"}
 )
+
+
+HOPELESS_CODES = (
+    "ACTIVATION_BATCH-",  # of a destination, whose runs cannot be re-triggered
+    "CONNECTOR-2001-",  # the data could not be parsed, validated or transformed
+    "INGEST-",  # the lake rejected the data
+    "MAPPER-",  # the mapping does not fit the data
+)
+"""How error codes begin that no re-trigger mends: it loads the same data with the same mapping."""
+
+
+_LONGEST_DETAIL = 4000
+
+
+@dataclass(frozen=True)
+class RunError:
+    """
+    One reason the service gives for what went wrong in a run.
+
+    :param code: The service's code, such as ``CONNECTOR-1001-500``.
+    :param message: The service's words.
+    :param records: Number of records it concerns, where the service says so.
+    """
+
+    code: str
+    message: str
+    records: int | None = None
+
+    def __str__(self) -> str:
+        number = "" if self.records is None else f" ({self.records} records)"
+        return f"{self.code}: {self.message}{number}"
 
 
 class RunSummary(TypedDict):
@@ -104,8 +141,8 @@ class DataflowRun:
             input_files=count(files.get("inputFileCount")),
             output_files=count(files.get("outputFileCount")),
             output_bytes=count(mapping(metrics, "sizeSummary").get("outputBytes")),
-            errors=tuple(dict.fromkeys(errors_in(item))),
-            details=tuple(dict.fromkeys(details_in(item))),
+            errors=tuple(dict.fromkeys(_errors_in(item))),
+            details=tuple(dict.fromkeys(_details_in(item))),
         )
 
     @classmethod
@@ -212,6 +249,18 @@ def meaning_of(status: str) -> str:
     return next((meaning for meaning, words in _MEANINGS.items() if word in words), word)
 
 
+def are_hopeless(codes: Collection[str], hopeless: tuple[str, ...] = HOPELESS_CODES) -> bool:
+    """
+    Return whether no re-trigger mends a run that shows these error codes.
+
+    One code that may pass is enough to try again: a cause such as missing files comes together
+    with a code that says no more than that the processing failed.
+
+    :param hopeless: How the codes begin that no re-trigger mends.
+    """
+    return bool(codes) and all(code.startswith(hopeless) for code in codes)
+
+
 _MEANINGS = {
     "success": SUCCESSFUL,
     "partial": PARTIAL | {"partial"},
@@ -248,10 +297,43 @@ def _from_iso(text: object) -> int | None:
 
 def _window(item: Mapping[str, Any]) -> tuple[int, int] | None:
     """Find the span of time whose data the run loads."""
-    for place in (mapping(item, "metrics"), *activities(item)):
+    for place in (mapping(item, "metrics"), *_activities(item)):
         extensions = mapping(mapping(place, "durationSummary"), "extensions")
         start = milliseconds(extensions.get("windowStart"))
         end = milliseconds(extensions.get("windowEnd"))
         if start is not None and end is not None:
             return start, end
     return None
+
+
+def _activities(item: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Go through the activities of a run as the service writes it."""
+    # The published schema misspells the key.
+    yield from mappings(item.get("activities") or item.get("activites"))
+
+
+def _errors_in(item: Mapping[str, Any]) -> Iterator[RunError]:
+    """List what went wrong, most telling first: an activity's own errors name the cause."""
+    metrics = mapping(item, "metrics")
+    summaries = [mapping(activity, "statusSummary") for activity in _activities(item)]
+    for summary in summaries:
+        yield from _errors(mapping(summary, "extensions").get("errors"))
+    yield from _errors(mapping(metrics, "recordSummary").get("failedInfo"))
+    for summary in (*summaries, mapping(metrics, "statusSummary")):
+        yield from _errors(summary.get("errors"))
+
+
+def _details_in(item: Mapping[str, Any]) -> Iterator[str]:
+    """List what the source's or target's own software said; it may name the customer's hosts."""
+    for activity in _activities(item):
+        extensions = mapping(mapping(activity, "statusSummary"), "extensions")
+        if detail := line(extensions.get("errorDetail"), longest=_LONGEST_DETAIL):
+            yield detail
+
+
+def _errors(entries: object) -> Iterator[RunError]:
+    for entry in mappings(entries):
+        code, message = line(entry.get("code"), longest=100), line(entry.get("message"))
+        if code or message:
+            records = entry.get("recordCount", entry.get("count"))
+            yield RunError(code or "(no code)", message or "(no message)", count(records))

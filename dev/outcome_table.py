@@ -14,7 +14,7 @@ from airflow_provider_flowservice._outcomes.table import (
     Terms,
     verdict,
 )
-from airflow_provider_flowservice._run_errors import HOPELESS_CODES
+from airflow_provider_flowservice.runs import HOPELESS_CODES
 
 PATH = Path(__file__).resolve().parent.parent / "docs" / "outcomes.md"
 

@@ -14,7 +14,7 @@ os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-home-")
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
 import airflow_provider_flowservice
-from airflow_provider_flowservice._client import hints, ims, retrigger_response
+from airflow_provider_flowservice._client import errors, ims, retrigger_response
 from airflow_provider_flowservice._connection import form
 from airflow_provider_flowservice.emulator import __main__ as emulator
 
@@ -75,13 +75,13 @@ myst_substitutions = {
     "emulator_options": _emulator_options(),
     "emulator_guesses": emulator._GUESSES.replace(":\n", ":\n\n", 1),
     "connection_fields": _connection_fields(),
-    "gateway_codes": _codes(hints._GATEWAY),
+    "gateway_codes": _codes(errors._GATEWAY),
     "ims_refusals": _codes(ims._REFUSALS),
     "retrigger_refusals": _codes(retrigger_response._INELIGIBLE),
-    "role_hint": f"{hints._ROLE}.",
-    "missing_hint": f"{hints._MISSING}.",
-    "trouble_hint": f"{hints._TROUBLE}.",
-    "foreign_hint": f"{hints._FOREIGN}.",
+    "role_hint": f"{errors._ROLE}.",
+    "missing_hint": f"{errors._MISSING}.",
+    "trouble_hint": f"{errors._TROUBLE}.",
+    "foreign_hint": f"{errors._FOREIGN}.",
 }
 
 

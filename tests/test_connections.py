@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_flowservice.connections import SourceConnection, TargetConnection
 from airflow_provider_flowservice.exceptions import FlowServiceNotFoundError
+from airflow_provider_flowservice.flows import SourceConnection, TargetConnection
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
 

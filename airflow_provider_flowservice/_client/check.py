@@ -12,7 +12,7 @@ from airflow_provider_flowservice._json import line, mapping, mappings
 from airflow_provider_flowservice.exceptions import FlowServiceConnectionError
 
 if TYPE_CHECKING:
-    from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+    from airflow_provider_flowservice._client.client import FlowServiceClient
 
 
 class Stage(NamedTuple):
@@ -28,13 +28,16 @@ class Stage(NamedTuple):
     text: str
 
 
-def check_connection(hook: FlowServiceHook) -> Iterator[Stage]:
+def check_connection(conn_id: str, connect: Callable[[], FlowServiceClient]) -> Iterator[Stage]:
     """
-    Check the connection of a hook, stage by stage, up to the first one that fails.
+    Check an Airflow connection, stage by stage, up to the first one that fails.
 
     Reads only. Whether the credential may re-trigger runs cannot be tried without doing so.
+
+    :param conn_id: ID of the connection.
+    :param connect: Reads the connection, and returns a client for it.
     """
-    stages: dict[str, Callable[[FlowServiceHook], str]] = {
+    stages: dict[str, Callable[[FlowServiceClient], str]] = {
         "connection": _check_settings,
         "token": _check_token,
         "sandbox": _check_sandbox,
@@ -42,18 +45,18 @@ def check_connection(hook: FlowServiceHook) -> Iterator[Stage]:
     }
     for name, check in stages.items():
         try:
-            yield Stage(name, True, check(hook))
+            yield Stage(name, True, check(connect()))
         except (ValueError, AirflowException) as error:
-            yield Stage(name, False, f"{str(error).rstrip('.')}.{_advice(name, error, hook)}")
+            yield Stage(name, False, f"{str(error).rstrip('.')}.{_advice(name, error, conn_id)}")
             return
 
 
-def _advice(stage: str, error: Exception, hook: FlowServiceHook) -> str:
+def _advice(stage: str, error: Exception, conn_id: str) -> str:
     """Say what to do about an error that does not say so itself."""
     if stage == "connection" and not isinstance(error, ValueError):  # Airflow's: there is none
         return (
             f" Add one of type {CONN_TYPE!r}, under Admin > Connections or with the command: "
-            f"airflow connections add {hook.flowservice_conn_id} --conn-type {CONN_TYPE} ..."
+            f"airflow connections add {conn_id} --conn-type {CONN_TYPE} ..."
         )
     if isinstance(error, FlowServiceConnectionError) and "ca_bundle" not in str(error):
         field = "'ims_url'" if stage == "token" else "Platform URL (host)"
@@ -64,22 +67,22 @@ def _advice(stage: str, error: Exception, hook: FlowServiceHook) -> str:
     return ""
 
 
-def _check_settings(hook: FlowServiceHook) -> str:
-    settings = hook.settings
+def _check_settings(client: FlowServiceClient) -> str:
+    settings = client.settings
     who = f"API key {settings.api_key}" if settings.access_token else f"client {settings.client_id}"
     return f"{settings.base_url} as {who} of {settings.org_id}."
 
 
-def _check_token(hook: FlowServiceHook) -> str:
-    hook.get_conn().get_token()
-    if hook.settings.access_token:
+def _check_token(client: FlowServiceClient) -> str:
+    client.get_token()
+    if client.settings.access_token:
         return "The connection holds a ready token; nobody can renew it when it expires."
-    return f"{hook.settings.ims_url} grants a token."
+    return f"{client.settings.ims_url} grants a token."
 
 
-def _check_sandbox(hook: FlowServiceHook) -> str:
-    wanted = hook.settings.sandbox_name
-    body = hook.get_conn().get_sandboxes()
+def _check_sandbox(client: FlowServiceClient) -> str:
+    wanted = client.settings.sandbox_name
+    body = client.get_sandboxes()
     states = {
         line(sandbox.get("name"), 100): line(sandbox.get("state"), 100) or "active"
         for sandbox in mappings(body.get("sandboxes") if isinstance(body, dict) else None)
@@ -98,6 +101,6 @@ def _check_sandbox(hook: FlowServiceHook) -> str:
     )
 
 
-def _check_flows(hook: FlowServiceHook) -> str:
-    items_of(hook.get_conn().get("/flows", [("limit", "1")]), "GET /flows")
+def _check_flows(client: FlowServiceClient) -> str:
+    items_of(client.get("/flows", [("limit", "1")]), "GET /flows")
     return "Flows can be read. To re-trigger runs, the role needs Manage Sources as well."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -10,7 +10,12 @@ from urllib.parse import quote
 from airflow_provider_flowservice._client.errors import error_of
 from airflow_provider_flowservice._client.http import HttpSession, Params
 from airflow_provider_flowservice._client.ims import fetch_token
-from airflow_provider_flowservice._client.responses import next_query, only_item
+from airflow_provider_flowservice._client.responses import (
+    LARGEST_PAGE,
+    items_of,
+    next_query,
+    only_item,
+)
 from airflow_provider_flowservice._client.retries import RetryLimits, is_passing, repeat
 from airflow_provider_flowservice._client.tokens import Token, token_source
 from airflow_provider_flowservice._connection.settings import Settings
@@ -39,7 +44,7 @@ class FlowServiceClient:
     """
 
     def __init__(self, settings: Settings, limits: RetryLimits, largest_answer: int) -> None:
-        self._settings = settings
+        self.settings = settings
         self._limits = limits
         self._http = HttpSession(
             ca_bundle=settings.ca_bundle,
@@ -117,7 +122,33 @@ class FlowServiceClient:
         path = f"{API_PATH}{_path_of(collection, item_id)}/action"
         return repeat(partial(self._call, "POST", path, [("op", op)]), self._limits, may_repeat)
 
-    def get_pages(self, path: str, params: Params) -> Iterator[Any]:
+    def list_items(
+        self,
+        path: str,
+        filters: Iterable[str],
+        order_by: str = "-createdAt",
+        limit: int | None = None,
+    ) -> Iterator[Mapping[str, Any]]:
+        """
+        List resources.
+
+        :param filters: All have to hold.
+        :param order_by: Field to sort by; with ``-`` before it, the largest comes first.
+        :param limit: Number of resources to list at most, one or more.
+        """
+        # Several filters are several parameters; a comma would be part of a value.
+        params = [("property", value) for value in filters]
+        page = LARGEST_PAGE if limit is None else min(limit, LARGEST_PAGE)
+        params += [("orderby", order_by), ("limit", str(page))]
+        left = limit
+        for body in self._get_pages(path, params):
+            for item in items_of(body, f"GET {path}")[:left]:
+                yield item
+                left = None if left is None else left - 1
+            if left == 0:
+                return
+
+    def _get_pages(self, path: str, params: Params) -> Iterator[Any]:
         """
         Read a listing page by page.
 
@@ -174,12 +205,12 @@ class FlowServiceClient:
         if path == SANDBOXES_PATH:
             headers = {key: value for key, value in headers.items() if key != "x-sandbox-name"}
         answer = self._http.send(
-            method, self._settings.base_url + path, params=params, headers=headers, auth=token
+            method, self.settings.base_url + path, params=params, headers=headers, auth=token
         )
         if answer.is_success:
             return answer.body
         shown = path.removeprefix(API_PATH).partition("?")[0]
-        secrets = (token.text, self._settings.client_secret)
+        secrets = (token.text, self.settings.client_secret)
         raise error_of(answer, f"{method} {shown}", secrets)
 
 

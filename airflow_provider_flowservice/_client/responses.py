@@ -13,6 +13,10 @@ from urllib.parse import parse_qsl, quote
 from airflow_provider_flowservice._json import line
 from airflow_provider_flowservice.exceptions import FlowServiceAnswerError
 
+# The largest page the documentation names, and so the most resources one request asks for. Here, since
+# the hook needs it without an HTTP client.
+LARGEST_PAGE = 100
+
 
 def items_of(body: object, tried: str) -> list[Mapping[str, Any]]:
     """

@@ -13,7 +13,6 @@ from airflow_provider_flowservice._exactly_once.decisions import Try
 from airflow_provider_flowservice._exactly_once.journal import STORE_KEY, TaskStore
 from airflow_provider_flowservice._exactly_once.retrigger import Retrigger
 from airflow_provider_flowservice._exactly_once.task import began_at
-from airflow_provider_flowservice._listing import find_runs
 from airflow_provider_flowservice._selection.eligibility import check_eligible
 from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
@@ -124,7 +123,7 @@ def _raise_for(results: Sequence[BulkRecord], operator: RetriggerDataflowRunsOpe
 def _groups(hook: FlowServiceHook, run_ids: Sequence[str]) -> list[list[str]]:
     """Put the runs of one flow together, and those the service does not show at once likewise."""
     try:
-        runs = find_runs(hook, run_ids)
+        runs = hook.find_runs(run_ids)
     except FlowServiceError:
         runs = {}  # what each of them then meets is told of each
     groups: defaultdict[str, list[str]] = defaultdict(list)

@@ -12,9 +12,8 @@ from typing import Any, Literal, cast
 
 from airflow_provider_flowservice import exceptions
 from airflow_provider_flowservice._compat import AirflowSensorTimeout, AirflowTaskTimeout
-from airflow_provider_flowservice._run_errors import are_hopeless
 from airflow_provider_flowservice._waiting.rules import WaitResult
-from airflow_provider_flowservice.runs import DataflowRun
+from airflow_provider_flowservice.runs import DataflowRun, are_hopeless
 
 Choice = Literal["accept", "fail", "skip"]
 

@@ -12,7 +12,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from airflow_provider_flowservice._listing import find_runs
 from airflow_provider_flowservice._selection.filters import FlowChoice
 from airflow_provider_flowservice.flows import Dataflow
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
@@ -114,7 +113,7 @@ class RunFeed:
         self, hook: FlowServiceHook, runs: Mapping[str, DataflowRun], since: int
     ) -> dict[str, DataflowRun]:
         """Look at runs that had not ended: by their IDs, or else by the time they were created."""
-        found = find_runs(hook, list(runs))
+        found = hook.find_runs(list(runs))
         if missing := [run for run_id, run in runs.items() if run_id not in found]:
             oldest = max(since, min(run.created_at or 0 for run in missing) - 1)
             for run in hook.list_runs(created_after=oldest):

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from airflow_provider_flowservice._client.responses import items_of
+from airflow_provider_flowservice._client.responses import LARGEST_PAGE, items_of
 from airflow_provider_flowservice._client.retrigger_response import (
     RetriggeredRun,
     as_refusal,
@@ -19,10 +19,8 @@ from airflow_provider_flowservice._compat import BaseHook
 from airflow_provider_flowservice._connection import form
 from airflow_provider_flowservice._connection.settings import Settings
 from airflow_provider_flowservice._defaults import CONN_ID
-from airflow_provider_flowservice._listing import LARGEST_PAGE, list_items
-from airflow_provider_flowservice.connections import SourceConnection, TargetConnection
 from airflow_provider_flowservice.exceptions import FlowServiceAnswerError, FlowServiceApiError
-from airflow_provider_flowservice.flows import Dataflow
+from airflow_provider_flowservice.flows import Dataflow, SourceConnection, TargetConnection
 from airflow_provider_flowservice.runs import DataflowRun
 
 if TYPE_CHECKING:
@@ -141,6 +139,22 @@ class FlowServiceHook(BaseHook):
         runs = map(_run, items_of(body, "GET /runs"))
         return {run.run_id: run for run in runs if run.run_id in run_ids}
 
+    def find_runs(self, run_ids: Sequence[str]) -> dict[str, DataflowRun]:
+        """
+        Return those runs that the service shows when it is asked for many at once.
+
+        :param run_ids: Any number of IDs.
+        """
+        found: dict[str, DataflowRun] = {}
+        try:
+            for start in range(0, len(run_ids), LARGEST_PAGE):
+                found |= self.get_runs(run_ids[start : start + LARGEST_PAGE])
+        except FlowServiceApiError as error:
+            # Perhaps the service does not know the filter.
+            if error.http_status != 400:
+                raise
+        return found
+
     def list_runs(
         self,
         *,
@@ -175,7 +189,7 @@ class FlowServiceHook(BaseHook):
         if created_after is not None:
             properties.append(f"createdAt>{created_after}")
         yield from map(
-            _run, list_items(self._client, "/runs", (*properties, *filters), order_by, limit)
+            _run, self._client.list_items("/runs", (*properties, *filters), order_by, limit)
         )
 
     def list_flows(self, *, filters: Iterable[str] = ()) -> Iterator[Dataflow]:
@@ -186,7 +200,7 @@ class FlowServiceHook(BaseHook):
 
         :param filters: Such as ``state==enabled``; all have to hold.
         """
-        yield from map(_flow, list_items(self._client, "/flows", filters))
+        yield from map(_flow, self._client.list_items("/flows", filters))
 
     def get_flow(self, flow_id: str) -> Dataflow:
         """
@@ -258,7 +272,7 @@ class FlowServiceHook(BaseHook):
         """Check the connection in stages: its fields, token, sandbox, flows. Never raises."""
         from airflow_provider_flowservice._client.check import check_connection
 
-        stages = list(check_connection(self))
+        stages = list(check_connection(self.flowservice_conn_id, self.get_conn))
         passed = [f"{stage.name}: ok" for stage in stages if stage.is_ok]
         last = stages[-1]
         if last.is_ok:
