@@ -7,15 +7,28 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice._compat import RENDERS_TRIGGERS, conf
+from airflow_provider_flowservice._compat import (
+    RENDERS_TRIGGERS,
+    AirflowSensorTimeout,
+    AirflowTaskTimeout,
+    conf,
+)
 from airflow_provider_flowservice._defaults import CONN_ID, MISSING_GRACE, PATIENCE
-from airflow_provider_flowservice._outcomes.finish import finish
-from airflow_provider_flowservice._waiting.deadlines import defer_margin, room_to_resume
+from airflow_provider_flowservice._outcomes.finish import finish, log_end, show_run, tell_outlets
+from airflow_provider_flowservice._selection.filters import FlowChoice, epoch_milliseconds
+from airflow_provider_flowservice._waiting.deadlines import (
+    defer_margin,
+    is_airflows_limit,
+    room_to_resume,
+)
+from airflow_provider_flowservice._waiting.flow_success import conclude, label_of, look_for_success
 from airflow_provider_flowservice._waiting.poll import look_once
+from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.sensors._base import FlowServiceSensor
-from airflow_provider_flowservice.sensors._flow import DataflowSensor
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow.triggers.base import BaseTrigger, StartTriggerArgs
 
     from airflow_provider_flowservice._compat import Context, XComArg
@@ -144,6 +157,105 @@ class DataflowRunSensor(FlowServiceSensor):
     def _finish(self, context: Context, hook: FlowServiceHook, result: WaitResult) -> RunSummary:
         """End the task as the wait ended."""
         return finish(self, self._terms, context, hook, result).summary
+
+
+class DataflowSensor(FlowServiceSensor):
+    """
+    Wait until a run of a dataflow has succeeded since a time, whoever started it.
+
+    Failed runs do not end the wait: a later run, or a re-trigger, may succeed. A run that began more
+    than 24 hours before the time is not seen.
+
+    :param flow_id: ID of the flow. (templated)
+    :param completed_after: The time since when a run is to have ended in success, such as
+        ``{{ data_interval_end }}``. (templated)
+    :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
+    :param deferrable: Whether to wait in the triggerer instead of the worker; ``mode`` has no
+        effect then.
+    :param patience: Seconds the service may give no answer before the wait is given up. In mode
+        ``reschedule`` nothing is remembered from look to look, so an outage lasts until ``timeout``.
+    :param hook_params: Further arguments for :class:`FlowServiceHook`.
+    :return: The summary of the first run that succeeded, see
+        :class:`~airflow_provider_flowservice.runs.RunSummary`.
+    """
+
+    template_fields: Sequence[str] = ("flow_id", "completed_after", "flowservice_conn_id")
+
+    missing_grace = 0.0  # a flow is there before its runs are
+
+    def __init__(
+        self,
+        *,
+        flow_id: str,
+        completed_after: str | datetime,
+        flowservice_conn_id: str = CONN_ID,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        patience: float = PATIENCE,
+        hook_params: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.flow_id = flow_id
+        self.completed_after = completed_after
+        self.flowservice_conn_id = flowservice_conn_id
+        self.deferrable = deferrable
+        self.patience = patience
+        self.hook_params = hook_params
+
+    @property
+    def _label(self) -> str:
+        return label_of(self.flow_id)
+
+    @property
+    def _since(self) -> int:
+        return epoch_milliseconds(self.completed_after)
+
+    def _check_arguments(self) -> None:
+        FlowChoice.of(self.flow_id, None, all_kinds=False)
+        epoch_milliseconds(self.completed_after)
+
+    def _look(self, hook: FlowServiceHook) -> Seen:
+        return look_for_success(hook, self.flow_id, self._since)
+
+    def _flow_id_for_lineage(self, hook: FlowServiceHook) -> str:
+        return self.flow_id
+
+    def _trigger(self, deadline: float | None) -> BaseTrigger:
+        # Late, since the trigger's base class belongs to Airflow's core and is slow to import.
+        from airflow_provider_flowservice.triggers.flowservice import DataflowTrigger
+
+        return DataflowTrigger(
+            flow_id=self.flow_id,
+            since=self._since,
+            flowservice_conn_id=self.flowservice_conn_id,
+            poll_interval=self.poke_interval,
+            deadline=deadline,
+            patience=self.patience,
+            hook_params=self.hook_params,
+        )
+
+    def _finish(self, context: Context, hook: FlowServiceHook, result: WaitResult) -> RunSummary:
+        """End the task as the wait ended."""
+        if result.kind in ("late", "overdue"):
+            self._log_newest(hook)
+        is_airflows = result.kind == "overdue" or is_airflows_limit(
+            self.timeout, self.execution_timeout
+        )
+        late_error = AirflowTaskTimeout if is_airflows else AirflowSensorTimeout
+        run = conclude(result, self.flow_id, str(self.completed_after), late_error)
+        self.seen_run = run
+        show_run(context, hook, run.flow_id, run.run_id)
+        log_end(self.log, run, run.digest, is_fine=run.is_successful)
+        tell_outlets(self, context, run)
+        return run.summary
+
+    def _log_newest(self, hook: FlowServiceHook) -> None:
+        """Say what the flow has come to instead."""
+        try:
+            for run in hook.list_runs(flow_id=self.flow_id, limit=1):
+                log_end(self.log, run, run.digest, is_fine=run.is_successful)
+        except FlowServiceError as error:
+            self.log.warning("Cannot read the newest run of flow %s: %s", self.flow_id, error)
 
 
 def _as_template(run_id: str | XComArg) -> str:
