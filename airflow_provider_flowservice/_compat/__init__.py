@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 # Whether Airflow's execution_timeout goes on while a task is deferred, and ends it then.
 TIMES_DEFERRED_TASKS: bool
-# Whether Airflow renders the templates of a trigger that it starts without a worker.
-RENDERS_TRIGGERS: bool
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -100,9 +98,6 @@ else:
         from airflow.stats import Stats
 
         NEVER_EXPIRE = None
-        RENDERS_TRIGGERS = False
-    else:
-        RENDERS_TRIGGERS = True
 
 
 def first_poked_at(context: Context) -> datetime | None:
@@ -116,7 +111,6 @@ def first_poked_at(context: Context) -> datetime | None:
 
 __all__ = [
     "NEVER_EXPIRE",
-    "RENDERS_TRIGGERS",
     "TIMES_DEFERRED_TASKS",
     "AirflowException",
     "AirflowFailException",

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice._compat import (
-    RENDERS_TRIGGERS,
     AirflowSensorTimeout,
     AirflowTaskTimeout,
     conf,
@@ -17,9 +14,7 @@ from airflow_provider_flowservice._defaults import CONN_ID, MISSING_GRACE, PATIE
 from airflow_provider_flowservice._outcomes.finish import finish, log_end, show_run, tell_outlets
 from airflow_provider_flowservice._selection.filters import FlowChoice, epoch_milliseconds
 from airflow_provider_flowservice._waiting.deadlines import (
-    defer_margin,
     is_airflows_limit,
-    room_to_resume,
 )
 from airflow_provider_flowservice._waiting.flow_success import conclude, label_of, look_for_success
 from airflow_provider_flowservice._waiting.poll import look_once
@@ -29,7 +24,7 @@ from airflow_provider_flowservice.sensors._base import FlowServiceSensor
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from airflow.triggers.base import BaseTrigger, StartTriggerArgs
+    from airflow.triggers.base import BaseTrigger
 
     from airflow_provider_flowservice._compat import Context, XComArg
     from airflow_provider_flowservice._outcomes.table import Choice
@@ -48,10 +43,6 @@ class DataflowRunSensor(FlowServiceSensor):
     :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
     :param deferrable: Whether to wait in the triggerer instead of the worker; ``mode`` has no
         effect then.
-    :param start_from_trigger: Whether to begin in the triggerer, too, so that the wait costs no
-        worker until it is over. Since Airflow 3.3, and not for mapped tasks; elsewhere the wait
-        begins in a worker and is deferred. A template that pulls an XCom has to name its
-        ``map_indexes``.
     :param patience: Seconds the service may give no answer before sight of the run counts as lost.
         In mode ``reschedule`` nothing is remembered from look to look, so an outage is sat out until
         ``timeout``.
@@ -75,7 +66,6 @@ class DataflowRunSensor(FlowServiceSensor):
         run_id: str | XComArg,
         flowservice_conn_id: str = CONN_ID,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        start_from_trigger: bool = False,
         patience: float = PATIENCE,
         missing_grace: float = MISSING_GRACE,
         on_partial: Choice = "fail",
@@ -89,7 +79,7 @@ class DataflowRunSensor(FlowServiceSensor):
         super().__init__(**kwargs)
         self.run_id: str = run_id  # type: ignore[assignment]  # the output of a task by then
         self.flowservice_conn_id = flowservice_conn_id
-        self.deferrable = deferrable or start_from_trigger
+        self.deferrable = deferrable
         self.patience = patience
         self.missing_grace = missing_grace
         self.on_partial = on_partial
@@ -98,17 +88,6 @@ class DataflowRunSensor(FlowServiceSensor):
         self.max_failed_records = max_failed_records
         self.max_failed_share = max_failed_share
         self.hook_params = hook_params
-        self.start_from_trigger = start_from_trigger and RENDERS_TRIGGERS
-        if self.start_from_trigger:
-            # Here and not later: Airflow's scheduler takes them from the parsed DAG.
-            self.start_trigger_args = self._start_trigger_args()
-        elif start_from_trigger:
-            warnings.warn(
-                f"Task {self.task_id}: start_from_trigger needs Airflow 3.3, since earlier releases "
-                "do not render the templates of a trigger. The task begins in a worker.",
-                UserWarning,
-                stacklevel=2,
-            )
 
     @property
     def _label(self) -> str:
@@ -121,37 +100,14 @@ class DataflowRunSensor(FlowServiceSensor):
         # Late, since the trigger's base class belongs to Airflow's core and is slow to import.
         from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
 
-        return DataflowRunTrigger(deadline=deadline, **self._trigger_arguments())
-
-    def _trigger_arguments(self) -> dict[str, Any]:
-        return {
-            "run_id": self.run_id,
-            "flowservice_conn_id": self.flowservice_conn_id,
-            "poll_interval": self.poke_interval,
-            "patience": self.patience,
-            "missing_grace": self.missing_grace,
-            "hook_params": self.hook_params,
-        }
-
-    def _start_trigger_args(self) -> StartTriggerArgs:
-        from airflow.triggers.base import StartTriggerArgs
-
-        # No deadline is known before the task begins. So Airflow's timeout tells it, which is the
-        # earlier one of this and its execution_timeout.
-        own = self.execution_timeout
-        ours, airflows = self.timeout, self.timeout + defer_margin(self.poke_interval)
-        if own is not None:
-            ours = min(ours, own.total_seconds() - room_to_resume(own))
-            airflows = min(airflows, own.total_seconds())
-        return StartTriggerArgs(
-            trigger_cls="airflow_provider_flowservice.triggers.flowservice.DataflowRunTrigger",
-            trigger_kwargs={
-                **self._trigger_arguments(),
-                "run_id": _as_template(self.run_id),
-                "timeout_margin": airflows - ours,
-            },
-            next_method="execute_complete",
-            timeout=timedelta(seconds=self.timeout + defer_margin(self.poke_interval)),
+        return DataflowRunTrigger(
+            run_id=self.run_id,
+            flowservice_conn_id=self.flowservice_conn_id,
+            poll_interval=self.poke_interval,
+            deadline=deadline,
+            patience=self.patience,
+            missing_grace=self.missing_grace,
+            hook_params=self.hook_params,
         )
 
     def _finish(self, context: Context, hook: FlowServiceHook, result: WaitResult) -> RunSummary:
@@ -256,12 +212,3 @@ class DataflowSensor(FlowServiceSensor):
                 log_end(self.log, run, run.digest, is_fine=run.is_successful)
         except FlowServiceError as error:
             self.log.warning("Cannot read the newest run of flow %s: %s", self.flow_id, error)
-
-
-def _as_template(run_id: str | XComArg) -> str:
-    """Write the output of a task as a template that Airflow can render in a triggerer."""
-    if isinstance(run_id, str):
-        return run_id
-    task_id, key = run_id.operator.task_id, run_id.key  # type: ignore[attr-defined]
-    # With its map index, or Airflow asks for a list of XComs, which its triggerer cannot do.
-    return f"{{{{ ti.xcom_pull(task_ids='{task_id}', key='{key}', map_indexes=-1) }}}}"

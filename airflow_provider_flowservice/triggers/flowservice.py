@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from datetime import datetime, timezone
 from functools import partial
 from typing import Any
 
@@ -39,8 +38,6 @@ class DataflowRunTrigger(BaseTrigger):
     :param first_look: Seconds until the first look.
     :param hook_params: Further arguments for the hook.
     :param url: Address of the run in the user interface.
-    :param timeout_margin: Seconds before Airflow's own timeout at which the wait is over, for a wait
-        that Airflow begins without a worker, and so without a deadline.
     :param later: Arguments of other releases of this package, which are passed over.
     """
 
@@ -55,7 +52,6 @@ class DataflowRunTrigger(BaseTrigger):
         first_look: float = 0.0,
         hook_params: dict[str, Any] | None = None,
         url: str | None = None,
-        timeout_margin: float = 0.0,
         **later: Any,
     ) -> None:
         super().__init__()
@@ -68,7 +64,6 @@ class DataflowRunTrigger(BaseTrigger):
         self.first_look = first_look
         self.hook_params = hook_params
         self.url = url
-        self.timeout_margin = timeout_margin
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, which are JSON and hold nothing secret."""
@@ -82,15 +77,13 @@ class DataflowRunTrigger(BaseTrigger):
             "first_look",
             "hook_params",
             "url",
-            "timeout_margin",
         )
         path = "airflow_provider_flowservice.triggers.flowservice.DataflowRunTrigger"
         return path, {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait for the run; an error that waiting does not mend fails the task with its traceback."""
-        deadline = self.deadline or self._airflows_deadline
-        rules = WaitRules(self.poll_interval, deadline, self.patience, self.missing_grace)
+        rules = WaitRules(self.poll_interval, self.deadline, self.patience, self.missing_grace)
         params = self.hook_params or {}
         new_hook = partial(FlowServiceHook, self.flowservice_conn_id, **params)
         looks = shared_looks(self.flowservice_conn_id, params, new_hook)
@@ -109,16 +102,6 @@ class DataflowRunTrigger(BaseTrigger):
         self.log.warning(
             "The task was killed. Dataflow run %s goes on: %s", self.run_id, self.url or "no link"
         )
-
-    @property
-    def _airflows_deadline(self) -> float | None:
-        """Epoch seconds at which the wait has to be over, so that Airflow does not end it."""
-        timeout_after: datetime | None = getattr(self, "timeout_after", None)  # since Airflow 3.0
-        if timeout_after is None:
-            return None
-        if timeout_after.tzinfo is None:
-            timeout_after = timeout_after.replace(tzinfo=timezone.utc)
-        return timeout_after.timestamp() - self.timeout_margin
 
 
 class DataflowTrigger(BaseTrigger):

@@ -5,11 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from airflow import DAG
 from airflow.exceptions import AirflowRescheduleException
 
 from airflow_provider_flowservice._compat import (
-    RENDERS_TRIGGERS,
     TIMES_DEFERRED_TASKS,
     AirflowSensorTimeout,
     AirflowSkipException,
@@ -23,7 +21,6 @@ from airflow_provider_flowservice.exceptions import (
     FlowServiceNotFoundError,
 )
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
-from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor
 from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
 from support import context, fire, run_to_the_end
@@ -199,57 +196,6 @@ def test_airflows_own_limit_names_the_last_status_of_a_skipped_task_too(
 
 
 # Beginning in the triggerer
-
-
-@pytest.mark.skipif(not RENDERS_TRIGGERS, reason="Airflow 3.3 renders a trigger's templates")
-def test_a_wait_that_begins_in_the_triggerer_has_all_it_needs(flowservice, run_id):
-    flowservice.script(run_id, ["inProgress", "success"])
-    task = sensor(run_id, start_from_trigger=True, timeout=500)
-
-    args = task.start_trigger_args
-    trigger = DataflowRunTrigger(**args.trigger_kwargs)
-    event = fire(trigger)
-
-    assert task.start_from_trigger
-    assert args.trigger_cls == trigger.serialize()[0]
-    assert task.execute_complete(context(), event)["status"] == "success"
-
-
-@pytest.mark.skipif(not RENDERS_TRIGGERS, reason="Airflow 3.3 renders a trigger's templates")
-@pytest.mark.parametrize(
-    ("limits", "seconds"),
-    [
-        ({"timeout": 500}, 500),
-        ({"timeout": 500, "execution_timeout": timedelta(seconds=1000)}, 500),
-        ({"timeout": 500, "execution_timeout": timedelta(seconds=300)}, 270),
-    ],
-)
-def test_a_wait_that_begins_in_the_triggerer_ends_before_airflow_ends_it(limits, seconds):
-    task = sensor("r1", start_from_trigger=True, **limits)
-    args = task.start_trigger_args
-    airflows = min(args.timeout, task.execution_timeout or args.timeout)
-
-    assert airflows.total_seconds() - args.trigger_kwargs["timeout_margin"] == seconds
-
-
-@pytest.mark.skipif(not RENDERS_TRIGGERS, reason="Airflow 3.3 renders a trigger's templates")
-def test_the_output_of_a_task_is_pulled_in_a_way_the_triggerer_can():
-    with DAG("d", schedule=None):
-        retrigger = RetriggerDataflowRunOperator(task_id="retrigger", run_id="r1")
-        task = sensor(retrigger.output, start_from_trigger=True)
-
-    template = task.start_trigger_args.trigger_kwargs["run_id"]
-    assert "task_ids='retrigger'" in template
-    assert "map_indexes=-1" in template
-
-
-@pytest.mark.skipif(RENDERS_TRIGGERS, reason="this Airflow renders a trigger's templates")
-def test_before_airflow_3_3_it_begins_in_a_worker_and_says_so(run_id):
-    with pytest.warns(UserWarning, match="needs Airflow 3.3"):
-        task = sensor(run_id, start_from_trigger=True)
-
-    assert not task.start_from_trigger
-    assert task.deferrable
 
 
 def test_a_resumed_task_repeats_how_the_run_ended(flowservice, run_id, logged):
