@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_flowservice._client.tokens import drop_tokens
 from airflow_provider_flowservice._exactly_once.decisions import Try
-from airflow_provider_flowservice._exactly_once.journal import STORE_KEY, TaskStore
+from airflow_provider_flowservice._exactly_once.journal import STORE_KEY, Siblings, TaskStore
 from airflow_provider_flowservice._exactly_once.retrigger import Retrigger
 from airflow_provider_flowservice._exactly_once.search import check_adopted
 from airflow_provider_flowservice.emulator import Fault, FlowServiceEmulator, Lifecycle
@@ -43,8 +43,7 @@ class Task:
     max_tries: int = RETRIES
     tries: int = 0
     state: StateStore = field(default_factory=StateStore)
-    claimed: list[str] = field(default_factory=list)
-    has_siblings: bool = False
+    siblings: Siblings = field(default_factory=Siblings)
     settle_time: float = 60
 
     def __post_init__(self):
@@ -60,9 +59,7 @@ class Task:
             TaskStore(store),
             Try(self.tries, self.max_tries, RETRIES),
             began_at=self.began_at,
-            check_eligible=lambda run: None,
-            claimed=lambda: self.claimed,
-            has_siblings=self.has_siblings,
+            siblings=self.siblings,
             settle_time=self.settle_time,
             log=logging.getLogger(__name__),
             clock=self.clock,
@@ -325,14 +322,15 @@ def test_the_second_dag_run_fails_closed_while_it_cannot_tell(
 @with_and_without_store
 def test_siblings_leave_each_others_runs_alone(service, hook, clock, has_store):
     flow_id = service.add_flow()
-    claimed: list[str] = []
+    siblings = Siblings(exist=True)
     for _ in range(3):
         source = add_failed_run(service, clock, flow_id)
-        task = Task(hook, clock, source, has_store, claimed=claimed, has_siblings=True)
+        task = Task(hook, clock, source, has_store, siblings=siblings)
         service.fail(Fault("POST /runs", kind="close_after"))
-        claimed.append(task.try_once().run_id)
+        new_run_id = task.try_once().run_id
+        siblings.claim([new_run_id])
 
-        assert new_runs(service, source) == [claimed[-1]]
+        assert new_runs(service, source) == [new_run_id]
 
 
 @with_and_without_store

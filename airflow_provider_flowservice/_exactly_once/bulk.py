@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from airflow_provider_flowservice._client.retries import is_passing
+from airflow_provider_flowservice._exactly_once.journal import STORE_KEY, Siblings, TaskStore
+from airflow_provider_flowservice._exactly_once.retrigger import Retrigger
+from airflow_provider_flowservice._exactly_once.task import began_at, try_of
 from airflow_provider_flowservice.exceptions import (
     DataflowRunNotRetriggerableError,
     FlowServiceAuthError,
     FlowServiceError,
 )
 
+if TYPE_CHECKING:
+    from airflow_provider_flowservice._compat import Context
+    from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+
+RESULTS_KEY = "results"
+"""XCom key of what became of each run."""
+
 # Runs in a row that meet a service in trouble, each after repetitions of its own.
 _MOST_TROUBLES = 3
+# Reasons that the error at the end names; the others are in the log and under RESULTS_KEY.
+_MOST_REASONS = 5
 
 
 class BulkRecord(TypedDict):
@@ -34,28 +48,52 @@ class BulkRecord(TypedDict):
 
 class Bulk:
     """
-    Many runs to re-trigger.
+    Many runs to re-trigger in one task, each of them once.
 
-    :param retrigger: Re-triggers one run and returns the new run's ID. Called in several threads.
+    :param hook: Hook of the task; called in several threads.
+    :param context: Airflow's context of the try.
+    :param retries: The task's ``retries``.
+    :param settle_time: Seconds within which a new run shows up in the service's lists.
     :param concurrency: Runs that are re-triggered at the same time.
     :param log: Logger of the task.
     """
 
-    def __init__(self, retrigger: Callable[[str], str], concurrency: int, log: Any) -> None:
-        self._retrigger = retrigger
+    def __init__(
+        self,
+        hook: FlowServiceHook,
+        context: Context,
+        retries: int,
+        settle_time: float,
+        concurrency: int,
+        log: Any,
+    ) -> None:
+        self._hook = hook
+        self._state_store = context.get("task_state_store")
+        self._try = try_of(context, retries)
+        self._began_at = began_at(context)
+        self._settle_time = settle_time
         self._concurrency = concurrency
         self._log = log
+        # Those of the same flow wait for their turn, so there are none at the same time.
+        self._siblings = Siblings()
         self._lock = threading.Lock()
         self._troubles = 0
         self._is_stopped = False
 
-    def run(self, groups: Sequence[Sequence[str]]) -> dict[str, BulkRecord]:
+    def run(self, run_ids: Sequence[str]) -> list[BulkRecord]:
         """
-        Re-trigger the runs of all groups, those of one group in their order and never at once.
+        Re-trigger the runs, those of one flow in their order and never at once.
 
-        :return: What became of each run, by its ID.
+        :param run_ids: IDs of the runs, none of them twice.
+        :return: What became of each run, in their order.
         """
-        records: dict[str, BulkRecord] = {}
+        records = {
+            run_id: _retriggered(run_id, new_run_id)
+            for run_id, new_run_id in self._done_before(run_ids).items()
+        }
+        if records:
+            self._log.info("%d runs were re-triggered by an earlier try.", len(records))
+        groups = self._groups([run_id for run_id in run_ids if run_id not in records])
         pool = ThreadPoolExecutor(self._concurrency, "flowservice-bulk")
         try:
             for done in pool.map(self._run_group, groups):
@@ -64,7 +102,31 @@ class Bulk:
             # When the task is killed, no further run is begun.
             self._is_stopped = True
             pool.shutdown(cancel_futures=True)
-        return records
+        return [records[run_id] for run_id in run_ids]
+
+    def _done_before(self, run_ids: Iterable[str]) -> dict[str, str]:
+        """Return the new runs that earlier tries are known to have led to, by the old ones."""
+        done = {}
+        for run_id in run_ids:
+            record, _ = self._store(run_id).load()
+            if record is None or record.source_run_id != run_id:
+                continue
+            self._siblings.claim(record.known_run_ids)
+            # After a user has cleared the task, it is to be done again.
+            if record.new_run_id and record.max_tries == self._try.max_tries:
+                done[run_id] = record.new_run_id
+        return done
+
+    def _groups(self, run_ids: Sequence[str]) -> list[list[str]]:
+        """Put the runs of one flow together, and those the service does not show at once likewise."""
+        try:
+            runs = self._hook.find_runs(run_ids)
+        except FlowServiceError:
+            runs = {}  # what each of them then meets is told of each
+        groups: defaultdict[str, list[str]] = defaultdict(list)
+        for run_id in run_ids:
+            groups[runs[run_id].flow_id if run_id in runs else ""].append(run_id)
+        return list(groups.values())
 
     def _run_group(self, run_ids: Sequence[str]) -> list[BulkRecord]:
         return [self._run_one(run_id) for run_id in run_ids]
@@ -84,7 +146,7 @@ class Bulk:
             return _not_retriggered(run_id, "failed", str(error))
         self._take_note(None)
         self._log.info("Dataflow run %s is re-triggered as %s.", run_id, new_run_id)
-        return retriggered(run_id, new_run_id)
+        return _retriggered(run_id, new_run_id)
 
     def _take_note(self, error: Exception | None) -> None:
         """Stop the bulk if the credential is refused, or the service gives no answers."""
@@ -97,8 +159,46 @@ class Bulk:
                 reason = "the credential is refused" if is_refused else "the service is in trouble"
                 self._log.error("No further run is re-triggered: %s.", reason)
 
+    def _retrigger(self, run_id: str) -> str:
+        """Re-trigger a run, or go on with what an earlier try has begun."""
+        new_run = Retrigger(
+            self._hook,
+            self._store(run_id),
+            self._try,
+            began_at=self._began_at,
+            siblings=self._siblings,
+            settle_time=self._settle_time,
+            log=self._log,
+        ).run(run_id)
+        self._siblings.claim(new_run.known_run_ids)
+        return new_run.run_id
 
-def retriggered(run_id: str, new_run_id: str) -> BulkRecord:
+    def _store(self, run_id: str) -> TaskStore:
+        # A digest, because the key becomes a part of a path.
+        digest = hashlib.sha256(run_id.encode()).hexdigest()
+        return TaskStore(self._state_store, f"{STORE_KEY}_{digest[:32]}")
+
+
+def raise_for(
+    results: Sequence[BulkRecord], on_ineligible: Literal["fail", "skip"], log: Any
+) -> None:
+    """
+    Fail the task if some of its runs were not re-triggered.
+
+    :raises FlowServiceError: Some were not; the error names the first few.
+    """
+    good = {"retriggered", "ineligible"} if on_ineligible == "skip" else {"retriggered"}
+    bad = [record for record in results if record["outcome"] not in good]
+    log.info("%d of %d runs need no more care.", len(results) - len(bad), len(results))
+    if bad:
+        reasons = dict.fromkeys(f"{record['run_id']}: {record['error']}" for record in bad)
+        named = " ".join(list(reasons)[:_MOST_REASONS])
+        raise FlowServiceError(
+            f"{len(bad)} of {len(results)} dataflow runs were not re-triggered. {named}"
+        )
+
+
+def _retriggered(run_id: str, new_run_id: str) -> BulkRecord:
     """Return the record of a run that is re-triggered."""
     return {
         "run_id": run_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from airflow_provider_flowservice._compat import NEVER_EXPIRE
@@ -44,3 +45,23 @@ class TaskStore:
         """Remember ``record`` for as long as the task exists."""
         if self.exists:
             self._state_store.set(self._key, record.to_json(), retention=NEVER_EXPIRE)
+
+
+class Siblings:
+    """
+    Requests beside this one, whose runs are not its own: those of a bulk, one after the other.
+
+    :param exist: Whether there are any at the same time.
+    """
+
+    def __init__(self, exist: bool = False) -> None:
+        self.exist = exist
+        self._claimed: list[str] = []
+
+    def claim(self, run_ids: Iterable[str]) -> None:
+        """Take note that these runs belong to one of them."""
+        self._claimed += run_ids
+
+    def claimed_run_ids(self) -> set[str]:
+        """Return the runs that belong to them."""
+        return set(self._claimed)

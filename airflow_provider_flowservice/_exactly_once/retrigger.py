@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow_provider_flowservice._exactly_once import decisions
 from airflow_provider_flowservice._exactly_once.candidates import loads_window
 from airflow_provider_flowservice._exactly_once.decisions import Decision, Record, Try
-from airflow_provider_flowservice._exactly_once.journal import TaskStore
+from airflow_provider_flowservice._exactly_once.journal import Siblings, TaskStore
 from airflow_provider_flowservice._exactly_once.search import WALL_CLOCK, Clock, Search
+from airflow_provider_flowservice._selection.eligibility import check_eligible
 from airflow_provider_flowservice.exceptions import (
     FlowServiceError,
     FlowServiceNotFoundError,
@@ -52,9 +52,7 @@ class Retrigger:
     :param store: What the task remembers.
     :param this_try: Which try of the task this is.
     :param began_at: Epoch milliseconds before which no try can have sent anything.
-    :param check_eligible: Raises for a run that cannot be re-triggered.
-    :param claimed: Lists the runs that sibling tasks have re-triggered.
-    :param has_siblings: Whether there are such tasks.
+    :param siblings: Requests beside this one.
     :param settle_time: Seconds within which a new run shows up in the service's lists.
     :param log: Logger of the task.
     :param clock: Time.
@@ -67,9 +65,7 @@ class Retrigger:
         this_try: Try,
         *,
         began_at: int,
-        check_eligible: Callable[[DataflowRun], None],
-        claimed: Callable[[], Iterable[str]],
-        has_siblings: bool,
+        siblings: Siblings,
         settle_time: float,
         log: Any,
         clock: Clock = WALL_CLOCK,
@@ -78,12 +74,11 @@ class Retrigger:
         self._store = store
         self._try = this_try
         self._began_at = began_at
-        self._check_eligible = check_eligible
-        self._has_siblings = has_siblings
+        self._siblings = siblings
         self._settle_time = settle_time
         self._log = log
         self._clock = clock
-        self._search = Search(hook, claimed, settle_time, clock)
+        self._search = Search(hook, siblings, settle_time, clock)
 
     def run(self, source_run_id: str) -> Retriggered:
         """
@@ -123,7 +118,7 @@ class Retrigger:
             target = self._run(source, record.target_run_id)
             earliest, known = record.requested_at - _SKEW_WITH_RECORD, record
         # A run that a sibling task is about to call its own looks like ours.
-        unsettled = {"send", "stop", "adopt"} if self._has_siblings else {"send", "stop"}
+        unsettled = {"send", "stop", "adopt"} if self._siblings.exist else {"send", "stop"}
         decision, candidates = self._search.decide(
             target,
             max(earliest, target.created_at or 0),
@@ -161,7 +156,7 @@ class Retrigger:
         """
         target = self._run(source, decision.run_id)
         self._log.info("Re-triggering dataflow run %s: %s.", target.run_id, decision.reason)
-        self._check_eligible(target)
+        check_eligible(self._hook, self._log, target)
         record = self._new_record(source, target, before)
         checked, record = self._check(target, record)
         if checked.action != "send":

@@ -13,6 +13,7 @@ from airflow_provider_flowservice._exactly_once.candidates import (
     loads_other_window,
 )
 from airflow_provider_flowservice._exactly_once.decisions import Decision
+from airflow_provider_flowservice._exactly_once.journal import Siblings
 from airflow_provider_flowservice.exceptions import FlowServiceAnswerError, RetriggerAmbiguousError
 from airflow_provider_flowservice.runs import DataflowRun
 
@@ -45,7 +46,7 @@ class Search:
     A search for runs of one flow.
 
     :param hook: Hook of the task.
-    :param claimed: Lists the runs that sibling tasks have re-triggered.
+    :param siblings: Requests beside this one.
     :param settle_time: Seconds within which a new run shows up in the service's lists.
     :param clock: Time.
     """
@@ -53,12 +54,12 @@ class Search:
     def __init__(
         self,
         hook: FlowServiceHook,
-        claimed: Callable[[], Iterable[str]],
+        siblings: Siblings,
         settle_time: float,
         clock: Clock,
     ) -> None:
         self._hook = hook
-        self._claimed = claimed
+        self._siblings = siblings
         self._settle_time = settle_time
         self._clock = clock
 
@@ -112,7 +113,7 @@ class Search:
             target,
             since,
             own_clients={settings.client_id, settings.api_key},
-            known_run_ids=known | set(self._claimed()),
+            known_run_ids=known | self._siblings.claimed_run_ids(),
         )
 
     def _ambiguous(

@@ -1,4 +1,4 @@
-"""What a task of ``ListDataflowRunsOperator`` does."""
+"""Lists the runs that are meant, of the flows that are meant."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from airflow_provider_flowservice._selection.filters import (
     FlowChoice,
     RunChoice,
     epoch_milliseconds,
-    statuses_of,
 )
-from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from airflow_provider_flowservice._list_operator import ListDataflowRunsOperator
     from airflow_provider_flowservice.flows import Dataflow
+    from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
     from airflow_provider_flowservice.runs import DataflowRun
 
 _DAY = 24 * 60 * 60 * 1000
@@ -28,28 +26,28 @@ _MOST_NAMED = 50
 _MOST_FLOWS = 50
 
 
-def find(operator: ListDataflowRunsOperator) -> list[DataflowRun]:
-    """Find the runs that the operator asks for, and tell which."""
-    flow_choice = FlowChoice.of(operator.flow_id, operator.flow_name, operator.all_kinds)
-    run_choice = _run_choice(operator)
-    hook = FlowServiceHook(operator.flowservice_conn_id, **operator.hook_params or {})
+def list_runs(
+    hook: FlowServiceHook,
+    flow_choice: FlowChoice,
+    run_choice: RunChoice,
+    created_after: str | datetime | None,
+) -> list[DataflowRun]:
+    """
+    List the runs that are meant, the oldest first.
+
+    :param created_after: When they began at the earliest; by default 24 hours ago.
+    """
     flows = {flow.flow_id: flow for flow in _flows(hook, flow_choice)}
-    listed = _runs(hook, flow_choice, flows, operator.created_after)
-    found = run_choice.choose(listed, flows)
-    runs = found[: operator.limit]
-    _tell(operator.log, runs, left_out=len(found) - len(runs))
-    return runs
+    return run_choice.choose(_runs(hook, flow_choice, flows, created_after), flows)
 
 
-def _run_choice(operator: ListDataflowRunsOperator) -> RunChoice:
-    before = operator.created_before
-    return RunChoice(
-        statuses=statuses_of(operator.status),
-        created_before=None if before is None else epoch_milliseconds(before),
-        newest_per_flow=operator.newest_per_flow,
-        retriggerable_only=operator.retriggerable_only,
-        unless_loaded_since=operator.unless_loaded_since,
-    )
+def log_found(log: Any, runs: Sequence[DataflowRun], left_out: int) -> None:
+    """Name the runs in the log."""
+    log.info("Found %d dataflow runs.", len(runs))
+    for run in runs[:_MOST_NAMED]:
+        log.info("%s", run.digest)
+    if left_out:
+        log.warning("%d newer runs are left out, as limit says.", left_out)
 
 
 def _flows(hook: FlowServiceHook, choice: FlowChoice) -> Iterable[Dataflow]:
@@ -81,11 +79,3 @@ def _filters(choice: FlowChoice, flows: Mapping[str, Dataflow]) -> list[list[str
     ids = sorted(flows)
     batches = [ids[start : start + _MOST_FLOWS] for start in range(0, len(ids), _MOST_FLOWS)]
     return [[f"flowId=={','.join(batch)}"] for batch in batches]
-
-
-def _tell(log: Any, runs: Sequence[DataflowRun], left_out: int) -> None:
-    log.info("Found %d dataflow runs.", len(runs))
-    for run in runs[:_MOST_NAMED]:
-        log.info("%s", run.digest)
-    if left_out:
-        log.warning("%d newer runs are left out, as limit says.", left_out)

@@ -5,23 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_flowservice._bulk_operator import RetriggerDataflowRunsOperator
 from airflow_provider_flowservice._compat import BaseOperator, conf
 from airflow_provider_flowservice._defaults import CONN_ID, PATIENCE, POLL_INTERVAL, SETTLE_TIME
 from airflow_provider_flowservice._lineage import LineageMixin
-from airflow_provider_flowservice._list_operator import ListDataflowRunsOperator
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 
+# What a task needs is imported when it runs: a process that only parses the DAG does not run it, and
+# the modules of the tasks take several times as long to load as the operators.
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow_provider_flowservice._compat import Context, XComArg
-    from airflow_provider_flowservice._exactly_once.task import RetriggerTask
-    from airflow_provider_flowservice._outcomes.table import Choice
+    from airflow_provider_flowservice._exactly_once.retrigger import Retriggered
+    from airflow_provider_flowservice._outcomes.table import Choice, Terms
+    from airflow_provider_flowservice._waiting.rules import WaitResult
+    from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+    from airflow_provider_flowservice.runs import RunSummary
 
 __all__ = [
     "ListDataflowRunsOperator",
     "RetriggerDataflowRunOperator",
     "RetriggerDataflowRunsOperator",
 ]
+
+# Airflow maps no list of more than 1024 by default.
+MAX_MAPPED = 1000
 
 
 class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
@@ -113,7 +121,29 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
 
     def execute(self, context: Context) -> str:
         """Re-trigger the run, then wait for the new one as configured."""
-        return self._task(context).run()
+        from airflow_provider_flowservice._outcomes.errors import ended_by
+        from airflow_provider_flowservice._waiting.blocking import wait_in_worker
+        from airflow_provider_flowservice._waiting.deadlines import deadline_of
+        from airflow_provider_flowservice._waiting.rules import WaitRules
+        from airflow_provider_flowservice.exceptions import FlowServiceError
+
+        hook = self._hook()
+        try:
+            new_run = self._retrigger(hook, context)
+        except FlowServiceError as error:
+            raise ended_by(error, self._terms) from error.__cause__
+        self._show(hook, context, new_run)
+        if not self.wait_for_completion:
+            return new_run.run_id
+        deadline = deadline_of(
+            context, self.timeout, self.execution_timeout, deferred=self.deferrable
+        )
+        if self.deferrable and not new_run.has_ended:
+            self._defer(new_run, deadline)
+        rules = WaitRules(self.poll_interval, deadline, self.patience)
+        first_look = 0.0 if new_run.has_ended else self._first_look
+        result = wait_in_worker(hook, new_run.run_id, rules, self.log, first_look)
+        return self._finish(hook, context, result, new_run.window)
 
     def execute_complete(
         self, context: Context, event: dict[str, Any], window: Sequence[int] | None = None
@@ -123,7 +153,12 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
 
         :param window: Data the run has to load, if it is not certain that it is the new run.
         """
-        return self._task(context).resume(event, window)
+        from airflow_provider_flowservice._waiting.rules import WaitResult
+
+        hook, result = self._hook(), WaitResult.from_event(event)
+        if result.run:
+            self._remember(hook, result.run.flow_id, result.run_id)
+        return self._finish(hook, context, result, window)
 
     def on_kill(self) -> None:
         """Say that the run goes on; the service has no call to cancel it."""
@@ -134,8 +169,260 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
                 self.new_run_url,
             )
 
-    def _task(self, context: Context) -> RetriggerTask:
-        # Late, since a process that only reads the DAG does not run the task.
-        from airflow_provider_flowservice._exactly_once.task import RetriggerTask
+    def _hook(self) -> FlowServiceHook:
+        from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
-        return RetriggerTask(self, context)
+        return FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {})
+
+    @property
+    def _terms(self) -> Terms:
+        from airflow_provider_flowservice._outcomes.table import Terms
+
+        return Terms(
+            task="operator" if self.durable else "operator, durable=False",
+            on_partial=self.on_partial,
+            on_empty=self.on_empty,
+            on_ineligible=self.on_ineligible,
+            min_records=self.min_records,
+            max_failed_records=self.max_failed_records,
+            max_failed_share=self.max_failed_share,
+            has_retry_policy=getattr(self, "retry_policy", None) is not None,  # since Airflow 3.3
+        )
+
+    @property
+    def _first_look(self) -> float:
+        """Seconds until the first look: a run that has just been created is left alone at first."""
+        return min(5.0, self.poll_interval)
+
+    def _retrigger(self, hook: FlowServiceHook, context: Context) -> Retriggered:
+        from airflow_provider_flowservice._exactly_once.retrigger import Retriggered
+        from airflow_provider_flowservice._exactly_once.task import retrigger_once
+        from airflow_provider_flowservice._selection.eligibility import check_eligible
+
+        if self.adopt_run_id:
+            adopted = hook.get_run(self.adopt_run_id)
+            return Retriggered(adopted.run_id, adopted.flow_id, False, (adopted.run_id,))
+        if self.durable:
+            return retrigger_once(
+                hook, context, self.run_id, self.retries or 0, self.settle_time, self.log
+            )
+        run = hook.get_run(self.run_id)
+        check_eligible(hook, self.log, run)
+        new_run_id = hook.retrigger_run(self.run_id).run_id
+        return Retriggered(new_run_id, run.flow_id, False, (new_run_id,))
+
+    def _show(self, hook: FlowServiceHook, context: Context, new_run: Retriggered) -> None:
+        """Say which run it is, where people and other tasks look for it."""
+        from airflow_provider_flowservice._exactly_once.task import ATTEMPTS_KEY
+
+        self._remember(hook, new_run.flow_id, new_run.run_id)  # first of all, for `on_kill`
+        ti = context["ti"]
+        ti.xcom_push(key=ATTEMPTS_KEY, value=list(new_run.known_run_ids))
+        ti.xcom_push(key=DataflowRunLink.xcom_key, value=self.new_run_url)
+        self.log.info(
+            "Dataflow run %s is re-triggered as %s. %s",
+            self.run_id,
+            new_run.run_id,
+            self.new_run_url,
+        )
+
+    def _remember(self, hook: FlowServiceHook, flow_id: str, run_id: str) -> None:
+        self.new_run_url = hook.get_run_url(flow_id, run_id)
+        self.new_run_id = run_id
+
+    def _defer(self, new_run: Retriggered, deadline: float | None) -> None:
+        from airflow_provider_flowservice._waiting.deadlines import defer_timeout
+        from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
+
+        self.defer(
+            trigger=DataflowRunTrigger(
+                run_id=new_run.run_id,
+                flowservice_conn_id=self.flowservice_conn_id,
+                poll_interval=self.poll_interval,
+                deadline=deadline,
+                patience=self.patience,
+                first_look=self._first_look,
+                hook_params=self.hook_params,
+                url=self.new_run_url,
+            ),
+            method_name="execute_complete",
+            kwargs={"window": new_run.window and list(new_run.window)},
+            timeout=defer_timeout(deadline, self.poll_interval),
+        )
+
+    def _finish(
+        self,
+        hook: FlowServiceHook,
+        context: Context,
+        result: WaitResult,
+        window: Sequence[int] | None,
+    ) -> str:
+        """End the task as the wait ended, unless the run turns out not to be the new one."""
+        from airflow_provider_flowservice._exactly_once.search import check_adopted
+        from airflow_provider_flowservice._outcomes.finish import finish
+
+        check_adopted(hook, result.run, window)
+        return finish(self, self._terms, context, hook, result).run_id
+
+
+class RetriggerDataflowRunsOperator(BaseOperator):
+    """
+    Re-trigger many dataflow runs in one task, each of them once, whatever crashes.
+
+    Does not wait for the new runs: map ``DataflowRunSensor`` over the result for that. The runs of
+    one flow are re-triggered in the order in which they are given. When the credential is refused,
+    or the service is in trouble for several runs in a row, the rest is not tried.
+
+    Whether or not all goes well, the XCom ``results`` holds a dict for each run: ``run_id``,
+    ``outcome`` (``retriggered``, ``ineligible``, ``failed`` or ``not_tried``), ``new_run_id`` and
+    ``error``. A further try of the task goes on with those that are left.
+
+    Exactly once in spite of a crash needs the task state store of Airflow 3.3. Before, a further
+    try looks for the new runs on the service, and fails rather than guess.
+
+    :param run_ids: IDs of the runs, such as the output of ``ListDataflowRunsOperator``. (templated)
+    :param concurrency: Runs that are re-triggered at the same time, those of one flow never.
+    :param on_ineligible: Whether the task is to ``fail`` in the end if some runs cannot be
+        re-triggered, or to ``skip`` them.
+    :param settle_time: Seconds within which a new run shows up in the service's lists.
+    :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
+    :param hook_params: Further arguments for :class:`FlowServiceHook`.
+    :return: IDs of the new runs, in the order of the old ones.
+    :raises FlowServiceError: Some runs were not re-triggered; all others were.
+    """
+
+    template_fields: Sequence[str] = ("run_ids", "flowservice_conn_id")
+    ui_color = "#fde8e6"
+
+    def __init__(
+        self,
+        *,
+        run_ids: Sequence[str] | XComArg,
+        concurrency: int = 4,
+        on_ineligible: Literal["fail", "skip"] = "fail",
+        settle_time: float = SETTLE_TIME,
+        flowservice_conn_id: str = CONN_ID,
+        hook_params: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.run_ids: Sequence[str] = run_ids  # type: ignore[assignment]  # the output by then
+        self.concurrency = concurrency
+        self.on_ineligible = on_ineligible
+        self.settle_time = settle_time
+        self.flowservice_conn_id = flowservice_conn_id
+        self.hook_params = hook_params
+
+    def execute(self, context: Context) -> list[str]:
+        """Re-trigger the runs, and tell what became of each."""
+        from airflow_provider_flowservice._exactly_once.bulk import RESULTS_KEY, Bulk, raise_for
+        from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+
+        if isinstance(self.run_ids, str):
+            # As for all wrong arguments.
+            raise ValueError(  # noqa: TRY004
+                f"run_ids is to be a list of IDs, not the text {self.run_ids!r}."
+            )
+        hook = FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {})
+        hook.get_conn()  # reads the connection here, before there are threads
+        bulk = Bulk(hook, context, self.retries or 0, self.settle_time, self.concurrency, self.log)
+        results = bulk.run(list(dict.fromkeys(self.run_ids)))
+        context["ti"].xcom_push(key=RESULTS_KEY, value=results)
+        raise_for(results, self.on_ineligible, self.log)
+        return [record["new_run_id"] for record in results if record["new_run_id"]]
+
+
+class ListDataflowRunsOperator(BaseOperator):
+    """
+    Find dataflow runs, such as those that failed last night and can be re-triggered.
+
+    The oldest run comes first, so that the runs of a flow are re-triggered in the order of their
+    data. A run that was re-triggered is left out: the newest run of its window stands for it.
+
+    A run that is re-triggered after newer ones of its flow have succeeded loads its data out of
+    order. Where that does harm, set ``unless_loaded_since``; where each run loads a part of the
+    data, the part is missing then.
+
+    :param flow_id: ID of the flow, or several. (templated)
+    :param flow_name: Name of the flow instead, or a pattern for several, such as ``orders*``; upper
+        and lower case are the same. Without both, the whole sandbox is searched. (templated)
+    :param status: What the runs are to have come to: ``failed``, ``success``, ``partialSuccess``,
+        ``inProgress``, or several. Spellings that mean the same are the same. (templated)
+    :param created_after: When the runs began at the earliest; by default 24 hours ago. (templated)
+    :param created_before: Before when they began. (templated)
+    :param newest_per_flow: Whether to return only the newest of the found runs of each flow.
+    :param retriggerable_only: Whether to leave out runs that certainly cannot be re-triggered.
+    :param unless_loaded_since: Whether to leave out runs whose flow has had a success since.
+    :param all_kinds: Whether to search the service's own flows and those to destinations, too,
+        where flows are not named by their IDs.
+    :param limit: Number of runs to return at most, the oldest ones.
+    :param summaries: Whether to return the runs' summaries, see
+        :class:`~airflow_provider_flowservice.runs.RunSummary`, instead of their IDs.
+    :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
+    :param hook_params: Further arguments for :class:`FlowServiceHook`.
+    :return: IDs of the runs, ready for ``.expand(run_id=...)``, or their summaries.
+    """
+
+    template_fields: Sequence[str] = (
+        "flow_id",
+        "flow_name",
+        "status",
+        "created_after",
+        "created_before",
+        "flowservice_conn_id",
+    )
+    ui_color = "#fde8e6"
+
+    def __init__(
+        self,
+        *,
+        flow_id: str | Sequence[str] | XComArg | None = None,
+        flow_name: str | None = None,
+        status: str | Sequence[str] = "failed",
+        created_after: str | datetime | None = None,
+        created_before: str | datetime | None = None,
+        newest_per_flow: bool = False,
+        retriggerable_only: bool = True,
+        unless_loaded_since: bool = False,
+        all_kinds: bool = False,
+        limit: int = MAX_MAPPED,
+        summaries: bool = False,
+        flowservice_conn_id: str = CONN_ID,
+        hook_params: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.flow_id: str | Sequence[str] | None = flow_id  # type: ignore[assignment]  # by then
+        self.flow_name = flow_name
+        self.status = status
+        self.created_after = created_after
+        self.created_before = created_before
+        self.newest_per_flow = newest_per_flow
+        self.retriggerable_only = retriggerable_only
+        self.unless_loaded_since = unless_loaded_since
+        self.all_kinds = all_kinds
+        self.limit = limit
+        self.summaries = summaries
+        self.flowservice_conn_id = flowservice_conn_id
+        self.hook_params = hook_params
+
+    def execute(self, context: Context) -> list[str] | list[RunSummary]:
+        """Find the runs."""
+        from airflow_provider_flowservice._selection import filters
+        from airflow_provider_flowservice._selection.listing import list_runs, log_found
+        from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+
+        before = self.created_before
+        flow_choice = filters.FlowChoice.of(self.flow_id, self.flow_name, self.all_kinds)
+        run_choice = filters.RunChoice(
+            statuses=filters.statuses_of(self.status),
+            created_before=None if before is None else filters.epoch_milliseconds(before),
+            newest_per_flow=self.newest_per_flow,
+            retriggerable_only=self.retriggerable_only,
+            unless_loaded_since=self.unless_loaded_since,
+        )
+        hook = FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {})
+        found = list_runs(hook, flow_choice, run_choice, self.created_after)
+        runs = found[: self.limit]
+        log_found(self.log, runs, left_out=len(found) - len(runs))
+        return [run.summary for run in runs] if self.summaries else [run.run_id for run in runs]
