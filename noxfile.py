@@ -86,9 +86,10 @@ def dev(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def lint(session: nox.Session) -> None:
-    """Check the style."""
+    """Check the style, and that imports point one way."""
     in_venv(session, "ruff", "check")
     in_venv(session, "ruff", "format", "--check")
+    in_venv(session, "lint-imports")
 
 
 @nox.session(python=False)
