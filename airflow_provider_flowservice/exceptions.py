@@ -29,27 +29,45 @@ A wrong argument or connection field is a ``ValueError``, raised before any requ
 
 from __future__ import annotations
 
+from typing import ClassVar, Literal
+
 from airflow_provider_flowservice._compat import AirflowException
+
+Sent = Literal["no", "maybe", "yes"]
+"""
+Whether a request reached the service: ``no`` where no connection was made or no token granted,
+``maybe`` where the response was lost, ``yes`` where one came.
+"""
 
 
 class FlowServiceError(AirflowException):
-    """Base of all errors raised by this package on purpose."""
+    """
+    Base of all errors raised by this package on purpose.
 
-    before_request: bool = False
-    """Whether it arose while a token was asked for, so that the request itself was never sent."""
+    :param message: What went wrong.
+    :param sent: Whether the request reached the service.
+    """
+
+    is_transient: ClassVar[bool] = False
+    """Whether the cause may pass by itself, so that a later request may succeed."""
+
+    def __init__(self, message: str, *, sent: Sent = "no") -> None:
+        super().__init__(message)
+        self.sent: Sent = sent
 
 
 class FlowServiceConnectionError(FlowServiceError):
     """
-    No answer came from the service.
+    No response came from the service.
 
     :param message: What was tried and how it ended.
-    :param maybe_sent: Whether the request may have reached the service all the same.
+    :param sent: Whether the request may have reached the service all the same.
     """
 
-    def __init__(self, message: str, maybe_sent: bool = True) -> None:
-        super().__init__(message)
-        self.maybe_sent = maybe_sent
+    is_transient = True
+
+    def __init__(self, message: str, *, sent: Sent = "maybe") -> None:
+        super().__init__(message, sent=sent)
 
 
 class FlowServiceApiError(FlowServiceError):
@@ -63,6 +81,8 @@ class FlowServiceApiError(FlowServiceError):
     :param retry_after: Seconds the service asked to wait before the next request.
     :param codes: All numbers of Adobe's error catalogues that the answer names, such as
         ``1439-404``; an error of the source comes wrapped in one of the service.
+    :param sent: Whether the request reached the service; ``no`` if the response is that of the token
+        service.
     """
 
     def __init__(
@@ -73,8 +93,10 @@ class FlowServiceApiError(FlowServiceError):
         request_id: str | None = None,
         retry_after: float | None = None,
         codes: tuple[str, ...] = (),
+        *,
+        sent: Sent = "yes",
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, sent=sent)
         self.http_status = http_status
         self.code = code
         self.request_id = request_id
@@ -98,9 +120,13 @@ class FlowServiceNotFoundError(FlowServiceApiError):
 class FlowServiceThrottledError(FlowServiceApiError):
     """The service asks for fewer requests."""
 
+    is_transient = True
+
 
 class FlowServiceUnavailableError(FlowServiceApiError):
     """The service, or a gateway before it, is in trouble; later it may answer."""
+
+    is_transient = True
 
 
 class FlowServiceAnswerError(FlowServiceApiError):

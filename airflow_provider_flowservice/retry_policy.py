@@ -29,8 +29,6 @@ FAIL_AT_ONCE: tuple[type[exceptions.FlowServiceError], ...] = (
 )
 """Errors that somebody has to look at."""
 
-_BUSY = (exceptions.FlowServiceThrottledError, exceptions.FlowServiceUnavailableError)
-
 
 class FlowServiceRetryPolicy(RetryPolicy):
     """
@@ -70,7 +68,11 @@ class FlowServiceRetryPolicy(RetryPolicy):
             if are_hopeless(exception.codes, self.hopeless_codes):
                 codes = ", ".join(exception.codes)
                 return RetryDecision.fail(f"{name}: no re-trigger mends {codes}.")
-        elif isinstance(exception, _BUSY) and exception.retry_after is not None:
+        elif (
+            isinstance(exception, exceptions.FlowServiceApiError)
+            and exception.is_transient
+            and exception.retry_after is not None
+        ):
             delay = min(exception.retry_after, self.longest_delay)
             return RetryDecision.retry(
                 timedelta(seconds=delay), f"{name}: the service asks to wait {delay:.0f} s."

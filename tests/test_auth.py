@@ -153,7 +153,7 @@ def test_threads_that_wait_for_an_attempt_share_its_error(cache):
         while len(waiting) < 20:
             time.sleep(0.001)
         time.sleep(0.05)  # from "about to wait" to waiting
-        raise FlowServiceConnectionError("no answer", maybe_sent=False)
+        raise FlowServiceConnectionError("no answer", sent="no")
 
     waiting, errors = [], []
 
@@ -169,7 +169,7 @@ def test_threads_that_wait_for_an_attempt_share_its_error(cache):
 
     assert len(attempts) == 1
     assert len(set(map(id, errors))) == 20  # each thread its own, to put its traceback on
-    assert {(str(error), error.maybe_sent) for error in errors} == {("no answer", False)}
+    assert {(str(error), error.sent) for error in errors} == {("no answer", "no")}
 
 
 def test_an_earlier_error_is_not_told_again(cache, ims):

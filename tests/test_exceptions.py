@@ -18,7 +18,7 @@ ALL = [
     if error_class.__module__ == exceptions.__name__
 ]
 DETAILS = {
-    "maybe_sent": False,
+    "sent": "maybe",
     "http_status": 429,
     "code": "FLOW-1100-400",
     "request_id": "q3f7",
@@ -48,7 +48,7 @@ def test_every_error_is_one_of_ours_and_of_airflows(error_class):
 )
 def test_every_error_survives_being_copied(error_class, travel):
     error = full(error_class)
-    error.before_request = True
+    error.sent = "no"
 
     arrived = travel(error)
 

@@ -112,7 +112,7 @@ VERBS = {
     "retrigger_run": (lambda hook: hook.retrigger_run("r1"), RetriggeredRun),
     "test_connection": (lambda hook: hook.test_connection(), tuple),
 }
-PATIENCE = {"retries": 1, "backoff": 0, "longest_sleep": 0, "largest_answer": 100_000}
+PATIENCE = {"retries": 1, "backoff": 0, "longest_sleep": 0}
 # Looks are harmless, so the soak spends no time on repeating them.
 IMPATIENCE = {**PATIENCE, "retries": 0}
 

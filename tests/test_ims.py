@@ -50,7 +50,7 @@ def test_a_refused_credential_says_which_part_is_wrong_and_is_not_tried_again(
     with pytest.raises(FlowServiceAuthError, match=words) as caught:
         ask(retries=3, **changes)
 
-    assert caught.value.before_request
+    assert caught.value.sent == "no"
     assert "wrong-secret" not in str(caught.value)
     assert flowservice.count(IMS) == 1
 

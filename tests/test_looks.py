@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import virtual_time
 from airflow_provider_flowservice._waiting import batching
 from airflow_provider_flowservice._waiting.batching import Looks, beat_of
+from airflow_provider_flowservice._waiting.fetching import Backoff
 from airflow_provider_flowservice._waiting.rules import WaitRules
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import FlowServiceApiError, FlowServiceConnectionError
@@ -308,8 +309,8 @@ def test_a_look_that_is_never_answered_ends_with_the_wait():
     class Silence:
         most_runs = 100
 
-        async def be_quiet(self):
-            pass
+        def __init__(self):
+            self.backoff = Backoff()
 
         async def see(self, run_ids):
             await asyncio.sleep(1e6)

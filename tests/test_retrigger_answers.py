@@ -7,7 +7,7 @@ import pytest
 from airflow_provider_flowservice._client.retrigger_response import (
     as_refusal,
     may_have_started_a_run,
-    may_repeat,
+    may_retry,
     read_retriggered,
 )
 from airflow_provider_flowservice.exceptions import (
@@ -39,7 +39,7 @@ def test_what_names_no_new_run_is_no_success(body):
     ("error", "may_have_started", "repeatable"),
     [
         (FlowServiceConnectionError("lost"), True, False),
-        (FlowServiceConnectionError("refused", maybe_sent=False), False, True),
+        (FlowServiceConnectionError("refused", sent="no"), False, True),
         (FlowServiceThrottledError("x", 429), False, True),
         (FlowServiceUnavailableError("x", 503, "FLOW-1103-503"), False, True),
         (FlowServiceUnavailableError("x", 503, "1011-503"), False, True),
@@ -55,10 +55,9 @@ def test_what_names_no_new_run_is_no_success(body):
 )
 def test_only_a_sure_refusal_that_may_pass_is_repeated(error, may_have_started, repeatable):
     assert may_have_started_a_run(error) is may_have_started
-    assert may_repeat(error) is repeatable
-    error.before_request = True
+    assert may_retry(error) is repeatable
+    error.sent = "no"
     assert not may_have_started_a_run(error)
-    assert not may_repeat(error)
 
 
 def test_an_error_that_is_no_refusal_stays_what_it_is():

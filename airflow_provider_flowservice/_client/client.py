@@ -16,7 +16,7 @@ from airflow_provider_flowservice._client.responses import (
     next_query,
     only_item,
 )
-from airflow_provider_flowservice._client.retries import RetryLimits, is_passing, repeat
+from airflow_provider_flowservice._client.retries import RetryLimits, call_with_retries
 from airflow_provider_flowservice._client.tokens import Token, token_source
 from airflow_provider_flowservice._connection.settings import Settings
 from airflow_provider_flowservice._json import identifier
@@ -30,6 +30,8 @@ from airflow_provider_flowservice.exceptions import (
 API_PATH = "/data/foundation/flowservice"
 SANDBOXES_PATH = "/data/foundation/sandbox-management/"
 
+LARGEST_RESPONSE = 64 * 2**20
+
 # A real listing is far shorter; more pages mean that the service goes round in circles.
 _MOST_PAGES = 1000
 
@@ -40,20 +42,17 @@ class FlowServiceClient:
 
     :param settings: Where, and as whom.
     :param limits: How hard to try.
-    :param largest_answer: Bytes of the largest answer taken.
     """
 
-    def __init__(self, settings: Settings, limits: RetryLimits, largest_answer: int) -> None:
+    def __init__(self, settings: Settings, limits: RetryLimits) -> None:
         self.settings = settings
         self._limits = limits
         self._http = HttpSession(
             ca_bundle=settings.ca_bundle,
             timeout=settings.request_timeout,
-            largest_answer=largest_answer,
+            largest_answer=LARGEST_RESPONSE,
         )
-        # Asking IMS twice does no harm: old tokens stay good.
-        fetch = partial(repeat, partial(fetch_token, settings, self._http), limits)
-        self._tokens = token_source(settings, fetch)
+        self._tokens = token_source(settings, partial(fetch_token, settings, self._http))
         self._headers = {
             "Accept": "application/json",
             "Content-Type": "application/json",
@@ -108,19 +107,20 @@ class FlowServiceClient:
         collection: str,
         item_id: str,
         op: str,
-        may_repeat: Callable[[FlowServiceError], bool],
+        may_retry: Callable[[BaseException], bool],
     ) -> Any:
         """
         Ask for an action on a resource.
 
         :param op: The service's word for it.
-        :param may_repeat: Whether an error proves that nothing was done, and may pass.
-        :raises FlowServiceConnectionError: No answer came; ``maybe_sent`` says what that means.
+        :param may_retry: Whether an error proves that nothing was done, and may pass.
+        :raises FlowServiceConnectionError: No answer came; ``sent`` says what that means.
         :raises FlowServiceApiError: The answer was an error.
         :raises ValueError: It cannot be an ID.
         """
         path = f"{API_PATH}{_path_of(collection, item_id)}/action"
-        return repeat(partial(self._call, "POST", path, [("op", op)]), self._limits, may_repeat)
+        call = partial(self._call, "POST", path, [("op", op)])
+        return call_with_retries(call, self._limits, may_retry)
 
     def list_items(
         self,
@@ -173,32 +173,31 @@ class FlowServiceClient:
 
         :raises FlowServiceAuthError: IMS refuses the credential.
         """
-        try:
-            return self._tokens.get()
-        except FlowServiceError as error:
-            error.before_request = True
-            raise
+        return call_with_retries(self._get_token, self._limits)
 
     def get_sandboxes(self) -> Any:
         """List the sandboxes this credential may use; open to every valid token."""
         return self._get(SANDBOXES_PATH)
 
-    def _get(self, path: str, params: Params = ()) -> Any:
-        def may_repeat(error: FlowServiceError) -> bool:
-            # Tokens are asked for with repetitions of their own.
-            return is_passing(error) and not error.before_request
+    def _get_token(self) -> Token:
+        try:
+            return self._tokens.get()
+        except FlowServiceError as error:
+            error.sent = "no"  # the request that the token is for
+            raise
 
-        return repeat(partial(self._call, "GET", path, params), self._limits, may_repeat)
+    def _get(self, path: str, params: Params = ()) -> Any:
+        return call_with_retries(partial(self._call, "GET", path, params), self._limits)
 
     def _call(self, method: str, path: str, params: Params) -> Any:
-        token = self.get_token()
+        token = self._get_token()
         try:
             return self._send(method, path, params, token)
         except FlowServiceAuthError as error:
             if not self._tokens.renew(token, error.http_status or 0):
                 raise
         # Once more with a new token. If that is refused as well, it is a matter of permissions.
-        return self._send(method, path, params, self.get_token())
+        return self._send(method, path, params, self._get_token())
 
     def _send(self, method: str, path: str, params: Params, token: Token) -> Any:
         headers = self._headers

@@ -213,7 +213,7 @@ def _connection_error(shown: str, error: Exception) -> FlowServiceConnectionErro
         reason += "; behind a proxy that opens TLS, set 'ca_bundle' of the connection"
     return FlowServiceConnectionError(
         f"{shown} got no answer: {reason or type(error).__name__}.",
-        maybe_sent=not any(map(_is_before_sending, chain)),
+        sent="no" if any(map(_is_before_sending, chain)) else "maybe",
     )
 
 

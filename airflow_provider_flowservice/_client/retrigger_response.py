@@ -10,14 +10,12 @@ import re
 from typing import NamedTuple
 
 from airflow_provider_flowservice._client.responses import only_item
-from airflow_provider_flowservice._client.retries import is_passing
 from airflow_provider_flowservice._json import identifier
 from airflow_provider_flowservice.exceptions import (
     DataflowRunNotRetriggerableError,
     FlowServiceAnswerError,
     FlowServiceApiError,
     FlowServiceAuthError,
-    FlowServiceConnectionError,
     FlowServiceError,
     FlowServiceThrottledError,
     FlowServiceUnavailableError,
@@ -74,23 +72,19 @@ def read_retriggered(body: object, run_id: str) -> RetriggeredRun:
 
 def may_have_started_a_run(error: FlowServiceError) -> bool:
     """Whether a re-trigger that ended with ``error`` may have taken effect all the same."""
-    if error.before_request:
-        return False
-    if isinstance(error, FlowServiceConnectionError):
-        return error.maybe_sent
-    if isinstance(error, FlowServiceUnavailableError):
+    if isinstance(error, FlowServiceUnavailableError | FlowServiceAnswerError):
         # A 503 in the service's own words is a refusal; one of a gateway may have been forwarded.
-        return not (error.http_status == 503 and _OWN_REFUSAL.fullmatch(error.code or ""))
-    return isinstance(error, FlowServiceAnswerError)
+        is_refusal = error.http_status == 503 and _OWN_REFUSAL.fullmatch(error.code or "")
+        return error.sent == "yes" and not is_refusal
+    return error.sent == "maybe"
 
 
-def may_repeat(error: FlowServiceError) -> bool:
+def may_retry(error: BaseException) -> bool:
     """Whether the service said that it did nothing, and that it may do it later."""
-    if error.before_request or may_have_started_a_run(error):
+    if not isinstance(error, FlowServiceError) or may_have_started_a_run(error):
         return False
-    return is_passing(error) or (
-        isinstance(error, FlowServiceApiError) and _INVALID_STATE in error.codes
-    )
+    is_early = isinstance(error, FlowServiceApiError) and _INVALID_STATE in error.codes
+    return error.is_transient or is_early
 
 
 def as_refusal(error: FlowServiceApiError, run_id: str) -> FlowServiceError:

@@ -15,7 +15,6 @@ from typing import Protocol
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from airflow_provider_flowservice._client.retries import is_passing
 from airflow_provider_flowservice._compat import mask_secret
 from airflow_provider_flowservice._connection.claims import ends_at, read_claims
 from airflow_provider_flowservice._connection.settings import Settings
@@ -113,7 +112,7 @@ class TokenCache:
             token = fetch()
         except FlowServiceError as error:
             old = self._token
-            if not old or self._clock() >= self._asked_at + old.lifetime or not is_passing(error):
+            if not old or self._clock() >= self._asked_at + old.lifetime or not error.is_transient:
                 raise
             log.warning("The access token could not be renewed yet and stays in use: %s", error)
             self._stale_at = min(self._clock() + _RENEWAL_PAUSE, self._asked_at + old.lifetime)

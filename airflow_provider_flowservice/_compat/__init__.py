@@ -22,11 +22,11 @@ if TYPE_CHECKING:
         BaseOperator,
         BaseOperatorLink,
         BaseSensorOperator,
-        Connection,
-        Context,
         PokeReturnValue,
-        XComArg,
     )
+    from airflow.sdk import Connection as Connection  # for type checkers only, so not in __all__
+    from airflow.sdk import Context as Context
+    from airflow.sdk import XComArg as XComArg
     from airflow.sdk.configuration import conf
     from airflow.sdk.exceptions import (
         AirflowException,
@@ -123,13 +123,10 @@ __all__ = [
     "BaseOperator",
     "BaseOperatorLink",
     "BaseSensorOperator",
-    "Connection",
-    "Context",
     "PokeReturnValue",
     "Stats",
     "TaskDeferralTimeout",
     "XCom",
-    "XComArg",
     "conf",
     "first_poked_at",
     "mask_secret",

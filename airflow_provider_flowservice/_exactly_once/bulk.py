@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from airflow_provider_flowservice._client.retries import is_passing
 from airflow_provider_flowservice._exactly_once.journal import STORE_KEY, Siblings, TaskStore
 from airflow_provider_flowservice._exactly_once.retrigger import Retrigger
 from airflow_provider_flowservice._exactly_once.task import began_at, try_of
@@ -151,7 +150,7 @@ class Bulk:
     def _take_note(self, error: Exception | None) -> None:
         """Stop the bulk if the credential is refused, or the service gives no answers."""
         with self._lock:
-            is_trouble = isinstance(error, FlowServiceError) and is_passing(error)
+            is_trouble = isinstance(error, FlowServiceError) and error.is_transient
             self._troubles = self._troubles + 1 if is_trouble else 0
             is_refused = isinstance(error, FlowServiceAuthError)
             if (is_refused or self._troubles >= _MOST_TROUBLES) and not self._is_stopped:

@@ -20,7 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from airflow_provider_flowservice._waiting.fetching import PARALLEL, Asker
+from airflow_provider_flowservice._waiting.fetching import Asker
 from airflow_provider_flowservice._waiting.rules import Seen, WaitRules
 from airflow_provider_flowservice.exceptions import FlowServiceConnectionError, FlowServiceError
 from airflow_provider_flowservice.runs import DataflowRun
@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
 Future = asyncio.Future[Seen]
+
+PARALLEL = 2
+"""
+Requests at a time. Services of the platform begin to refuse at about eight, and there may be
+several triggerers. More would also hold up the event loop, whose turn comes after that of each
+thread that reads a response.
+"""
 
 # Seconds between beats, unless a wait looks so often that this would hold it up.
 _BEAT = 5.0
@@ -74,7 +81,8 @@ def shared_looks(
     of_loop = _shared.setdefault(asyncio.get_running_loop(), {})
     key = json.dumps([connection, hook_params], sort_keys=True)
     if key not in of_loop:
-        of_loop[key] = Looks(Asker(new_hook), on_unused=partial(of_loop.pop, key))
+        asker = Asker(new_hook, PARALLEL)
+        of_loop[key] = Looks(asker, on_unused=partial(of_loop.pop, key))
     of_loop[key].waits += 1
     return of_loop[key]
 
@@ -90,7 +98,10 @@ class Looks:
     """
 
     def __init__(
-        self, asker: Asker, on_unused: Callable[[], object], phase: float | None = None
+        self,
+        asker: Asker,
+        on_unused: Callable[[], object],
+        phase: float | None = None,
     ) -> None:
         self.waits = 0
         self._asker = asker
@@ -165,7 +176,7 @@ class Looks:
 
     async def _work(self) -> None:
         """Look until no look is due."""
-        await self._asker.be_quiet()
+        await self._asker.backoff.wait()
         while self._due:
             if not (chunk := self._take(self._asker.most_runs)):
                 return
@@ -178,7 +189,7 @@ class Looks:
                 chunk |= self._take(len(self._due))
                 seen = dict.fromkeys(chunk, error)
             await _tell(chunk, seen)
-            await self._asker.be_quiet()
+            await self._asker.backoff.wait()
 
     def _take(self, most: int) -> dict[str, list[Future]]:
         """Take looks that are due; a run that was due twice is looked at once."""

@@ -1,30 +1,30 @@
 """
-Asks the service for runs on behalf of many waits.
+Fetches runs on behalf of many waits.
 
-It minds what one wait cannot: how many requests there are at a time, that all leave a service in
-trouble alone, and whether the service shows many runs at once.
+It minds what one wait cannot: whether the service shows many runs at once, and whether the connection
+has changed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
-from airflow_provider_flowservice._client.retries import RetryLimits, is_passing
+from airflow_provider_flowservice._client.retries import (
+    RetryLimits,
+    error_of,
+    is_transient,
+    log_retry,
+)
 from airflow_provider_flowservice._waiting.poll import look_at
 from airflow_provider_flowservice._waiting.rules import Seen
-from airflow_provider_flowservice.exceptions import (
-    FlowServiceAnswerError,
-    FlowServiceAuthError,
-    FlowServiceError,
-)
+from airflow_provider_flowservice.exceptions import FlowServiceAnswerError, FlowServiceAuthError
 from airflow_provider_flowservice.runs import DataflowRun
 
 if TYPE_CHECKING:
@@ -32,23 +32,33 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PARALLEL = 2
-"""
-Requests at a time. Services of the platform begin to refuse at about eight, and there may be
-several triggerers. More would also hold up the event loop, whose turn comes after that of each
-thread that reads an answer.
-"""
-
 # Runs the hook asks for with one request at most.
 _MOST_RUNS = 100
-# Seconds for which nothing is asked at most, however long the service wishes.
+# Seconds for which nothing is asked at most, however long the service asks to wait.
 _LONGEST_QUIET = 300.0
 # Seconds for which a connection is not read again.
 _HOOK_AGE = 60.0
-# Requests for single runs after which no others are sent, when all answers made no sense.
+# Requests for single runs after which no others are sent, when all responses made no sense.
 _ENOUGH_NONSENSE = 3
 # Seconds until it is tried anew whether the service shows many runs at once.
 _DOUBT = 900.0
+
+
+class Backoff:
+    """The time until which a service with a transient error is left alone, by all requests alike."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    def extend(self, seconds: float) -> None:
+        """Send nothing for so many seconds from now."""
+        self._until = max(self._until, _now() + min(seconds, _LONGEST_QUIET))
+
+    async def wait(self) -> None:
+        """Wait until the service may be asked again."""
+        # Meanwhile another request may have met an error, too.
+        while (seconds := self._until - _now()) > 0:  # noqa: ASYNC110  # no event, a time
+            await asyncio.sleep(seconds)
 
 
 class Asker:
@@ -56,12 +66,13 @@ class Asker:
     Asks the service behind one connection, in worker threads.
 
     :param new_hook: Makes a hook, which has not read its connection yet.
+    :param threads: Requests at a time.
     """
 
-    def __init__(self, new_hook: Callable[[], FlowServiceHook]) -> None:
+    def __init__(self, new_hook: Callable[[], FlowServiceHook], threads: int) -> None:
+        self.backoff = Backoff()
         self._hook = _RenewedHook(new_hook)
-        self._threads = ThreadPoolExecutor(PARALLEL, thread_name_prefix="flowservice")
-        self._quiet_until = 0.0
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="flowservice")
         self._shown_at_once = _MOST_RUNS
         self._doubted_at = 0.0
 
@@ -75,12 +86,6 @@ class Asker:
     def close(self) -> None:
         """Let the threads end."""
         self._threads.shutdown(wait=False)
-
-    async def be_quiet(self) -> None:
-        """Wait until the service may be asked again."""
-        # Meanwhile another request may have met trouble, too.
-        while (seconds := self._quiet_until - _now()) > 0:  # noqa: ASYNC110  # no event, a time
-            await asyncio.sleep(seconds)
 
     async def see(self, run_ids: Sequence[str]) -> dict[str, Seen | Exception]:
         """
@@ -108,12 +113,14 @@ class Asker:
 
     async def _see_singly(self, run_ids: Iterable[str]) -> dict[str, Seen | Exception]:
         singly: dict[str, Seen | Exception] = {}
-        nonsense = 0.0
         for run_id in run_ids:
             seen = singly[run_id] = await self._see_one(run_id)
-            if not isinstance(seen, FlowServiceAnswerError):
-                nonsense = -math.inf
-            elif (nonsense := nonsense + 1) == _ENOUGH_NONSENSE:
+            # If the first few responses all make no sense, more requests would not either.
+            if (
+                len(singly) == _ENOUGH_NONSENSE
+                and isinstance(seen, FlowServiceAnswerError)
+                and all(isinstance(each, FlowServiceAnswerError) for each in singly.values())
+            ):
                 raise seen
         return singly
 
@@ -136,35 +143,45 @@ class Asker:
         self._shown_at_once, self._doubted_at = most, _now()
 
     async def _ask(self, run_ids: Sequence[str]) -> Mapping[str, DataflowRun]:
-        """Ask, and again after trouble that may pass, as the hook would; but hold no thread then."""
-        for repetition in count():
-            hook, limits = await self._hook.get(self._in_thread)
-            try:
-                seen: Mapping[str, DataflowRun] = await self._in_thread(look_at, hook, run_ids)
-                return seen
-            except FlowServiceAuthError:
-                # The connection may have another credential by now.
-                if (await self._hook.get(self._in_thread, refused=hook))[0] is hook:
-                    raise
-            except FlowServiceError as error:
-                pause = self._pause_after(error, repetition, limits)
-                if pause is None:
-                    raise
-                log.warning("%s Trying again in %.1f s.", error, pause)
-            await self.be_quiet()
-        raise AssertionError("unreachable")
+        """Ask, and again after transient errors, as the hook would; but hold no thread meanwhile."""
+        _, limits = await self._hook.get(self._in_thread)
 
-    def _pause_after(
-        self, error: FlowServiceError, repetition: int, limits: RetryLimits
-    ) -> float | None:
-        """Leave a service in trouble alone; return for how long if the request is to be repeated."""
-        if not is_passing(error):
-            return None
-        wish = getattr(error, "retry_after", None)
-        pause = limits.pause(repetition, wish)
-        quiet = pause if pause is not None else max(limits.backoff, wish or 0.0)
-        self._quiet_until = max(self._quiet_until, _now() + min(quiet, _LONGEST_QUIET))
-        return pause
+        def stop(state: RetryCallState) -> bool:
+            if not limits.stop(state):
+                return False
+            error = error_of(state)
+            self.backoff.extend(max(limits.backoff, getattr(error, "retry_after", None) or 0.0))
+            return True
+
+        def before_sleep(state: RetryCallState) -> None:
+            log_retry(state)
+            self.backoff.extend(state.upcoming_sleep)
+
+        async def sleep(_: float) -> None:
+            await self.backoff.wait()
+
+        retrying = AsyncRetrying(
+            stop=stop,
+            wait=limits.wait,
+            retry=retry_if_exception(is_transient),
+            before_sleep=before_sleep,
+            sleep=sleep,
+            reraise=True,
+        )
+        seen: Mapping[str, DataflowRun] = await retrying(self._ask_once, run_ids)
+        return seen
+
+    async def _ask_once(self, run_ids: Sequence[str]) -> Mapping[str, DataflowRun]:
+        hook, _ = await self._hook.get(self._in_thread)
+        try:
+            seen: Mapping[str, DataflowRun] = await self._in_thread(look_at, hook, run_ids)
+        except FlowServiceAuthError:
+            # The connection may have another credential by now.
+            renewed, _ = await self._hook.get(self._in_thread, refused=hook)
+            if renewed is hook:
+                raise
+            seen = await self._in_thread(look_at, renewed, run_ids)
+        return seen
 
     async def _in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
         # asyncio.to_thread would not do: on Airflow 3.0 and 3.1 a hook there cannot read its
@@ -201,9 +218,9 @@ class _RenewedHook:
 
     def _renewed(self) -> FlowServiceHook:
         """Read the connection, and keep the hook with its sockets unless it has changed."""
-        hook, old = self._new_hook(), self._hook
-        limits = RetryLimits(hook.retries, hook.backoff, hook.longest_sleep)
-        hook.retries = 0  # a request is repeated in _ask, where no thread sleeps meanwhile
+        wanted, old = self._new_hook(), self._hook
+        # A request is retried in _ask, where no thread sleeps meanwhile.
+        hook = wanted.without_retries()
         try:
             if old and hook.settings == old.settings:
                 return old
@@ -214,14 +231,12 @@ class _RenewedHook:
             # Waits do not fail because Airflow's database is away for a moment.
             log.warning("The connection cannot be read again and stays as it was: %s", error)
             return old
-        self._limits = limits
+        self._limits = wanted.retry_limits
         return hook
 
 
 def _is_met_by_all(error: Exception) -> bool:
-    if not isinstance(error, FlowServiceError):
-        return False
-    return isinstance(error, FlowServiceAuthError) or is_passing(error)
+    return isinstance(error, FlowServiceAuthError) or is_transient(error)
 
 
 def _now() -> float:

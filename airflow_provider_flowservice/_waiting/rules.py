@@ -16,7 +16,6 @@ from airflow_provider_flowservice._defaults import MISSING_GRACE, PATIENCE, POLL
 from airflow_provider_flowservice.exceptions import (
     FlowServiceAnswerError,
     FlowServiceAuthError,
-    FlowServiceConnectionError,
     FlowServiceError,
     FlowServiceNotFoundError,
     FlowServiceThrottledError,
@@ -31,14 +30,6 @@ WaitFlow = Generator[float, Seen, "WaitResult"]
 
 # Seconds before the second look; each further one waits twice as long, up to the poll interval.
 _EARLY_LOOK = 5.0
-
-# What may pass by itself. A refused credential does not, nor does a request the service rejects.
-_PASSING = (
-    FlowServiceConnectionError,
-    FlowServiceThrottledError,
-    FlowServiceUnavailableError,
-    FlowServiceAnswerError,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +137,8 @@ def judge(
             return sight, WaitResult("missing", run_id, sight.run, str(seen))
     elif isinstance(seen, FlowServiceAuthError):
         return sight, WaitResult("refused", run_id, sight.run, str(seen))
-    elif not isinstance(seen, _PASSING):
+    elif not (seen.is_transient or isinstance(seen, FlowServiceAnswerError)):
+        # A response that makes no sense is sat out like an outage. A request is not retried for it.
         raise seen
     elif now - sight.answered_at >= rules.patience:
         return sight, WaitResult("lost", run_id, sight.run, str(seen))

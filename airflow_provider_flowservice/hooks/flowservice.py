@@ -12,7 +12,7 @@ from airflow_provider_flowservice._client.retrigger_response import (
     RetriggeredRun,
     as_refusal,
     may_have_started_a_run,
-    may_repeat,
+    may_retry,
     read_retriggered,
 )
 from airflow_provider_flowservice._compat import BaseHook
@@ -25,14 +25,13 @@ from airflow_provider_flowservice.runs import DataflowRun
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._client.client import FlowServiceClient
+    from airflow_provider_flowservice._client.retries import RetryLimits
 
 __all__ = ["FlowServiceHook", "RetriggeredRun", "may_have_started_a_run"]
 
 # The tutorial writes `re-trigger` and the published schema `RE_TRIGGER`; every example that calls
 # the live service writes its operations in lower case.
 RETRIGGER_OP = "re-trigger"
-
-LARGEST_ANSWER = 64 * 2**20
 
 
 class FlowServiceHook(BaseHook):
@@ -46,7 +45,6 @@ class FlowServiceHook(BaseHook):
     :param backoff: Seconds before the first repetition; each further one waits twice as long.
     :param longest_sleep: Seconds to sleep at most before a repetition. Where the service asks for
         more, the error is raised and carries the wish as ``retry_after``.
-    :param largest_answer: Bytes of the largest answer taken.
     """
 
     conn_name_attr = "flowservice_conn_id"
@@ -66,7 +64,6 @@ class FlowServiceHook(BaseHook):
         retries: int = 3,
         backoff: float = 1.0,
         longest_sleep: float = 30.0,
-        largest_answer: int = LARGEST_ANSWER,
     ) -> None:
         super().__init__()
         self.flowservice_conn_id = flowservice_conn_id
@@ -74,7 +71,6 @@ class FlowServiceHook(BaseHook):
         self.retries = retries
         self.backoff = backoff
         self.longest_sleep = longest_sleep
-        self.largest_answer = largest_answer
 
     @cached_property
     def settings(self) -> Settings:
@@ -89,10 +85,19 @@ class FlowServiceHook(BaseHook):
     def _client(self) -> FlowServiceClient:
         # Late, so that a DAG that names this hook loads no HTTP client when it is parsed.
         from airflow_provider_flowservice._client.client import FlowServiceClient
+
+        return FlowServiceClient(self.settings, self.retry_limits)
+
+    @property
+    def retry_limits(self) -> RetryLimits:
+        """How hard to try for one response."""
         from airflow_provider_flowservice._client.retries import RetryLimits
 
-        limits = RetryLimits(self.retries, self.backoff, self.longest_sleep)
-        return FlowServiceClient(self.settings, limits, self.largest_answer)
+        return RetryLimits(self.retries, self.backoff, self.longest_sleep)
+
+    def without_retries(self) -> FlowServiceHook:
+        """Return a hook like this one that sends each request once."""
+        return FlowServiceHook(self.flowservice_conn_id, retrigger_op=self.retrigger_op, retries=0)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave secrets and sockets behind; a copy reads its connection again."""
@@ -243,7 +248,7 @@ class FlowServiceHook(BaseHook):
         :raises FlowServiceAnswerError: The answer names no new run, though one may have started.
         """
         try:
-            body = self._client.act("runs", run_id, self.retrigger_op, may_repeat)
+            body = self._client.act("runs", run_id, self.retrigger_op, may_retry)
         except FlowServiceApiError as error:
             refusal = as_refusal(error, run_id)
             if refusal is error:
