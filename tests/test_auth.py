@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from airflow_provider_flowservice._client.tokens import CachedTokens, ReadyToken, Token, TokenCache
+from airflow_provider_flowservice._client.tokens import ReadyToken, Token, TokenCache
 from airflow_provider_flowservice._connection.settings import Settings
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import (
@@ -93,25 +93,25 @@ def test_a_short_lived_token_is_used_for_half_its_life(cache, clock, lifetime):
 
 
 def test_a_dropped_token_is_not_used_again(cache, ims):
-    assert cache.drop(cache.get(ims))
+    assert cache.renew(cache.get(ims), 401)
     assert cache.get(ims).text == "token-2"
 
 
 def test_only_the_token_that_was_refused_is_dropped(cache, ims):
     old = cache.get(ims)
-    cache.drop(old)
+    cache.renew(old, 401)
     new = cache.get(ims)
 
-    assert cache.drop(old)  # as another thread did already
+    assert cache.renew(old, 401)  # as another thread did already
     assert cache.get(ims) is new
 
 
 def test_a_young_token_is_kept_where_only_an_old_one_can_be_to_blame(cache, clock, ims):
     token = cache.get(ims)
 
-    assert not cache.drop(token, min_age=300)
+    assert not cache.renew(token, 403)
     clock.now += 301
-    assert cache.drop(token, min_age=300)
+    assert cache.renew(token, 403)
 
 
 def test_passing_trouble_leaves_a_token_that_is_still_good_in_use(cache, clock, ims):
@@ -302,15 +302,15 @@ def test_threads_whose_token_was_revoked_get_one_new_one(flowservice):
     assert flowservice.count(IMS) == 2
 
 
-def test_a_missing_permission_costs_a_young_token_nothing(flowservice):
+def test_a_missing_permission_costs_a_young_token_nothing():
     # Permissions are fixed in a token when it is made, and this one was made a moment ago.
-    tokens = CachedTokens(FlowServiceHook().settings, Ims())
-    token = tokens.get()
+    tokens, ims = TokenCache(), Ims()
+    token = tokens.get(ims)
 
     assert not tokens.renew(token, 403)
-    assert tokens.get() is token
+    assert tokens.get(ims) is token
     assert tokens.renew(token, 401)
-    assert tokens.get().text == "token-2"
+    assert tokens.get(ims).text == "token-2"
 
 
 def test_dropped_tokens_are_asked_for_again(flowservice):

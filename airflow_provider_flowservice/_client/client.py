@@ -52,7 +52,7 @@ class FlowServiceClient:
             timeout=settings.request_timeout,
             largest_answer=LARGEST_RESPONSE,
         )
-        self._tokens = token_source(settings, partial(fetch_token, settings, self._http))
+        self._tokens = token_source(settings)
         self._headers = {
             "Accept": "application/json",
             "Content-Type": "application/json",
@@ -181,7 +181,7 @@ class FlowServiceClient:
 
     def _get_token(self) -> Token:
         try:
-            return self._tokens.get()
+            return self._tokens.get(partial(fetch_token, self.settings, self._http))
         except FlowServiceError as error:
             error.sent = "no"  # the request that the token is for
             raise

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Protocol
 
 from requests import PreparedRequest
 from requests.auth import AuthBase
@@ -49,20 +48,6 @@ class Token(AuthBase):
         return request
 
 
-class TokenSource(Protocol):
-    """Where a client gets its tokens."""
-
-    def get(self) -> Token:
-        """
-        Return a token that is good for a while.
-
-        :raises FlowServiceError: There is none.
-        """
-
-    def renew(self, refused: Token, http_status: int) -> bool:
-        """Take note that a token was refused; answer whether asking for one again may help."""
-
-
 class TokenCache:
     """
     The token of one credential.
@@ -97,14 +82,26 @@ class TokenCache:
                 self._failure = copy.copy(error)  # without the traceback and what hangs on it
                 raise
 
-    def drop(self, token: Token, min_age: float = 0.0) -> bool:
-        """Forget a token; answer whether it is forgotten, now or already."""
+    def renew(self, refused: Token, http_status: int) -> bool:
+        """
+        Forget a token the service did not take (401), or that may lack new permissions (403).
+
+        Permissions are fixed in a token when it is made. So an old one is exchanged after a 403,
+        and a young one is not: without the permission that would be a token per request.
+
+        :return: Whether it is forgotten, now or already, so that asking for one may help.
+        """
         with self._lock:
-            if self._token is token:
-                if self._clock() - self._asked_at < min_age:
+            if self._token is refused:
+                if http_status == 403 and self._clock() - self._asked_at < _OLD:
                     return False
                 self._token = None
             return True
+
+    def clear(self) -> None:
+        """Forget the token."""
+        with self._lock:
+            self._token = None
 
     def _renewed(self, fetch: Callable[[], Token]) -> Token:
         asked_at = self._clock()
@@ -122,32 +119,6 @@ class TokenCache:
         return token
 
 
-class CachedTokens:
-    """
-    The tokens of a credential, from the process's one cache.
-
-    :param fetch: Asks for a token.
-    """
-
-    def __init__(self, settings: Settings, fetch: Callable[[], Token]) -> None:
-        self._settings = settings
-        self._fetch = fetch
-
-    def get(self) -> Token:
-        """Return the token of the credential."""
-        return _cache_of(self._settings).get(self._fetch)
-
-    def renew(self, refused: Token, http_status: int) -> bool:
-        """
-        Forget a token the service did not take (401), or that may lack new permissions (403).
-
-        Permissions are fixed in a token when it is made. So an old one is exchanged after a 403,
-        and a young one is not: without the permission that would be a token per request.
-        """
-        cache = _cache_of(self._settings)
-        return cache.drop(refused, min_age=_OLD if http_status == 403 else 0.0)
-
-
 class ReadyToken:
     """
     An access token from the connection; nobody can renew it.
@@ -160,10 +131,11 @@ class ReadyToken:
         self._ends_at = ends_at(read_claims(text))
         self._clock = clock
 
-    def get(self) -> Token:
+    def get(self, fetch: object = None) -> Token:
         """
         Return the token.
 
+        :param fetch: Not used: there is no credential to ask for a token with.
         :raises FlowServiceAuthError: It has expired.
         """
         if self._ends_at is not None and self._clock() > self._ends_at + _CLOCK_ERROR:
@@ -184,27 +156,20 @@ _caches: dict[tuple[str, ...], TokenCache] = {}
 _caches_lock = threading.Lock()
 
 
-def token_source(settings: Settings, fetch: Callable[[], Token]) -> TokenSource:
-    """
-    Return where the tokens for ``settings`` come from.
-
-    :param fetch: Asks for a token with the credential of ``settings``.
-    """
+def token_source(settings: Settings) -> TokenCache | ReadyToken:
+    """Return where the tokens for ``settings`` come from: the process's one cache, or the connection."""
     for secret in filter(None, (settings.access_token, settings.client_secret)):
         mask_secret(secret)
     if settings.access_token:
         return ReadyToken(settings.access_token)
-    return CachedTokens(settings, fetch)
+    secret = hashlib.sha256(settings.client_secret.encode()).hexdigest()
+    key = (settings.ims_url, settings.client_id, secret, settings.scopes)
+    with _caches_lock:
+        return _caches.setdefault(key, TokenCache())
 
 
 def drop_tokens() -> None:
     """Forget all tokens of this process."""
     with _caches_lock:
-        _caches.clear()
-
-
-def _cache_of(settings: Settings) -> TokenCache:
-    secret = hashlib.sha256(settings.client_secret.encode()).hexdigest()
-    key = (settings.ims_url, settings.client_id, secret, settings.scopes)
-    with _caches_lock:
-        return _caches.setdefault(key, TokenCache())
+        for cache in _caches.values():
+            cache.clear()
