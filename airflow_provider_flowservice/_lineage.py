@@ -48,7 +48,7 @@ class LineageMixin:
         lineage = self._lineage()
         if self.seen_run is not None:
             lineage.run_facets["errorMessage"] = error_message_run.ErrorMessageRunFacet(
-                message=self.seen_run.digest, programmingLanguage="python"
+                message=self.seen_run.description, programmingLanguage="python"
             )
         return lineage
 

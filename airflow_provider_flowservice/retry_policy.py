@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice import exceptions
 from airflow_provider_flowservice._compat.retries import RetryDecision, RetryPolicy
-from airflow_provider_flowservice.runs import HOPELESS_CODES, are_hopeless
+from airflow_provider_flowservice.runs import NON_RETRYABLE_CODES, are_non_retryable
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Context
@@ -18,7 +18,7 @@ if RetryPolicy is None:
         "FlowServiceRetryPolicy needs Airflow 3.3, the first one with retry policies."
     )
 
-__all__ = ["HOPELESS_CODES", "FlowServiceRetryPolicy"]
+__all__ = ["NON_RETRYABLE_CODES", "FlowServiceRetryPolicy"]
 
 FAIL_AT_ONCE: tuple[type[exceptions.FlowServiceError], ...] = (
     exceptions.FlowServiceAuthError,
@@ -37,7 +37,7 @@ class FlowServiceRetryPolicy(RetryPolicy):
     What the policy has no opinion on is retried as the task's other arguments say.
 
     :param fail_at_once: Errors after which the task fails without a retry.
-    :param hopeless_codes: How error codes begin that no re-trigger mends. A run all of whose codes
+    :param non_retryable_codes: How error codes begin that no re-trigger mends. A run all of whose codes
         do fails the task without a retry.
     :param longest_delay: Seconds to wait at most where the service asks to be left alone for longer.
     """
@@ -46,11 +46,11 @@ class FlowServiceRetryPolicy(RetryPolicy):
         self,
         *,
         fail_at_once: Collection[type[exceptions.FlowServiceError]] = FAIL_AT_ONCE,
-        hopeless_codes: Collection[str] = HOPELESS_CODES,
+        non_retryable_codes: Collection[str] = NON_RETRYABLE_CODES,
         longest_delay: float = 60 * 60,
     ) -> None:
         self.fail_at_once = tuple(fail_at_once)
-        self.hopeless_codes = tuple(hopeless_codes)
+        self.non_retryable_codes = tuple(non_retryable_codes)
         self.longest_delay = longest_delay
 
     def evaluate(
@@ -65,7 +65,7 @@ class FlowServiceRetryPolicy(RetryPolicy):
         if isinstance(exception, self.fail_at_once):
             return RetryDecision.fail(f"{name}: another try would meet the same.")
         if isinstance(exception, exceptions.DataflowRunFailedError):
-            if are_hopeless(exception.codes, self.hopeless_codes):
+            if are_non_retryable(exception.codes, self.non_retryable_codes):
                 codes = ", ".join(exception.codes)
                 return RetryDecision.fail(f"{name}: no re-trigger mends {codes}.")
         elif (
@@ -83,7 +83,7 @@ class FlowServiceRetryPolicy(RetryPolicy):
         """Write the policy as JSON values."""
         return {
             "fail_at_once": [error.__name__ for error in self.fail_at_once],
-            "hopeless_codes": list(self.hopeless_codes),
+            "non_retryable_codes": list(self.non_retryable_codes),
             "longest_delay": self.longest_delay,
         }
 

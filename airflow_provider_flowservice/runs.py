@@ -16,7 +16,7 @@ from airflow_provider_flowservice._json import (
     milliseconds,
 )
 
-__all__ = ["HOPELESS_CODES", "DataflowRun", "RunError", "RunSummary", "meaning_of"]
+__all__ = ["NON_RETRYABLE_CODES", "DataflowRun", "RunError", "RunSummary", "meaning_of"]
 
 # Compared in lower case without "_", "-" and blanks, see `_normalized`. Only `success`, `failed`,
 # `partialSuccess`, `inProgress` and `failure` are evidenced for runs; the others are near relatives.
@@ -32,7 +32,7 @@ UNFINISHED = frozenset(
 )
 
 
-HOPELESS_CODES = (
+NON_RETRYABLE_CODES = (
     "ACTIVATION_BATCH-",  # of a destination, whose runs cannot be re-triggered
     "CONNECTOR-2001-",  # the data could not be parsed, validated or transformed
     "INGEST-",  # the lake rejected the data
@@ -224,7 +224,7 @@ class DataflowRun:
         )
 
     @property
-    def digest(self) -> str:
+    def description(self) -> str:
         """One line for people: which run, its status, why, and how many records."""
         reason = f" Reason: {self.errors[0]}" if self.errors else ""
         counts = (
@@ -249,7 +249,9 @@ def meaning_of(status: str) -> str:
     return next((meaning for meaning, words in _MEANINGS.items() if word in words), word)
 
 
-def are_hopeless(codes: Collection[str], hopeless: tuple[str, ...] = HOPELESS_CODES) -> bool:
+def are_non_retryable(
+    codes: Collection[str], hopeless: tuple[str, ...] = NON_RETRYABLE_CODES
+) -> bool:
     """
     Return whether no re-trigger mends a run that shows these error codes.
 

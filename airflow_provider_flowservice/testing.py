@@ -16,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from airflow_provider_flowservice.emulator import FlowServiceEmulator, Lifecycle
 
-__all__ = ["fails", "flowservice", "flowservice_conn_id", "hurry", "succeeds"]
+__all__ = ["fails", "flowservice", "flowservice_conn_id", "remove_delays", "succeeds"]
 
 _PAUSES: dict[str, Any] = {
     "poll_interval": 0,
@@ -76,7 +76,7 @@ def fails(
     return Lifecycle(("inProgress", "failed"), error=(code, message))
 
 
-def hurry(dag: Any) -> None:
+def remove_delays(dag: Any) -> None:
     """
     Take the pauses out of a DAG: those between two looks at a run, and those before a retry.
 

@@ -32,7 +32,7 @@ from airflow_provider_flowservice.emulator import Fault, FlowServiceEmulator
 
 TRIES = 3
 # Seconds that a client waits for an answer, instead of minutes.
-PATIENCE = 1.0
+OUTAGE_TIMEOUT = 1.0
 CASES = (
     "the answer is lost",
     "the answer is late",
@@ -87,7 +87,7 @@ class Fake:
                 if trouble == "lost":
                     return
                 if trouble == "late":
-                    threading.Event().wait(3 * PATIENCE)
+                    threading.Event().wait(3 * OUTAGE_TIMEOUT)
                 self.answer(fake.started)
 
             def do_GET(self) -> None:
@@ -131,7 +131,7 @@ def ours() -> Contender:
     emulator = FlowServiceEmulator(step_seconds=0.1)
     emulator.start()
     connection = json.loads(emulator.connection_json)
-    connection["extra"] = {**_extra(connection), "request_timeout": PATIENCE}
+    connection["extra"] = {**_extra(connection), "request_timeout": OUTAGE_TIMEOUT}
     os.environ["AIRFLOW_CONN_FLOWSERVICE_DEFAULT"] = json.dumps(connection)
     run_id = emulator.add_run(emulator.add_flow(), "failed")
 
@@ -144,7 +144,9 @@ def ours() -> Contender:
 
     def make_trouble(trouble: str) -> None:
         kind = {"lost": "close_after", "late": "slow"}[trouble]
-        emulator.fail(Fault("POST /runs", kind=kind, delay=3 * PATIENCE if kind == "slow" else 0))
+        emulator.fail(
+            Fault("POST /runs", kind=kind, delay=3 * OUTAGE_TIMEOUT if kind == "slow" else 0)
+        )
 
     title = f"this package {version('airflow-provider-flowservice')}"
     return Contender(title, "/action", new_operator, make_trouble, lambda: len(emulator.retriggers))
@@ -172,7 +174,7 @@ def databricks() -> Contender:
             """The operator with a shorter time-out, for which it has no argument."""
 
             def execute(self, context: Any) -> Any:
-                self._hook.timeout_seconds = PATIENCE
+                self._hook.timeout_seconds = OUTAGE_TIMEOUT
                 return super().execute(context)
 
         return Impatient(
@@ -198,7 +200,7 @@ def airbyte() -> Contender:
             "host": f"http://127.0.0.1:{fake.server.server_port}/v1/",
             "login": "id",
             "password": "secret",
-            "extra": {"timeout": PATIENCE},
+            "extra": {"timeout": OUTAGE_TIMEOUT},
         }
     )
 
@@ -291,7 +293,7 @@ def _die_at(kill_at: str, start_path: str) -> None:
         def sending(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
             is_start = request.method == "POST" and start_path in str(request.url)
             if kill_at == "killed before the answer" and is_start:
-                threading.Timer(PATIENCE / 2, die).start()
+                threading.Timer(OUTAGE_TIMEOUT / 2, die).start()
             if kill_at == "killed in the wait" and started:
                 die()
             answer = send(self, request, *args, **kwargs)

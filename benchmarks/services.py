@@ -62,7 +62,7 @@ class Service:
             return json.loads(answer.read())
 
     def stop(self) -> None:
-        """End its process."""
+        """Outcome its process."""
         self._process.terminate()
         self._process.wait()
 

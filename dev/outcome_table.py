@@ -9,16 +9,16 @@ from airflow_provider_flowservice._outcomes.table import (
     CHOICES,
     OPERATOR_ONLY,
     TASKS,
-    End,
+    Outcome,
+    OutcomePolicy,
     Task,
-    Terms,
-    verdict,
+    task_result,
 )
-from airflow_provider_flowservice.runs import HOPELESS_CODES
+from airflow_provider_flowservice.runs import NON_RETRYABLE_CODES
 
 PATH = Path(__file__).resolve().parent.parent / "docs" / "outcomes.md"
 
-_WORDS: dict[End, str] = {
+_WORDS: dict[Outcome, str] = {
     "success": "success",
     "rejected": "success, with rejected records or errors",
     "empty": "success, without any record",
@@ -26,14 +26,14 @@ _WORDS: dict[End, str] = {
     "too many rejected": "more rejected records than `max_failed_records` or `max_failed_share` allow",
     "too few": "fewer records than `min_records`, or no number shown",
     "failed": "failed",
-    "hopeless": "failed, and no re-trigger mends it: all its error codes are about the data",
+    "non-retryable": "failed, and no re-trigger mends it: all its error codes are about the data",
     "late": "not ended when `timeout` passed",
     "overdue": "not ended when `execution_timeout` passed",
     "unknown": "still in a status this package does not know when `timeout` passed",
-    "lost": "no answer from the service for longer than `patience`",
+    "lost": "no answer from the service for longer than `outage_timeout`",
     "missing": "not found (while waiting: for two minutes, or the sensor's `missing_grace`)",
     "refused": "credential or permission refused",
-    "trouble": "any other error, such as a request that is rejected",
+    "error": "any other error, such as a request that is rejected",
     "ineligible": "the run cannot be re-triggered",
     "ambiguous": "it cannot be told whether the run was re-triggered already",
 }
@@ -52,12 +52,12 @@ table holds for every way of waiting: in the worker and deferred, and for the se
 - **success with a warning**: green, with the reason in the log as a warning.
 - **failed**: Airflow retries while `retries` are left. It is said only where another try can help: that
   of the operator goes on with the run it has started, or re-triggers that one again if it has failed.
-- **failed for good**: Airflow does not retry (`AirflowFailException`), since another try would meet the
+- **failed, not retried**: Airflow does not retry (`AirflowFailException`), since another try would meet the
   same. The error keeps its class, such as `DataflowRunFailedError`. An operator that has a `retry_policy`
   (Airflow 3.3) just fails instead, and the policy decides, unless a second run could start beside one
   that goes on.
 - **timed out**: `AirflowTaskTimeout`; Airflow retries, since `execution_timeout` limits each try.
-- **timed out for good**: `AirflowSensorTimeout`; after another
+- **timed out, not retried**: `AirflowSensorTimeout`; after another
   failure, a further try has the whole `timeout` again.
 """
 _TAIL = """
@@ -69,7 +69,7 @@ mode and from release to release.
 With `durable=False` every try of the operator re-triggers the run. So there is no further try by itself
 where the run was lost sight of, or was late: it may still go on.
 
-In mode `reschedule` a sensor does not notice that the service is away for longer than `patience`, since
+In mode `reschedule` a sensor does not notice that the service is away for longer than `outage_timeout`, since
 it remembers nothing from look to look; `timeout` ends the wait.
 
 An unknown status counts as still running, and the log warns of it once (in mode `reschedule`, with
@@ -84,9 +84,9 @@ end otherwise. So it is not retried if *all* error codes of the run begin with o
 
 def document() -> str:
     """Return the document."""
-    sensor = Terms("sensor")
+    sensor = OutcomePolicy("sensor")
     columns = {
-        **{f"`{_NAMES[task]}`": Terms(task) for task in TASKS},
+        **{f"`{_NAMES[task]}`": OutcomePolicy(task) for task in TASKS},
         "sensor, `soft_fail`": replace(sensor, soft_fail=True),
         "sensor, `never_fail`": replace(sensor, never_fail=True),
     }
@@ -94,14 +94,14 @@ def document() -> str:
     for end, words in _WORDS.items():
         for choice in CHOICES.get(end, (None,)):
             label = f'{words}; `on_{end}="{choice}"`' if choice else words
-            terms = (each.choosing(end, choice) for each in columns.values())
-            lines.append([label, *(_cell(end, each) for each in terms)])
-    tail = _TAIL.format(codes=", ".join(f"`{code}`" for code in HOPELESS_CODES))
+            policy = (each.choosing(end, choice) for each in columns.values())
+            lines.append([label, *(_cell(end, each) for each in policy)])
+    tail = _TAIL.format(codes=", ".join(f"`{code}`" for code in NON_RETRYABLE_CODES))
     return "\n".join([_HEAD, *(f"| {' | '.join(cells)} |" for cells in lines), tail])
 
 
-def _cell(end: End, terms: Terms) -> str:
-    return "" if end in OPERATOR_ONLY and terms.task == "sensor" else verdict(end, terms)
+def _cell(end: Outcome, policy: OutcomePolicy) -> str:
+    return "" if end in OPERATOR_ONLY and policy.task == "sensor" else task_result(end, policy)
 
 
 if __name__ == "__main__":

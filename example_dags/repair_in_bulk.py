@@ -49,7 +49,7 @@ with DAG(
     @task
     def report(run_ids: list[str]) -> str:
         """Say how many runs are repaired, and fail if some are not."""
-        broken = [run.digest for run in read(run_ids) if not run.is_successful]
+        broken = [run.description for run in read(run_ids) if not run.is_successful]
         text = f"{len(run_ids) - len(broken)} of {len(run_ids)} dataflow runs are repaired."
         if broken:
             raise AirflowFailException("\n".join([text, *broken]))

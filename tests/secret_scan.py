@@ -35,7 +35,7 @@ _AROUND = 200
 
 class SecretScan:
     """
-    Looks for secrets, and counts what it has looked at.
+    RunLoader for secrets, and counts what it has looked at.
 
     :param found: Where secrets were, and what stood before each.
     """

@@ -15,7 +15,7 @@ from airflow_provider_flowservice._exactly_once.decisions import (
     Record,
     Try,
     after_check,
-    after_look,
+    after_read,
     after_search,
     begin,
 )
@@ -24,7 +24,7 @@ from airflow_provider_flowservice.runs import DataflowRun
 WINDOW, OTHER_WINDOW = (0, 100), (100, 200)
 FIRST, RETRY, CLEARED = Try(1, 2, 2), Try(2, 2, 2), Try(4, 5, 2)
 RETRY_AFTER_CLEAR = Try(5, 5, 2)
-INTENT = Record("source", "source", max_tries=2, requested_at=1000)
+INTENT = Record("source", "source", max_tries=2, requested_ms=1000)
 SENT = INTENT.with_run("new", max_tries=2)
 SUCCESSOR = replace(INTENT, target_run_id="new", known_run_ids=("new",))
 
@@ -55,13 +55,13 @@ BEGIN = [
     row("a record of another run", begin(SENT, "other", RETRY, True), "send", "other"),
     row("an intent", begin(INTENT, "source", RETRY, True), "search"),
     row("an intent, cleared", begin(INTENT, "source", CLEARED, True), "search"),
-    row("a new run", begin(SENT, "source", RETRY, True), "look", "new"),
-    row("a new run, cleared", begin(SENT, "source", CLEARED, True), "look", "new"),
+    row("a new run", begin(SENT, "source", RETRY, True), "read", "new"),
+    row("a new run, cleared", begin(SENT, "source", CLEARED, True), "read", "new"),
 ]
 
 
 def look(seen, this_try=RETRY, is_settled=True, record=SENT):
-    return after_look(record, seen, SOURCE, this_try, is_settled)
+    return after_read(record, seen, SOURCE, this_try, is_settled)
 
 
 FOUND = replace(SENT, is_certain=False)
@@ -262,9 +262,9 @@ class World:
 
     def decide(self, this_try) -> Decision:
         decision = begin(self.record, "source", this_try, self.has_store)
-        if decision.action == "look":
+        if decision.action == "read":
             (seen,) = [r for r in self.runs if r.run_id == decision.run_id]
-            return after_look(self.record, seen, SOURCE, this_try, True)
+            return after_read(self.record, seen, SOURCE, this_try, True)
         if decision.action == "search":
             record = self.record
             known = (*record.known_run_ids, *record.earlier_run_ids) if record else ()

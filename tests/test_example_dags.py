@@ -10,7 +10,7 @@ import pytest
 from airflow import __version__ as airflow_version
 from packaging.version import Version
 
-from airflow_provider_flowservice.testing import hurry
+from airflow_provider_flowservice.testing import remove_delays
 from smtp_sink import SmtpSink
 
 FOLDER = Path(__file__).parent.parent / "example_dags"
@@ -72,7 +72,7 @@ def test_an_example_runs_to_success(seeded_flowservice, name):
     if name == "retrigger_asset" and Version(airflow_version) < Version("3.1"):
         pytest.skip("In Airflow 3.0 dag.test() takes no asset that a scheduler has not seen.")
 
-    hurry(dag)
+    remove_delays(dag)
     dag_run = dag.test()
 
     states = {ti.task_id: str(ti.state) for ti in dag_run.get_task_instances()}
@@ -85,7 +85,7 @@ def test_a_run_that_fails_again_is_reported_by_mail(seeded_flowservice, monkeypa
     with SmtpSink() as sink:
         monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", sink.connection_json)
         dag = load_dag("retrigger_notify")
-        hurry(dag)
+        remove_delays(dag)
         dag.test()
 
     ((run_id, new_run_id),) = seeded_flowservice.retriggers
@@ -107,7 +107,7 @@ def test_the_nightly_repair_fails_for_what_has_failed_again(flowservice):
 
     dag = load_dag("nightly_repair")
 
-    hurry(dag)
+    remove_delays(dag)
     dag_run = dag.test()
 
     assert sorted(source for source, _ in flowservice.retriggers) == sorted(run_ids)

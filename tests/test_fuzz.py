@@ -112,9 +112,9 @@ VERBS = {
     "retrigger_run": (lambda hook: hook.retrigger_run("r1"), RetriggeredRun),
     "test_connection": (lambda hook: hook.test_connection(), tuple),
 }
-PATIENCE = {"retries": 1, "backoff": 0, "longest_sleep": 0}
-# Looks are harmless, so the soak spends no time on repeating them.
-IMPATIENCE = {**PATIENCE, "retries": 0}
+OUTAGE_TIMEOUT = {"retries": 1, "backoff": 0, "longest_sleep": 0}
+# RunLoader are harmless, so the soak spends no time on repeating them.
+IMPATIENCE = {**OUTAGE_TIMEOUT, "retries": 0}
 
 scalars = st.none() | st.booleans() | st.sampled_from(WORDS) | st.sampled_from(NUMBERS) | st.text()
 bodies = st.recursive(
@@ -171,7 +171,7 @@ def service():
 
 @pytest.fixture(scope="module")
 def hook(service):
-    return FlowServiceHook(**PATIENCE)
+    return FlowServiceHook(**OUTAGE_TIMEOUT)
 
 
 def is_sure_refusal(answer):
@@ -226,7 +226,7 @@ def test_any_answer_of_ims_is_a_token_or_one_of_our_errors(service, answer):
     drop_tokens()
     service.token = answer
     try:
-        token = FlowServiceHook(**PATIENCE).get_conn().get_token()
+        token = FlowServiceHook(**OUTAGE_TIMEOUT).get_conn().get_token()
     except FlowServiceError as error:
         checked(error)
     else:

@@ -1,4 +1,4 @@
-"""Looks shared by many waits: what they cost, and that each wait learns of its own run."""
+"""RunLoader shared by many waits: what they cost, and that each wait learns of its own run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import virtual_time
 from airflow_provider_flowservice._waiting import batching
-from airflow_provider_flowservice._waiting.batching import Looks, beat_of
+from airflow_provider_flowservice._waiting.batching import RunLoader, slot_of
 from airflow_provider_flowservice._waiting.fetching import Backoff
 from airflow_provider_flowservice._waiting.rules import WaitRules
 from airflow_provider_flowservice.emulator import Fault
@@ -66,7 +66,7 @@ async def all_events(waits):
     phase=st.floats(0, 60),
 )
 def test_a_look_is_never_much_earlier_or_later_than_asked_for(now, delay, interval, phase):
-    due = beat_of(now, delay, interval, phase)
+    due = slot_of(now, delay, interval, phase)
 
     slack = min(30, interval / 2)
     assert min(delay / 2, delay - slack) - 0.01 <= due - now <= delay + max(slack, 5) + 0.01
@@ -77,13 +77,13 @@ def test_a_look_is_never_much_earlier_or_later_than_asked_for(now, delay, interv
 def test_looks_on_the_beat_stay_on_it(beats, late, phase, interval):
     on_beat = phase + beats * min(interval, 60)
 
-    following = beat_of(on_beat + late * interval / 60, interval, interval, phase)
+    following = slot_of(on_beat + late * interval / 60, interval, interval, phase)
 
     assert following == pytest.approx(on_beat + interval)
 
 
 def test_looks_of_different_intervals_meet():
-    assert beat_of(100, 30, 30, 0) == beat_of(107, 20, 60, 0) == 120
+    assert slot_of(100, 30, 30, 0) == slot_of(107, 20, 60, 0) == 120
 
 
 # What it costs
@@ -190,7 +190,7 @@ def test_what_cannot_be_a_run_id_fails_its_own_wait_only(flowservice, add_runs):
 
 def test_an_odd_run_among_others_does_not_hide_them(flowservice, add_runs):
     odd = flowservice.add_run(flowservice.flow_ids[0], "success", run_id="odd", id=...)
-    waits = [trigger(run_id, patience=0) for run_id in [odd, *add_runs(30, "success")]]
+    waits = [trigger(run_id, outage_timeout=0) for run_id in [odd, *add_runs(30, "success")]]
 
     odd_event, *events = virtual_time.run(all_events(waits))
 
@@ -200,7 +200,7 @@ def test_an_odd_run_among_others_does_not_hide_them(flowservice, add_runs):
 
 def test_a_service_that_talks_nonsense_is_not_asked_for_each_run(flowservice, add_runs):
     flowservice.fail(Fault("GET /runs", status=200, body="<html>Welcome!</html>", times=None))
-    waits = [trigger(run_id, patience=0) for run_id in add_runs(500)]
+    waits = [trigger(run_id, outage_timeout=0) for run_id in add_runs(500)]
 
     events = virtual_time.run(all_events(waits))
 
@@ -247,7 +247,7 @@ def test_a_wish_for_a_very_long_pause_is_cut_short(flowservice, add_runs):
 
     async def until_the_end():
         began_at = asyncio.get_running_loop().time()
-        await all_events([trigger(run_id, patience=600) for run_id in run_ids])
+        await all_events([trigger(run_id, outage_timeout=600) for run_id in run_ids])
         return asyncio.get_running_loop().time() - began_at
 
     assert 295 <= virtual_time.run(until_the_end()) <= 400
@@ -257,7 +257,7 @@ def test_one_request_tells_all_waits_that_the_service_is_away(flowservice, add_r
     run_ids = add_runs(1000)
     flowservice.fail(Fault("GET /runs", status=503, times=None))
 
-    events = virtual_time.run(all_events([trigger(run_id, patience=0) for run_id in run_ids]))
+    events = virtual_time.run(all_events([trigger(run_id, outage_timeout=0) for run_id in run_ids]))
 
     assert {event["kind"] for event in events} == {"lost"}
     assert flowservice.count(method="GET") <= 2
@@ -307,23 +307,23 @@ def test_a_connection_that_cannot_be_read_again_stays_as_it_was(
 
 def test_a_look_that_is_never_answered_ends_with_the_wait():
     class Silence:
-        most_runs = 100
+        max_batch_size = 100
 
         def __init__(self):
             self.backoff = Backoff()
 
-        async def see(self, run_ids):
+        async def fetch(self, run_ids):
             await asyncio.sleep(1e6)
 
         def close(self):
             pass
 
     async def look():
-        looks = Looks(Silence(), on_unused=lambda: None)
-        looks.waits = 1
+        loader = RunLoader(Silence(), on_unused=lambda: None)
+        loader.waits = 1
         began_at = asyncio.get_running_loop().time()
-        seen = await looks.look("r1", 60, WaitRules(deadline=time.time() + 90))
-        looks.release()
+        seen = await loader.load("r1", 60, WaitRules(deadline=time.time() + 90))
+        loader.release()
         return seen, asyncio.get_running_loop().time() - began_at
 
     seen, seconds = virtual_time.run(look())
@@ -345,10 +345,10 @@ def test_airflows_metrics_tell_what_waiting_costs(flowservice, add_runs, metrics
     waits = [trigger(run_id, hook_params=None) for run_id in run_ids]
     virtual_time.run(all_events(waits))
 
-    assert metrics["flowservice.looks"] == flowservice.count(method="GET")
-    assert metrics["flowservice.looked_at_runs"] >= 2 * 150
+    assert metrics["flowservice.polls"] == flowservice.count(method="GET")
+    assert metrics["flowservice.polled_runs"] >= 2 * 150
     assert metrics["flowservice.throttles"] == 1
-    assert metrics["flowservice.look_errors"] == 1
+    assert metrics["flowservice.poll_errors"] == 1
     assert metrics["flowservice.wait"] > 0
 
 
@@ -357,7 +357,7 @@ def test_a_wait_in_a_worker_is_counted_alike(flowservice, add_runs, metrics):
 
     run_to_the_end(DataflowRunSensor(task_id="wait", run_id=run_id))
 
-    assert metrics["flowservice.looks"] == metrics["flowservice.looked_at_runs"] == 1
+    assert metrics["flowservice.polls"] == metrics["flowservice.polled_runs"] == 1
     assert metrics["flowservice.wait"] > 0
 
 
@@ -372,7 +372,7 @@ def test_a_wait_for_a_flow_is_counted_alike(flowservice, metrics, deferrable):
         )
     )
 
-    assert metrics["flowservice.looks"] == flowservice.count(method="GET") == 1
+    assert metrics["flowservice.polls"] == flowservice.count(method="GET") == 1
     assert metrics["flowservice.wait"] > 0
 
 
@@ -386,13 +386,13 @@ def test_cancelled_waits_leave_nothing_behind(flowservice, add_runs):
         loop = asyncio.get_running_loop()
         tasks = await start([trigger(run_id, deadline=2e9) for run_id in run_ids])
         await asyncio.sleep(100)
-        assert batching._shared[loop]
+        assert batching._loaders[loop]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(0)
         timers = [timer for timer in loop._scheduled if not timer.cancelled()]
-        return batching._shared[loop], timers, asyncio.all_tasks() - {asyncio.current_task()}
+        return batching._loaders[loop], timers, asyncio.all_tasks() - {asyncio.current_task()}
 
     shared, timers, tasks = virtual_time.run(cancel_all())
 

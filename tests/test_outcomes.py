@@ -23,13 +23,13 @@ from airflow_provider_flowservice._compat import (
     AirflowSkipException,
     AirflowTaskTimeout,
 )
-from airflow_provider_flowservice._outcomes.no_retry import for_good
+from airflow_provider_flowservice._outcomes.no_retry import not_retried
 from airflow_provider_flowservice._outcomes.table import (
     CHOICES,
     OPERATOR_ONLY,
     TABLE,
-    Terms,
-    verdict,
+    OutcomePolicy,
+    task_result,
 )
 from airflow_provider_flowservice.emulator import Fault, Lifecycle
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
@@ -39,7 +39,7 @@ from support import context, run_to_the_end
 
 ROOT = Path(__file__).parent.parent
 
-NO_PATIENCE = {"patience": 0, "hook_params": {"retries": 0}}
+NO_PATIENCE = {"outage_timeout": 0, "hook_params": {"retries": 0}}
 NO_TIME = timedelta(0)
 
 
@@ -71,7 +71,7 @@ SCENES = {
     ),
     "too few": Scene(Lifecycle(records=2), arguments={"min_records": 3}),
     "failed": Scene(Lifecycle(["failed"]), error=exceptions.DataflowRunFailedError),
-    "hopeless": Scene(
+    "non-retryable": Scene(
         Lifecycle(["failed"], error=("MAPPER-3700-400", "Mapper Transform Error")),
         error=exceptions.DataflowRunFailedError,
     ),
@@ -88,7 +88,7 @@ SCENES = {
     "refused": Scene(
         ENDLESS, ({"status": 403, "body": {}},), error=exceptions.FlowServiceAuthError
     ),
-    "trouble": Scene(ENDLESS, ({"status": 400, "body": {}},), error=AirflowException),
+    "error": Scene(ENDLESS, ({"status": 400, "body": {}},), error=AirflowException),
 }
 
 WAYS = {
@@ -108,9 +108,9 @@ def how_it_ended(task: Any, error: type[BaseException]) -> str:
     except AirflowTaskTimeout:
         return "timed out"
     except AirflowSensorTimeout:
-        return "timed out for good"
+        return "timed out, not retried"
     except error as failure:
-        return "failed for good" if isinstance(failure, AirflowFailException) else "failed"
+        return "failed, not retried" if isinstance(failure, AirflowFailException) else "failed"
     return "success"
 
 
@@ -147,8 +147,8 @@ def arguments_of(scene: Scene, end: str, choice: str | None) -> dict[str, Any]:
     return {"hook_params": {"retries": 0}, **scene.arguments, **chosen}
 
 
-def expected(end: str, choice: str | None, terms: Terms) -> str:
-    return verdict(end, terms.choosing(end, choice)).removesuffix(" with a warning")
+def expected(end: str, choice: str | None, policy: OutcomePolicy) -> str:
+    return task_result(end, policy.choosing(end, choice)).removesuffix(" with a warning")
 
 
 @pytest.mark.usefixtures("airflow_db")
@@ -181,7 +181,7 @@ def test_the_sensor_ends_as_the_table_says(flowservice, end, choice, way, flags)
 
     ended = how_it_ended(task, scene.error)
 
-    assert ended == expected(end, choice, Terms("sensor", **flags))
+    assert ended == expected(end, choice, OutcomePolicy("sensor", **flags))
 
 
 @pytest.mark.parametrize("durable", [True, False], ids=["durable", "not durable"])
@@ -203,8 +203,8 @@ def test_the_operator_ends_as_the_table_says(flowservice, end, choice, deferrabl
 
     ended = how_it_ended(task, scene.error)
 
-    terms = Terms("operator" if durable else "operator, durable=False")
-    assert ended == expected(end, choice, terms)
+    policy = OutcomePolicy("operator" if durable else "operator, durable=False")
+    assert ended == expected(end, choice, policy)
 
 
 @pytest.mark.parametrize("durable", [True, False], ids=["durable", "not durable"])
@@ -217,7 +217,7 @@ def test_a_run_that_cannot_be_retriggered_ends_the_operator_so(flowservice, choi
 
     ended = how_it_ended(task, exceptions.DataflowRunNotRetriggerableError)
 
-    assert ended == expected("ineligible", choice, Terms("operator"))
+    assert ended == expected("ineligible", choice, OutcomePolicy("operator"))
 
 
 @pytest.mark.parametrize("durable", [True, False], ids=["durable", "not durable"])
@@ -226,7 +226,7 @@ def test_a_run_that_cannot_be_retriggered_ends_the_operator_so(flowservice, choi
     [
         ("missing", {"status": 404, "body": {}}, exceptions.FlowServiceNotFoundError),
         ("refused", {"status": 401, "body": {}}, exceptions.FlowServiceAuthError),
-        ("trouble", {"status": 503}, exceptions.FlowServiceUnavailableError),
+        ("error", {"status": 503}, exceptions.FlowServiceUnavailableError),
     ],
 )
 def test_what_fails_before_the_run_is_there_ends_the_operator_alike(
@@ -240,7 +240,7 @@ def test_what_fails_before_the_run_is_there_ends_the_operator_alike(
 
     ended = how_it_ended(task, error)
 
-    assert ended == expected(end, None, Terms("operator"))
+    assert ended == expected(end, None, OutcomePolicy("operator"))
     assert flowservice.retriggers == []
 
 
@@ -255,7 +255,7 @@ def test_an_ambiguous_retrigger_may_be_tried_again(flowservice):
 
     ended = how_it_ended(task, exceptions.RetriggerAmbiguousError)
 
-    assert ended == expected("ambiguous", None, Terms("operator"))
+    assert ended == expected("ambiguous", None, OutcomePolicy("operator"))
 
 
 @pytest.mark.parametrize("end", ["rejected", "empty", "partial"])
@@ -274,11 +274,11 @@ def test_a_success_that_is_none_is_a_warning_in_the_log(flowservice, end, logged
 
 
 def test_an_operator_leaves_it_to_its_retry_policy_what_is_retried():
-    with_policy = Terms("operator, durable=False", has_retry_policy=True)
+    with_policy = OutcomePolicy("operator, durable=False", has_retry_policy=True)
 
-    for_good = {end for end in TABLE if verdict(end, with_policy) == "failed for good"}
+    not_retried = {end for end in TABLE if task_result(end, with_policy) == "failed, not retried"}
 
-    assert for_good == {
+    assert not_retried == {
         "late",
         "lost",
         "unknown",
@@ -286,10 +286,10 @@ def test_an_operator_leaves_it_to_its_retry_policy_what_is_retried():
 
 
 def test_a_sensor_fails_for_good_in_spite_of_a_retry_policy():
-    terms = Terms("sensor", has_retry_policy=True)
+    policy = OutcomePolicy("sensor", has_retry_policy=True)
 
-    assert [verdict(end, terms) for end in TABLE] == [
-        verdict(end, Terms("sensor")) for end in TABLE
+    assert [task_result(end, policy) for end in TABLE] == [
+        task_result(end, OutcomePolicy("sensor")) for end in TABLE
     ]
 
 
@@ -311,7 +311,7 @@ def test_limits_are_met_when_they_are_just_reached(flowservice, limits, is_enoug
 
     ended = how_it_ended(task, exceptions.DataflowRunIncompleteError)
 
-    assert ended == ("success" if is_enough else "failed for good")
+    assert ended == ("success" if is_enough else "failed, not retried")
 
 
 def test_a_run_that_shows_no_number_does_not_meet_a_minimum(flowservice):
@@ -319,7 +319,7 @@ def test_a_run_that_shows_no_number_does_not_meet_a_minimum(flowservice):
     run_id = flowservice.add_run(flowservice.add_flow(), "success", metrics=metrics, activities=[])
     task = DataflowRunSensor(task_id="wait", run_id=run_id, min_records=1)
 
-    assert how_it_ended(task, exceptions.DataflowRunIncompleteError) == "failed for good"
+    assert how_it_ended(task, exceptions.DataflowRunIncompleteError) == "failed, not retried"
 
 
 @pytest.mark.parametrize(
@@ -328,9 +328,9 @@ def test_a_run_that_shows_no_number_does_not_meet_a_minimum(flowservice):
         ([], "failed"),
         (["CONNECTOR-1001-500"], "failed"),
         (["133", "CONNECTOR-2001-500"], "failed"),
-        (["CONNECTOR-2001-500"], "failed for good"),
-        (["INGEST-1212-400", "MAPPER-3700-400", "CONNECTOR-2001-500"], "failed for good"),
-        (["ACTIVATION_BATCH-0000-FAILED"], "failed for good"),
+        (["CONNECTOR-2001-500"], "failed, not retried"),
+        (["INGEST-1212-400", "MAPPER-3700-400", "CONNECTOR-2001-500"], "failed, not retried"),
+        (["ACTIVATION_BATCH-0000-FAILED"], "failed, not retried"),
         (["SOMETHING-NEW-500"], "failed"),
     ],
     ids=str,
@@ -350,7 +350,7 @@ def test_a_failure_is_retried_unless_all_its_codes_are_hopeless(flowservice, cod
 def test_an_error_for_good_keeps_its_name_its_facts_and_its_kind():
     error = exceptions.FlowServiceAuthError("no", 403, "403025", "request-1")
 
-    final = pickle.loads(pickle.dumps(for_good(error)))
+    final = pickle.loads(pickle.dumps(not_retried(error)))
 
     assert isinstance(final, exceptions.FlowServiceAuthError)
     assert isinstance(final, AirflowFailException)

@@ -72,15 +72,15 @@ def test_can_be_told_otherwise():
     ambiguous, data_error = DECISIONS["ambiguous"][0], DECISIONS["data error"][0]
 
     assert decide(ambiguous, fail_at_once=()).action.value == "default"
-    assert decide(data_error, hopeless_codes=()).action.value == "default"
-    assert decide(FAILED("no", ("X-1",)), hopeless_codes=["X-"]).action.value == "fail"
+    assert decide(data_error, non_retryable_codes=()).action.value == "default"
+    assert decide(FAILED("no", ("X-1",)), non_retryable_codes=["X-"]).action.value == "fail"
     assert decide(DECISIONS["throttled"][0], longest_delay=5).retry_delay == timedelta(seconds=5)
 
 
 @since_3_3
 def test_survives_serialization():
     original = policy(
-        fail_at_once=[exceptions.FlowServiceAuthError], hopeless_codes=["X-"], longest_delay=5
+        fail_at_once=[exceptions.FlowServiceAuthError], non_retryable_codes=["X-"], longest_delay=5
     )
 
     copy = type(original).deserialize(json.loads(json.dumps(original.serialize())))

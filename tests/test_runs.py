@@ -155,7 +155,7 @@ def test_a_run_may_lack_nearly_everything(metrics):
     found = run(metrics, activities=None, predecessors=None, latencySummary=None)
 
     assert (found.status, found.errors, found.input_records) == ("", (), None)
-    assert found.digest == "Dataflow run r1 of flow f1: no status yet."
+    assert found.description == "Dataflow run r1 of flow f1: no status yet."
 
 
 @pytest.mark.parametrize("item", [{}, {"id": None}, {"id": ""}, {"id": 7}, {"id": " \n"}])
@@ -213,7 +213,7 @@ def test_the_activities_own_errors_come_first():
 
 
 def test_the_digest_is_one_line_with_status_reason_and_counts():
-    assert failed_run().digest == (
+    assert failed_run().description == (
         "Dataflow run r1 of flow f1: failed, 5 records read, 5 records rejected. "
         "Reason: 2200: A connection attempt failed."
     )
@@ -223,7 +223,7 @@ def test_what_names_the_customers_hosts_is_kept_apart():
     found = failed_run()
 
     assert "sftp.customer.example" in found.details[0]
-    for shown in (repr(found), found.digest, json.dumps(found.summary)):
+    for shown in (repr(found), found.description, json.dumps(found.summary)):
         assert "sftp.customer.example" not in shown
 
 
@@ -303,7 +303,7 @@ def test_any_json_is_a_run_or_a_value_error(item):
     except ValueError:
         return
     assert DataflowRun.from_summary(json.loads(json.dumps(found.summary))).status == found.status
-    assert found.digest.isprintable()
+    assert found.description.isprintable()
 
 
 @given(json_values, json_values, json_values)

@@ -13,7 +13,7 @@ from airflow_provider_flowservice.exceptions import DataflowRunFailedError
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor
-from airflow_provider_flowservice.testing import fails, hurry, succeeds
+from airflow_provider_flowservice.testing import fails, remove_delays, succeeds
 from support import context, run_to_the_end
 
 
@@ -80,7 +80,7 @@ def test_hurry_takes_out_all_pauses_of_plain_and_mapped_tasks():
         DataflowRunSensor(task_id="wait", run_id="r1")
         RetriggerDataflowRunOperator.partial(task_id="mapped").expand(run_id=["r1", "r2"])
 
-    hurry(dag)
+    remove_delays(dag)
 
     plain, sensor = dag.get_task("retrigger"), dag.get_task("wait")
     assert (plain.poll_interval, plain.settle_time, plain.retry_delay) == (0, 0, timedelta(0))

@@ -47,32 +47,32 @@ def watch(clock, seen=None, **choice):
 
 
 def told(watch, look):
-    return [sighting.run.run_id for sighting in watch.take(look)]
+    return [ended_run.run.run_id for ended_run in watch.take(look)]
 
 
 def test_a_run_that_fails_is_told_once(flowservice, feed, clock, flow_id):
     run_id = flowservice.add_run(flow_id, "inProgress")
     watcher = watch(clock)
 
-    assert told(watcher, feed.look()) == []
+    assert told(watcher, feed.poll()) == []
     flowservice.script(run_id, ["failed"])
     clock.pass_(60)
-    assert told(watcher, feed.look()) == [run_id]
+    assert told(watcher, feed.poll()) == [run_id]
     clock.pass_(60)
-    assert told(watcher, feed.look()) == []
+    assert told(watcher, feed.poll()) == []
 
 
 def test_the_end_of_a_long_run_is_noticed(flowservice, feed, clock, flow_id):
     run_id = flowservice.add_run(flow_id, "inProgress")
     watcher = watch(clock)
-    told(watcher, feed.look())
+    told(watcher, feed.poll())
 
     clock.pass_(5 * HOUR)
-    told(watcher, feed.look())
+    told(watcher, feed.poll())
     flowservice.script(run_id, ["failed"])
     clock.pass_(60)
 
-    assert told(watcher, feed.look()) == [run_id]
+    assert told(watcher, feed.poll()) == [run_id]
 
 
 def test_what_had_failed_before_a_watch_began_is_no_news_to_it(flowservice, feed, clock, flow_id):
@@ -81,21 +81,21 @@ def test_what_had_failed_before_a_watch_began_is_no_news_to_it(flowservice, feed
 
     watcher = watch(clock)
 
-    assert told(watcher, feed.look()) == []
+    assert told(watcher, feed.poll()) == []
 
 
 def test_a_watch_that_joins_late_is_told_what_failed_since_it_began(
     flowservice, feed, clock, flow_id
 ):
-    feed.look()
+    feed.poll()
     clock.pass_(30)
     watcher = watch(clock)
     run_id = flowservice.add_run(flow_id, "failed")
     clock.pass_(30)
-    feed.look()  # not its own yet
+    feed.poll()  # not its own yet
     clock.pass_(60)
 
-    assert told(watcher, feed.look()) == [run_id]
+    assert told(watcher, feed.poll()) == [run_id]
 
 
 def test_a_watch_that_is_taken_up_again_is_told_what_it_missed(flowservice, feed, clock, flow_id):
@@ -105,37 +105,37 @@ def test_a_watch_that_is_taken_up_again_is_told_what_it_missed(flowservice, feed
 
     watcher = watch(clock, seen={known: flowservice.now_ms()})
 
-    assert told(watcher, feed.look()) == [missed]
+    assert told(watcher, feed.poll()) == [missed]
 
 
 def test_a_run_that_is_listed_late_is_not_missed(flowservice, feed, clock, flow_id):
     watcher = watch(clock)
-    told(watcher, feed.look())
+    told(watcher, feed.poll())
     created_at = flowservice.now_ms() - 120_000
     clock.pass_(60)
     run_id = flowservice.add_run(flow_id, "failed", created_at=created_at)
 
-    assert told(watcher, feed.look()) == [run_id]
+    assert told(watcher, feed.poll()) == [run_id]
 
 
 def test_an_outage_loses_nothing(flowservice, feed, clock, flow_id):
     watcher = watch(clock)
-    told(watcher, feed.look())
+    told(watcher, feed.poll())
     early = flowservice.add_run(flow_id, "failed")
     flowservice.fail(Fault("GET /runs", status=503, times=2))
     for _ in range(2):
         clock.pass_(HOUR)
         with pytest.raises(FlowServiceError):
-            feed.look()
+            feed.poll()
     late = flowservice.add_run(flow_id, "failed")
     clock.pass_(60)
 
-    assert told(watcher, feed.look()) == [early, late]
+    assert told(watcher, feed.poll()) == [early, late]
 
 
 def test_each_watch_is_told_of_its_own_flows(flowservice, feed, clock, flow_id):
     other, crm = flowservice.add_flow("Loyalty"), flowservice.add_flow("CRM", source=False)
-    feed.look()
+    feed.poll()
     watches = {
         "all sources": watch(clock),
         "a name": watch(clock, flow_name="ord*"),
@@ -144,7 +144,7 @@ def test_each_watch_is_told_of_its_own_flows(flowservice, feed, clock, flow_id):
     }
     runs = [flowservice.add_run(flow, "failed") for flow in (flow_id, other, crm)]
     clock.pass_(60)
-    look = feed.look()
+    look = feed.poll()
 
     assert {name: set(told(each, look)) for name, each in watches.items()} == {
         "all sources": set(runs[:2]),
@@ -157,22 +157,22 @@ def test_each_watch_is_told_of_its_own_flows(flowservice, feed, clock, flow_id):
 def test_a_flow_made_later_is_learned(flowservice, feed, clock, flow_id):
     flowservice.add_run(flow_id, "success")
     watcher = watch(clock, flow_name="new*")
-    told(watcher, feed.look())
+    told(watcher, feed.poll())
     run_id = flowservice.add_run(flowservice.add_flow("New flow"), "failed")
     clock.pass_(60)
 
-    assert told(watcher, feed.look()) == [run_id]
+    assert told(watcher, feed.poll()) == [run_id]
     assert flowservice.count("GET /flows") == 2
 
 
 def test_a_quiet_look_is_one_request(flowservice, feed, clock, flow_id):
     for _ in range(50):
         flowservice.add_run(flow_id, "success")
-    feed.look()
+    feed.poll()
     flowservice.clear_requests()
     for _ in range(10):
         clock.pass_(60)
-        feed.look()
+        feed.poll()
 
     assert flowservice.summary()["requests"] == {"GET /runs": 10}
 
@@ -180,12 +180,12 @@ def test_a_quiet_look_is_one_request(flowservice, feed, clock, flow_id):
 def test_a_hundred_long_runs_cost_one_request_more(flowservice, feed, clock, flow_id):
     for _ in range(100):
         flowservice.add_run(flow_id, "inProgress")
-    feed.look()
+    feed.poll()
     clock.pass_(HOUR)
-    feed.look()
+    feed.poll()
     clock.pass_(60)
     flowservice.clear_requests()
-    feed.look()
+    feed.poll()
 
     assert flowservice.summary()["requests"] == {"GET /runs": 2}
 
@@ -197,21 +197,21 @@ def test_a_service_that_does_not_filter_by_ids_is_asked_otherwise(
     flowservice.honour_id_filter = honour_id_filter
     run_ids = [flowservice.add_run(flow_id, "inProgress") for _ in range(3)]
     watcher = watch(clock)
-    told(watcher, feed.look())
+    told(watcher, feed.poll())
     for run_id in run_ids:
         flowservice.script(run_id, ["failed"])
     clock.pass_(HOUR)
 
-    assert sorted(told(watcher, feed.look())) == sorted(run_ids)
+    assert sorted(told(watcher, feed.poll())) == sorted(run_ids)
 
 
 def test_a_run_that_does_not_end_is_given_up(flowservice, feed, clock, flow_id, caplog):
     run_id = flowservice.add_run(flow_id, "inProgress")
-    feed.look()
+    feed.poll()
     clock.pass_(25 * HOUR)
-    feed.look()
+    feed.poll()
     flowservice.clear_requests()
-    feed.look()
+    feed.poll()
 
     assert f"{run_id} has not ended" in caplog.text
     assert flowservice.summary()["requests"] == {"GET /runs": 1}
@@ -219,24 +219,24 @@ def test_a_run_that_does_not_end_is_given_up(flowservice, feed, clock, flow_id, 
 
 def test_what_a_watch_keeps_does_not_grow_for_ever(flowservice, feed, clock, flow_id):
     watcher = watch(clock)
-    assert watcher.unkept(feed.look()) == {}
+    assert watcher.unkept(feed.poll()) == {}
     for _ in range(100):
         clock.pass_(HOUR)
         flowservice.add_run(flow_id, "failed")
-        told(watcher, feed.look())
+        told(watcher, feed.poll())
 
-    assert 24 <= len(watcher.unkept(feed.look())) <= 26
+    assert 24 <= len(watcher.unkept(feed.poll())) <= 26
 
 
 def test_what_is_kept_is_not_kept_again(flowservice, feed, clock, flow_id):
     watcher = watch(clock)
-    told(watcher, feed.look())
-    first = watcher.unkept(feed.look())
+    told(watcher, feed.poll())
+    first = watcher.unkept(feed.poll())
     flowservice.add_run(flow_id, "failed")
-    told(watcher, feed.look())
+    told(watcher, feed.poll())
     watcher.kept(first)
-    second = watcher.unkept(feed.look())
+    second = watcher.unkept(feed.poll())
     watcher.kept(second)
 
     assert (first, len(second)) == ({}, 1)
-    assert watcher.unkept(feed.look()) is None
+    assert watcher.unkept(feed.poll()) is None

@@ -53,7 +53,7 @@ class Record:
     :param source_run_id: Run the user wants to be re-triggered.
     :param target_run_id: Run the request names: the source, or its latest failed successor.
     :param max_tries: Of the task when it was written.
-    :param requested_at: Epoch milliseconds just before the request was sent.
+    :param requested_ms: Epoch milliseconds just before the request was sent.
     :param new_run_id: The new run, once known.
     :param is_certain: Whether the service named the new run, or it shows the source's window; not
         so for one that was only found.
@@ -64,7 +64,7 @@ class Record:
     source_run_id: str
     target_run_id: str
     max_tries: int
-    requested_at: int
+    requested_ms: int
     new_run_id: str | None = None
     is_certain: bool = True
     known_run_ids: tuple[str, ...] = ()
@@ -102,7 +102,7 @@ _KINDS: dict[str, Any] = {
     "source_run_id": str,
     "target_run_id": str,
     "max_tries": int,
-    "requested_at": int,
+    "requested_ms": int,
     "new_run_id": str | None,
     "is_certain": bool,
     **dict.fromkeys(_LISTS, list),
@@ -114,14 +114,14 @@ class Decision:
     """
     What to do next.
 
-    :param action: ``look`` at the stored run; ``search`` for the run an earlier request led to;
+    :param action: ``read`` the stored run; ``search`` for the run an earlier request led to;
         ``send`` the request; ``adopt`` or ``reattach`` to a run, and wait for it; ``return`` a run
         that has ended; ``stop``, since it cannot be told.
     :param run_id: Run to send the request for, or to go on with.
     :param reason: For the log.
     """
 
-    action: Literal["look", "search", "send", "adopt", "reattach", "return", "stop"]
+    action: Literal["read", "search", "send", "adopt", "reattach", "return", "stop"]
     run_id: str = ""
     reason: str = ""
 
@@ -142,14 +142,14 @@ def begin(
     """
     if record is not None and record.source_run_id == source_run_id:
         if record.new_run_id:
-            return Decision("look", record.new_run_id)
+            return Decision("read", record.new_run_id)
         return Decision("search", reason="an earlier try may have re-triggered it")
     if record is None and this_try.is_automatic_retry and not (has_store and is_legible):
         return Decision("search", reason="an earlier try may have re-triggered it")
     return Decision("send", source_run_id, "no try has begun this yet")
 
 
-def after_look(
+def after_read(
     record: Record,
     run: DataflowRun | None,
     source: DataflowRun,

@@ -91,23 +91,23 @@ class Retrigger:
         if record is not None and record.source_run_id != source_run_id:
             record = None
         decision = decisions.begin(record, source_run_id, self._try, self._store.exists, is_legible)
-        if decision.action == "look" and record is not None:
-            decision = self._look(source, record)
+        if decision.action == "read" and record is not None:
+            decision = self._read_stored(source, record)
         if decision.action == "search":
             record, decision = self._find(source, record)
         if decision.action == "send":
             return self._send(source, record, decision)
         return self._go_on(source, record, decision)
 
-    def _look(self, source: DataflowRun, record: Record) -> Decision:
-        """Look at the stored run."""
+    def _read_stored(self, source: DataflowRun, record: Record) -> Decision:
+        """Read the stored run."""
         try:
             run = self._hook.get_run(record.new_run_id or "")
         except FlowServiceNotFoundError:
             run = None
-        age = self._clock.now_ms() - record.requested_at
+        age = self._clock.now_ms() - record.requested_ms
         is_settled = age > self._settle_time * 1000
-        return decisions.after_look(record, run, source, self._try, is_settled)
+        return decisions.after_read(record, run, source, self._try, is_settled)
 
     def _find(self, source: DataflowRun, record: Record | None) -> tuple[Record, Decision]:
         """Look for the run an earlier request led to, and return what is known then."""
@@ -116,7 +116,7 @@ class Retrigger:
             known = self._new_record(source, source)
         else:
             target = self._run(source, record.target_run_id)
-            earliest, known = record.requested_at - _SKEW_WITH_RECORD, record
+            earliest, known = record.requested_ms - _SKEW_WITH_RECORD, record
         # A run that a sibling task is about to call its own looks like ours.
         unsettled = {"send", "stop", "adopt"} if self._siblings.exist else {"send", "stop"}
         decision, candidates = self._search.decide(
@@ -147,7 +147,7 @@ class Retrigger:
         source: DataflowRun,
         before: Record | None,
         decision: Decision,
-        is_repetition: bool = False,
+        is_retry: bool = False,
     ) -> Retriggered:
         """
         Send the request, with the intent stored before it and the new run after it.
@@ -173,9 +173,9 @@ class Retrigger:
             record, found = self._find(source, record)
             if found.action != "send":
                 return self._go_on(source, record, found)
-            if is_repetition:
+            if is_retry:
                 raise
-            return self._send(source, record, found, is_repetition=True)
+            return self._send(source, record, found, is_retry=True)
         return self._keep(source, record, new_run_id)
 
     def _check(self, target: DataflowRun, record: Record) -> tuple[Decision, Record]:
@@ -193,7 +193,7 @@ class Retrigger:
             for run in candidates.all
             if run.created_at is None or run.created_at >= now - 2 * _SKEW_WITH_RECORD
         )
-        return decision, replace(record, requested_at=now, earlier_run_ids=tuple(recent))
+        return decision, replace(record, requested_ms=now, earlier_run_ids=tuple(recent))
 
     def _go_on(self, source: DataflowRun, record: Record | None, decision: Decision) -> Retriggered:
         """Go on with a run that is there already."""
@@ -229,6 +229,6 @@ class Retrigger:
             source_run_id=source.run_id,
             target_run_id=target.run_id,
             max_tries=self._try.max_tries,
-            requested_at=self._clock.now_ms(),
+            requested_ms=self._clock.now_ms(),
             known_run_ids=before.known_run_ids if before else (),
         )

@@ -121,7 +121,7 @@ class Search:
     ) -> RetriggerAmbiguousError:
         run_ids = tuple(run.run_id for run in candidates.all)
         named = "; ".join(
-            f"{run.digest} {self._hook.get_run_url(run.flow_id, run.run_id)}"
+            f"{run.description} {self._hook.get_run_url(run.flow_id, run.run_id)}"
             for run in candidates.all
         )
         return RetriggerAmbiguousError(

@@ -13,8 +13,14 @@ from airflow_provider_flowservice._compat import (
     AirflowSkipException,
     AirflowTaskTimeout,
 )
-from airflow_provider_flowservice._outcomes.no_retry import for_good
-from airflow_provider_flowservice._outcomes.table import End, Terms, Verdict, end_of_error, verdict
+from airflow_provider_flowservice._outcomes.no_retry import not_retried
+from airflow_provider_flowservice._outcomes.table import (
+    Outcome,
+    OutcomePolicy,
+    TaskResult,
+    outcome_of_error,
+    task_result,
+)
 from airflow_provider_flowservice._waiting.rules import WaitResult
 from airflow_provider_flowservice.exceptions import (
     DataflowRunFailedError,
@@ -27,28 +33,32 @@ from airflow_provider_flowservice.exceptions import (
 )
 from airflow_provider_flowservice.runs import DataflowRun
 
-_ERRORS: dict[End, type[FlowServiceError]] = {
+_ERRORS: dict[Outcome, type[FlowServiceError]] = {
     "late": DataflowRunTimeoutError,
     "unknown": DataflowRunTimeoutError,
     "lost": DataflowRunLostError,
     "missing": FlowServiceNotFoundError,
     "refused": FlowServiceAuthError,
 }
-_AIRFLOWS_OWN: dict[Verdict, type[BaseException]] = {
+_AIRFLOWS_OWN: dict[TaskResult, type[BaseException]] = {
     "skipped": AirflowSkipException,
     "timed out": AirflowTaskTimeout,
-    "timed out for good": AirflowSensorTimeout,
+    "timed out, not retried": AirflowSensorTimeout,
 }
 _GOES_ON = "The run itself goes on: runs cannot be cancelled."
 
 
-def explain(end: End, result: WaitResult, terms: Terms) -> str:
+def describe(end: Outcome, result: WaitResult, policy: OutcomePolicy) -> str:
     """Say how a wait ended, and what that means or needs."""
     if result.kind == "ended" and result.run:
-        return f"{result.run.digest}{_remark(end, terms)}"
+        return f"{result.run.description}{_remark(end, policy)}"
     run_id = result.run_id
     said = f" {result.detail}" if result.detail else ""
-    last = f"{said} Last seen: {result.run.digest}" if result.run else f"{said} It was never seen."
+    last = (
+        f"{said} Last seen: {result.run.description}"
+        if result.run
+        else f"{said} It was never seen."
+    )
     late = f"Dataflow run {run_id} had not ended when its deadline passed."
     return {
         "late": f"{late}{last} {_GOES_ON}",
@@ -60,18 +70,18 @@ def explain(end: End, result: WaitResult, terms: Terms) -> str:
     }[end]
 
 
-def ending(
-    end: End, how: Verdict, message: str, run: DataflowRun | None = None
+def exception_for(
+    end: Outcome, how: TaskResult, message: str, run: DataflowRun | None = None
 ) -> BaseException | None:
     """
     Make the exception that ends a task; ``None`` if it ends in success.
 
-    :param how: How it ends, see :func:`~airflow_provider_flowservice._outcomes.table.verdict`.
+    :param how: How it ends, see :func:`~airflow_provider_flowservice._outcomes.table.task_result`.
     :param run: The run as last seen.
     """
     if how in _AIRFLOWS_OWN:
         return _AIRFLOWS_OWN[how](message)
-    if how not in ("failed", "failed for good"):
+    if how not in ("failed", "failed, not retried"):
         return None
     error: FlowServiceError
     if error_class := _ERRORS.get(end):
@@ -79,16 +89,16 @@ def ending(
     else:
         failed = DataflowRunFailedError if run and run.is_failed else DataflowRunIncompleteError
         error = failed(message, run.error_codes if run else ())
-    return for_good(error) if how == "failed for good" else error
+    return not_retried(error) if how == "failed, not retried" else error
 
 
-def ended_by(error: BaseException, terms: Terms) -> BaseException:
+def exception_for_error(error: BaseException, policy: OutcomePolicy) -> BaseException:
     """Return what ends a task that met an error: another one, or the error itself."""
-    how = verdict(end_of_error(error), terms)
+    how = task_result(outcome_of_error(error), policy)
     if how == "skipped":
         return AirflowSkipException(str(error))
-    if how == "failed for good" and isinstance(error, FlowServiceError):
-        return for_good(error)
+    if how == "failed, not retried" and isinstance(error, FlowServiceError):
+        return not_retried(error)
     return error
 
 
@@ -109,7 +119,7 @@ def under_flags(method: Callable[..., Any]) -> Callable[..., Any]:
                 met = error.__cause__
             if isinstance(met, AirflowSkipException | AirflowRescheduleException):
                 raise met from None
-            end = ended_by(met, self._terms)
+            end = exception_for_error(met, self._policy)
             if end is met:
                 raise met from None
             raise end from met
@@ -117,11 +127,11 @@ def under_flags(method: Callable[..., Any]) -> Callable[..., Any]:
     return flagged
 
 
-def _remark(end: End, terms: Terms) -> str:
+def _remark(end: Outcome, policy: OutcomePolicy) -> str:
     return {
         "partial": " It succeeded in part.",
         "empty": " No record arrived.",
-        "too few": f" At least {terms.min_records} records are asked for (min_records).",
+        "too few": f" At least {policy.min_records} records are asked for (min_records).",
         "too many rejected": " That is more than max_failed_records or max_failed_share allows.",
-        "hopeless": " Re-triggering does not mend this; the data or its mapping has to change first.",
+        "non-retryable": " Re-triggering does not mend this; the data or its mapping has to change first.",
     }.get(end, "")

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_flowservice._compat import Asset
-from airflow_provider_flowservice._outcomes.errors import ending, explain
-from airflow_provider_flowservice._outcomes.table import Terms, end_of, verdict
+from airflow_provider_flowservice._outcomes.errors import describe, exception_for
+from airflow_provider_flowservice._outcomes.table import OutcomePolicy, outcome_of, task_result
 from airflow_provider_flowservice._waiting.deadlines import is_airflows_limit
-from airflow_provider_flowservice._waiting.poll import look_once
+from airflow_provider_flowservice._waiting.poll import poll_once
 from airflow_provider_flowservice._waiting.rules import WaitResult
 from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
@@ -28,13 +28,13 @@ _MOST_ERRORS = 50
 
 
 def finish(
-    task: Any, terms: Terms, context: Context, hook: FlowServiceHook, result: WaitResult
+    task: Any, policy: OutcomePolicy, context: Context, hook: FlowServiceHook, result: WaitResult
 ) -> DataflowRun:
     """
-    End the task as the wait ended, and leave what is known of the run where people look for it.
+    Outcome the task as the wait ended, and leave what is known of the run where people look for it.
 
     :param task: The operator or sensor.
-    :param terms: What it asks of its run.
+    :param policy: What it asks of its run.
     :return: The run, if the task succeeds; otherwise what ends the task is raised.
     """
     result = _read_again(hook, result)
@@ -43,11 +43,11 @@ def finish(
     if run is not None:
         url = f" See {show_run(context, hook, run.flow_id, run.run_id)}"
         context["ti"].xcom_push(key=SUMMARY_KEY, value=dict(run.summary))
-    end = end_of(result, terms, is_airflows_limit(task.timeout, task.execution_timeout))
-    how = verdict(end, terms)
-    message = explain(end, result, terms)
+    end = outcome_of(result, policy, is_airflows_limit(task.timeout, task.execution_timeout))
+    how = task_result(end, policy)
+    message = describe(end, result, policy)
     log_end(task.log, run, message, is_fine=how == "success")
-    if error := ending(end, how, f"{message}{url}", run):
+    if error := exception_for(end, how, f"{message}{url}", run):
         raise error
     done = cast("DataflowRun", run)
     tell_outlets(task, context, done)
@@ -67,7 +67,7 @@ def _read_again(hook: FlowServiceHook, result: WaitResult) -> WaitResult:
     run = result.run
     if run is None or not run.is_terminal or run.is_successful or run.details:
         return result
-    seen = look_once(hook, run.run_id)
+    seen = poll_once(hook, run.run_id)
     return result if isinstance(seen, FlowServiceError) else replace(result, run=seen)
 
 

@@ -51,7 +51,7 @@ _FINAL: dict[type[exceptions.FlowServiceError], type[exceptions.FlowServiceError
 }
 
 
-def for_good(error: exceptions.FlowServiceError) -> exceptions.FlowServiceError:
+def not_retried(error: exceptions.FlowServiceError) -> exceptions.FlowServiceError:
     """Return the error as one after which Airflow does not retry."""
     if isinstance(error, AirflowFailException):
         return error

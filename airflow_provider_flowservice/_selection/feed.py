@@ -1,5 +1,5 @@
 """
-How the ends of runs are noticed: what to ask the service for, and what is news to whom.
+How the ends of runs are noticed: what to ask the service for, and what is new to whom.
 
 A feed follows all runs of a sandbox from their creation to their end. Anyone may watch it; a watch
 remembers what it has reported.
@@ -26,7 +26,7 @@ _MEMORY_MARGIN = 3_600_000
 
 
 @dataclass(frozen=True)
-class Sighting:
+class EndedRun:
     """
     A run that has ended.
 
@@ -40,19 +40,19 @@ class Sighting:
 
 
 @dataclass(frozen=True)
-class Look:
+class Snapshot:
     """
     What a feed knows after one look at the service.
 
-    :param news: Runs whose end was noticed by this look.
+    :param new: Runs whose end was noticed by this look.
     :param ended: All runs that have ended.
     :param flows: The sandbox's flows, by their IDs.
     :param since: Epoch milliseconds; older runs are forgotten.
     :param when_stored: What to do once the events this look has led to are stored.
     """
 
-    news: Sequence[Sighting]
-    ended: Sequence[Sighting]
+    new: Sequence[EndedRun]
+    ended: Sequence[EndedRun]
     flows: Mapping[str, Dataflow]
     since: int
     when_stored: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
@@ -77,13 +77,13 @@ class RunFeed:
         self._hook: FlowServiceHook | None = None
         self._lookback = lookback
         self._clock = clock
-        self._looked_at: float | None = None
+        self._polled_at: float | None = None
         self._unfinished: dict[str, DataflowRun] = {}
-        self._ended: dict[str, Sighting] = {}
+        self._ended: dict[str, EndedRun] = {}
         self._flows: dict[str, Dataflow] = {}
         self._hidden_flow_ids: set[str] = set()
 
-    def look(self) -> Look:
+    def poll(self) -> Snapshot:
         """
         Ask for the runs that are new or had not ended.
 
@@ -95,24 +95,24 @@ class RunFeed:
         since = round((now - self._lookback) * 1000)
         runs = [_dated(run, now) for run in self._changed(hook, since).values()]
         self._learn_flows(hook, {run.flow_id for run in runs})
-        news = self._sort(hook, runs, now)
+        new = self._sort(hook, runs, now)
         self._forget(since)
-        self._looked_at = now
+        self._polled_at = now
         self._hook = hook
-        return Look(news, tuple(self._ended.values()), self._flows, since)
+        return Snapshot(new, tuple(self._ended.values()), self._flows, since)
 
     def _changed(self, hook: FlowServiceHook, since: int) -> dict[str, DataflowRun]:
         after = since
-        if self._looked_at is not None:
-            after = max(since, round((self._looked_at - _OVERLAP) * 1000))
+        if self._polled_at is not None:
+            after = max(since, round((self._polled_at - _OVERLAP) * 1000))
         runs = {run.run_id: run for run in hook.list_runs(created_after=after)}
         old = {run_id: run for run_id, run in self._unfinished.items() if run_id not in runs}
-        return {**self._look_again(hook, old, since), **runs} if old else runs
+        return {**self._poll_again(hook, old, since), **runs} if old else runs
 
-    def _look_again(
+    def _poll_again(
         self, hook: FlowServiceHook, runs: Mapping[str, DataflowRun], since: int
     ) -> dict[str, DataflowRun]:
-        """Look at runs that had not ended: by their IDs, or else by the time they were created."""
+        """Snapshot at runs that had not ended: by their IDs, or else by the time they were created."""
         found = hook.find_runs(list(runs))
         if missing := [run for run_id, run in runs.items() if run_id not in found]:
             oldest = max(since, min(run.created_at or 0 for run in missing) - 1)
@@ -128,10 +128,10 @@ class RunFeed:
 
     def _sort(
         self, hook: FlowServiceHook, runs: Iterable[DataflowRun], now: float
-    ) -> list[Sighting]:
-        """Put the runs where they belong, and return those whose end is news."""
-        news = []
-        noticed_at = 0.0 if self._looked_at is None else now
+    ) -> list[EndedRun]:
+        """Put the runs where they belong, and return those whose end is new."""
+        new = []
+        noticed_at = 0.0 if self._polled_at is None else now
         for run in runs:
             if run.run_id in self._ended:
                 continue
@@ -140,18 +140,18 @@ class RunFeed:
                 continue
             self._unfinished.pop(run.run_id, None)
             url = hook.get_run_url(run.flow_id, run.run_id)
-            sighting = Sighting(replace(run, details=()), noticed_at, url)
-            self._ended[run.run_id] = sighting
-            news.append(sighting)
-        return news
+            ended_run = EndedRun(replace(run, details=()), noticed_at, url)
+            self._ended[run.run_id] = ended_run
+            new.append(ended_run)
+        return new
 
     def _forget(self, since: int) -> None:
         for run_id, run in list(self._unfinished.items()):
             if (run.created_at or 0) < since:
                 log.warning("Dataflow run %s has not ended; it is not watched further.", run_id)
                 del self._unfinished[run_id]
-        for run_id, sighting in list(self._ended.items()):
-            if (sighting.run.created_at or 0) < since:
+        for run_id, ended_run in list(self._ended.items()):
+            if (ended_run.run.created_at or 0) < since:
                 del self._ended[run_id]
 
 
@@ -177,29 +177,29 @@ class Watch:
         self._statuses = statuses
         self._quiet_before = began_at if seen is None else None
         self._seen = dict(seen or {})
-        self._has_looked = False
+        self._has_polled = False
         self._is_kept = seen is not None
 
-    def take(self, look: Look) -> list[Sighting]:
-        """Return what is news to this watcher, the oldest run first."""
-        sightings = look.news if self._has_looked else look.ended
-        self._has_looked = True
-        news = []
-        for sighting in sorted(sightings, key=lambda each: each.run.created_at or 0):
-            run = sighting.run
-            if run.run_id in self._seen or not self._wants(run, look):
+    def take(self, snapshot: Snapshot) -> list[EndedRun]:
+        """Return what is new to this watcher, the oldest run first."""
+        ended_runs = snapshot.new if self._has_polled else snapshot.ended
+        self._has_polled = True
+        new = []
+        for ended_run in sorted(ended_runs, key=lambda each: each.run.created_at or 0):
+            run = ended_run.run
+            if run.run_id in self._seen or not self._wants(run, snapshot):
                 continue
-            self._seen[run.run_id] = run.created_at or look.since
+            self._seen[run.run_id] = run.created_at or snapshot.since
             self._is_kept = False
-            if self._quiet_before is None or sighting.noticed_at >= self._quiet_before:
-                news.append(sighting)
-        return news
+            if self._quiet_before is None or ended_run.noticed_at >= self._quiet_before:
+                new.append(ended_run)
+        return new
 
-    def unkept(self, look: Look) -> dict[str, int] | None:
+    def unkept(self, snapshot: Snapshot) -> dict[str, int] | None:
         """Return what is to be kept beyond this process; ``None`` if that is kept already."""
         if self._is_kept:
             return None
-        oldest = look.since - _MEMORY_MARGIN
+        oldest = snapshot.since - _MEMORY_MARGIN
         self._seen = {run_id: at for run_id, at in self._seen.items() if at >= oldest}
         return dict(self._seen)
 
@@ -207,10 +207,10 @@ class Watch:
         """Take note that this is kept."""
         self._is_kept = seen == self._seen
 
-    def _wants(self, run: DataflowRun, look: Look) -> bool:
+    def _wants(self, run: DataflowRun, snapshot: Snapshot) -> bool:
         if meaning_of(run.status) not in self._statuses:
             return False
-        return self._flow_choice.admits(run.flow_id, look.flows.get(run.flow_id))
+        return self._flow_choice.admits(run.flow_id, snapshot.flows.get(run.flow_id))
 
 
 def _dated(run: DataflowRun, now: float) -> DataflowRun:

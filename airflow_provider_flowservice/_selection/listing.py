@@ -45,7 +45,7 @@ def log_found(log: Any, runs: Sequence[DataflowRun], left_out: int) -> None:
     """Name the runs in the log."""
     log.info("Found %d dataflow runs.", len(runs))
     for run in runs[:_MOST_NAMED]:
-        log.info("%s", run.digest)
+        log.info("%s", run.description)
     if left_out:
         log.warning("%d newer runs are left out, as limit says.", left_out)
 

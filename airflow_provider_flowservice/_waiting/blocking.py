@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice._compat import AirflowTaskTimeout
-from airflow_provider_flowservice._waiting.poll import count_wait, look_once
-from airflow_provider_flowservice._waiting.progress import Narrator
+from airflow_provider_flowservice._waiting.poll import count_wait, poll_once
+from airflow_provider_flowservice._waiting.progress import ProgressLogger
 from airflow_provider_flowservice._waiting.rules import (
     Seen,
     WaitResult,
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 
 
 def wait_in_worker(
-    hook: FlowServiceHook, run_id: str, rules: WaitRules, log: Any, first_look: float = 0.0
+    hook: FlowServiceHook, run_id: str, rules: WaitRules, log: Any, first_poll: float = 0.0
 ) -> WaitResult:
     """Wait for a run in this process, as a trigger would, until Airflow's own limit at the latest."""
-    narrator = Narrator(log, run_id)
+    progress = ProgressLogger(log, run_id)
     last_run: DataflowRun | None = None
     started_at = time.monotonic()
 
     def look(delay: float) -> Seen:
         nonlocal last_run
         time.sleep(delay)
-        seen = narrator.tell(look_once(hook, run_id))
+        seen = progress.log(poll_once(hook, run_id))
         last_run = last_run if isinstance(seen, FlowServiceError) else seen
         return seen
 
     try:
-        return wait_blocking(wait_flow(run_id, rules, first_look), look)
+        return wait_blocking(wait_flow(run_id, rules, first_poll), look)
     except AirflowTaskTimeout:
         # Whoever ends the task by this result says more than Airflow does.
         return WaitResult("overdue", run_id, last_run)

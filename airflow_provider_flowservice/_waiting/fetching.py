@@ -22,7 +22,7 @@ from airflow_provider_flowservice._client.retries import (
     is_transient,
     log_retry,
 )
-from airflow_provider_flowservice._waiting.poll import look_at
+from airflow_provider_flowservice._waiting.poll import poll_runs
 from airflow_provider_flowservice._waiting.rules import Seen
 from airflow_provider_flowservice.exceptions import FlowServiceAnswerError, FlowServiceAuthError
 from airflow_provider_flowservice.runs import DataflowRun
@@ -61,7 +61,7 @@ class Backoff:
             await asyncio.sleep(seconds)
 
 
-class Asker:
+class RunFetcher:
     """
     Asks the service behind one connection, in worker threads.
 
@@ -77,7 +77,7 @@ class Asker:
         self._doubted_at = 0.0
 
     @property
-    def most_runs(self) -> int:
+    def max_batch_size(self) -> int:
         """Number of runs to ask for with one request."""
         if self._shown_at_once < _MOST_RUNS and _now() - self._doubted_at > _DOUBT:
             self._shown_at_once = _MOST_RUNS
@@ -87,7 +87,7 @@ class Asker:
         """Let the threads end."""
         self._threads.shutdown(wait=False)
 
-    async def see(self, run_ids: Sequence[str]) -> dict[str, Seen | Exception]:
+    async def fetch(self, run_ids: Sequence[str]) -> dict[str, Seen | Exception]:
         """
         Look at runs, with one request if the service can show them at once.
 
@@ -95,7 +95,7 @@ class Asker:
         :raises FlowServiceError: What is met by all runs alike: no answer, or a refused credential.
         """
         if len(run_ids) == 1:
-            return {run_ids[0]: await self._see_one(run_ids[0])}
+            return {run_ids[0]: await self._fetch_one(run_ids[0])}
         found: Mapping[str, DataflowRun] = {}
         refusal = ""
         try:
@@ -105,16 +105,16 @@ class Asker:
                 raise
             refusal = f" It says: {error}"
         # A run that is missing among others is looked at by itself before that is believed.
-        singly = await self._see_singly(run_id for run_id in run_ids if run_id not in found)
+        singly = await self._fetch_singly(run_id for run_id in run_ids if run_id not in found)
         kept_back = sum(isinstance(seen, DataflowRun) for seen in singly.values())
         if kept_back > len(run_ids) / 10:
             self._doubt(len(found), len(run_ids), refusal)
         return {**found, **singly}
 
-    async def _see_singly(self, run_ids: Iterable[str]) -> dict[str, Seen | Exception]:
+    async def _fetch_singly(self, run_ids: Iterable[str]) -> dict[str, Seen | Exception]:
         singly: dict[str, Seen | Exception] = {}
         for run_id in run_ids:
-            seen = singly[run_id] = await self._see_one(run_id)
+            seen = singly[run_id] = await self._fetch_one(run_id)
             # If the first few responses all make no sense, more requests would not either.
             if (
                 len(singly) == _ENOUGH_NONSENSE
@@ -124,7 +124,7 @@ class Asker:
                 raise seen
         return singly
 
-    async def _see_one(self, run_id: str) -> Seen | Exception:
+    async def _fetch_one(self, run_id: str) -> Seen | Exception:
         try:
             return (await self._ask([run_id]))[run_id]
         except Exception as error:  # raised in the wait for this run
@@ -174,13 +174,13 @@ class Asker:
     async def _ask_once(self, run_ids: Sequence[str]) -> Mapping[str, DataflowRun]:
         hook, _ = await self._hook.get(self._in_thread)
         try:
-            seen: Mapping[str, DataflowRun] = await self._in_thread(look_at, hook, run_ids)
+            seen: Mapping[str, DataflowRun] = await self._in_thread(poll_runs, hook, run_ids)
         except FlowServiceAuthError:
             # The connection may have another credential by now.
             renewed, _ = await self._hook.get(self._in_thread, refused=hook)
             if renewed is hook:
                 raise
-            seen = await self._in_thread(look_at, renewed, run_ids)
+            seen = await self._in_thread(poll_runs, renewed, run_ids)
         return seen
 
     async def _in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from airflow_provider_flowservice._waiting.poll import counted
+from airflow_provider_flowservice._waiting.poll import count_poll
 from airflow_provider_flowservice._waiting.rules import Seen, WaitResult
 from airflow_provider_flowservice.exceptions import (
     DataflowRunLostError,
@@ -30,7 +30,7 @@ def label_of(flow_id: str) -> str:
     return f"(any success of flow {flow_id})"
 
 
-def look_for_success(hook: FlowServiceHook, flow_id: str, since: int) -> Seen:
+def poll_for_success(hook: FlowServiceHook, flow_id: str, since: int) -> Seen:
     """
     Look whether a run of a flow has succeeded since a time.
 
@@ -39,7 +39,7 @@ def look_for_success(hook: FlowServiceHook, flow_id: str, since: int) -> Seen:
     """
     try:
         # By creation, since a run that has just begun shows no other time.
-        with counted(1):
+        with count_poll(1):
             runs = list(hook.list_runs(flow_id=flow_id, created_after=since - _LONGEST_RUN))
             if not runs:
                 hook.get_flow(flow_id)  # a flow that does not exist has no runs either

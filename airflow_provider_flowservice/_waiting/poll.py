@@ -16,35 +16,35 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice.runs import DataflowRun
 
 
-def look_at(hook: FlowServiceHook, run_ids: Sequence[str]) -> Mapping[str, DataflowRun]:
+def poll_runs(hook: FlowServiceHook, run_ids: Sequence[str]) -> Mapping[str, DataflowRun]:
     """
     Look at runs with one request; among several, those the service does not show are missing.
 
     :raises FlowServiceError: There was nothing to see, or no such run where it is only one.
     """
-    with counted(len(run_ids)):
+    with count_poll(len(run_ids)):
         if len(run_ids) == 1:
             return {run_ids[0]: hook.get_run(run_ids[0])}
         return hook.get_runs(run_ids)
 
 
 @contextmanager
-def counted(runs: int) -> Iterator[None]:
+def count_poll(runs: int) -> Iterator[None]:
     """Count a look at so many runs, and the trouble it may meet."""
-    Stats.incr("flowservice.looks")
-    Stats.incr("flowservice.looked_at_runs", runs)
+    Stats.incr("flowservice.polls")
+    Stats.incr("flowservice.polled_runs", runs)
     try:
         yield
     except FlowServiceError as error:
         is_throttle = isinstance(error, FlowServiceThrottledError)
-        Stats.incr("flowservice.throttles" if is_throttle else "flowservice.look_errors")
+        Stats.incr("flowservice.throttles" if is_throttle else "flowservice.poll_errors")
         raise
 
 
-def look_once(hook: FlowServiceHook, run_id: str) -> Seen:
+def poll_once(hook: FlowServiceHook, run_id: str) -> Seen:
     """Look at a run; an error is something seen, too."""
     try:
-        return look_at(hook, [run_id])[run_id]
+        return poll_runs(hook, [run_id])[run_id]
     except FlowServiceError as error:
         return error
 

@@ -14,7 +14,7 @@ from airflow_provider_flowservice.runs import DataflowRun
 _HEARTBEAT = 300.0
 
 
-class Narrator:
+class ProgressLogger:
     """
     Tell the story of one wait.
 
@@ -33,10 +33,10 @@ class Narrator:
         self._status: str | None = None
         self._lost_at: float | None = None
 
-    def tell(self, seen: Seen) -> Seen:
+    def log(self, seen: Seen) -> Seen:
         """Say what is worth saying about a look, and pass it on."""
         if isinstance(seen, DataflowRun):
-            self._tell_run(seen)
+            self._log_run(seen)
         elif isinstance(seen, FlowServiceNotFoundError):
             self._log.debug("Dataflow run %s is not visible yet: %s", self._run_id, seen)
         elif self._lost_at is None:
@@ -50,7 +50,7 @@ class Narrator:
             )
         return seen
 
-    def _tell_run(self, run: DataflowRun) -> None:
+    def _log_run(self, run: DataflowRun) -> None:
         if self._lost_at is not None:
             self._info(
                 "Sight of dataflow run %s regained after %.0f s.", self._clock() - self._lost_at

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypedDict
 
-from airflow_provider_flowservice._defaults import MISSING_GRACE, PATIENCE, POLL_INTERVAL
+from airflow_provider_flowservice._defaults import MISSING_GRACE, OUTAGE_TIMEOUT, POLL_INTERVAL
 from airflow_provider_flowservice.exceptions import (
     FlowServiceAnswerError,
     FlowServiceAuthError,
@@ -39,18 +39,18 @@ class WaitRules:
 
     :param poll_interval: Seconds between looks.
     :param deadline: Epoch seconds at which the wait is over, whatever the run does.
-    :param patience: Seconds without any answer after which sight of the run is lost.
+    :param outage_timeout: Seconds without any answer after which sight of the run is lost.
     :param missing_grace: Seconds during which a run the service does not show may still turn up.
     """
 
     poll_interval: float = POLL_INTERVAL
     deadline: float | None = None
-    patience: float = PATIENCE
+    outage_timeout: float = OUTAGE_TIMEOUT
     missing_grace: float = MISSING_GRACE
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class WaitState:
     """
     What a wait remembers from look to look.
 
@@ -114,8 +114,8 @@ class WaitResult:
 
 
 def judge(
-    run_id: str, sight: Sight, seen: Seen, now: float, rules: WaitRules
-) -> tuple[Sight, WaitResult | None]:
+    run_id: str, sight: WaitState, seen: Seen, now: float, rules: WaitRules
+) -> tuple[WaitState, WaitResult | None]:
     """
     Decide whether a look ends the wait.
 
@@ -127,7 +127,7 @@ def judge(
     :raises FlowServiceError: The look met an error that waiting does not mend.
     """
     if isinstance(seen, DataflowRun):
-        sight = Sight(answered_at=now, run=seen)
+        sight = WaitState(answered_at=now, run=seen)
         if seen.is_terminal:
             return sight, WaitResult("ended", run_id, seen)
     elif isinstance(seen, FlowServiceNotFoundError):
@@ -140,7 +140,7 @@ def judge(
     elif not (seen.is_transient or isinstance(seen, FlowServiceAnswerError)):
         # A response that makes no sense is sat out like an outage. A request is not retried for it.
         raise seen
-    elif now - sight.answered_at >= rules.patience:
+    elif now - sight.answered_at >= rules.outage_timeout:
         return sight, WaitResult("lost", run_id, sight.run, str(seen))
     if rules.deadline is not None and now >= rules.deadline:
         detail = "" if isinstance(seen, DataflowRun) else str(seen)
@@ -151,7 +151,7 @@ def judge(
 def wait_flow(
     run_id: str,
     rules: WaitRules,
-    first_look: float = 0.0,
+    first_poll: float = 0.0,
     clock: Callable[[], float] = time.time,
 ) -> WaitFlow:
     """
@@ -160,11 +160,11 @@ def wait_flow(
     Yields the seconds until the next look; is sent what the look brought; returns how it ended.
 
     :param run_id: Run to wait for.
-    :param first_look: Seconds until the first look.
+    :param first_poll: Seconds until the first look.
     :param clock: Current epoch seconds; tests bring their own.
     """
-    sight = Sight(answered_at=clock())
-    delay, early = first_look, _EARLY_LOOK
+    sight = WaitState(answered_at=clock())
+    delay, early = first_poll, _EARLY_LOOK
     while True:
         seen = yield delay
         now = clock()
@@ -174,7 +174,7 @@ def wait_flow(
         delay = min(early, rules.poll_interval)
         early *= 2
         if isinstance(seen, FlowServiceThrottledError | FlowServiceUnavailableError):
-            delay = max(delay, min(seen.retry_after or 0.0, rules.patience / 2))
+            delay = max(delay, min(seen.retry_after or 0.0, rules.outage_timeout / 2))
         if rules.deadline is not None:
             delay = max(0.0, min(delay, rules.deadline - now))
 
@@ -183,7 +183,7 @@ def wait_blocking(flow: WaitFlow, look: Callable[[float], Seen]) -> WaitResult:
     """
     Follow ``flow`` in this thread.
 
-    :param look: Looks at the run after so many seconds, and returns what that brought.
+    :param look: RunLoader at the run after so many seconds, and returns what that brought.
     """
     try:
         delay = next(flow)
@@ -198,7 +198,7 @@ async def wait_async(flow: WaitFlow, look: Callable[[float], Awaitable[Seen]]) -
     """
     Follow ``flow`` on an event loop.
 
-    :param look: Looks at the run after so many seconds, and returns what that brought.
+    :param look: RunLoader at the run after so many seconds, and returns what that brought.
     """
     try:
         delay = next(flow)

@@ -6,7 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_flowservice._compat import BaseOperator, conf
-from airflow_provider_flowservice._defaults import CONN_ID, PATIENCE, POLL_INTERVAL, SETTLE_TIME
+from airflow_provider_flowservice._defaults import (
+    CONN_ID,
+    OUTAGE_TIMEOUT,
+    POLL_INTERVAL,
+    SETTLE_TIME,
+)
 from airflow_provider_flowservice._lineage import LineageMixin
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 
@@ -17,7 +22,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_flowservice._compat import Context, XComArg
     from airflow_provider_flowservice._exactly_once.retrigger import Retriggered
-    from airflow_provider_flowservice._outcomes.table import Choice, Terms
+    from airflow_provider_flowservice._outcomes.table import Choice, OutcomePolicy
     from airflow_provider_flowservice._waiting.rules import WaitResult
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
     from airflow_provider_flowservice.runs import RunSummary
@@ -46,7 +51,7 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
     :param deferrable: Whether to wait in the triggerer instead of the worker.
     :param poll_interval: Seconds between looks at the new run; the first few come earlier.
     :param timeout: Seconds to wait for the new run. ``execution_timeout`` counts as well.
-    :param patience: Seconds the service may give no answer before sight of the run counts as lost.
+    :param outage_timeout: Seconds the service may give no answer before sight of the run counts as lost.
     :param durable: Whether to make sure that the run is re-triggered once, whatever crashes. Without,
         each try of the task re-triggers it.
     :param settle_time: Seconds within which a new run shows up in the service's lists. A request
@@ -87,7 +92,7 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: float = POLL_INTERVAL,
         timeout: float = 12 * 60 * 60,
-        patience: float = PATIENCE,
+        outage_timeout: float = OUTAGE_TIMEOUT,
         durable: bool = True,
         settle_time: float = SETTLE_TIME,
         adopt_run_id: str | None = None,
@@ -107,7 +112,7 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
         self.deferrable = deferrable
         self.poll_interval = poll_interval
         self.timeout = timeout
-        self.patience = patience
+        self.outage_timeout = outage_timeout
         self.durable = durable
         self.settle_time = settle_time
         self.adopt_run_id = adopt_run_id
@@ -121,7 +126,7 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
 
     def execute(self, context: Context) -> str:
         """Re-trigger the run, then wait for the new one as configured."""
-        from airflow_provider_flowservice._outcomes.errors import ended_by
+        from airflow_provider_flowservice._outcomes.errors import exception_for_error
         from airflow_provider_flowservice._waiting.blocking import wait_in_worker
         from airflow_provider_flowservice._waiting.deadlines import deadline_of
         from airflow_provider_flowservice._waiting.rules import WaitRules
@@ -131,7 +136,7 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
         try:
             new_run = self._retrigger(hook, context)
         except FlowServiceError as error:
-            raise ended_by(error, self._terms) from error.__cause__
+            raise exception_for_error(error, self._policy) from error.__cause__
         self._show(hook, context, new_run)
         if not self.wait_for_completion:
             return new_run.run_id
@@ -140,9 +145,9 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
         )
         if self.deferrable and not new_run.has_ended:
             self._defer(new_run, deadline)
-        rules = WaitRules(self.poll_interval, deadline, self.patience)
-        first_look = 0.0 if new_run.has_ended else self._first_look
-        result = wait_in_worker(hook, new_run.run_id, rules, self.log, first_look)
+        rules = WaitRules(self.poll_interval, deadline, self.outage_timeout)
+        first_poll = 0.0 if new_run.has_ended else self._first_look
+        result = wait_in_worker(hook, new_run.run_id, rules, self.log, first_poll)
         return self._finish(hook, context, result, new_run.window)
 
     def execute_complete(
@@ -175,10 +180,10 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
         return FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {})
 
     @property
-    def _terms(self) -> Terms:
-        from airflow_provider_flowservice._outcomes.table import Terms
+    def _policy(self) -> OutcomePolicy:
+        from airflow_provider_flowservice._outcomes.table import OutcomePolicy
 
-        return Terms(
+        return OutcomePolicy(
             task="operator" if self.durable else "operator, durable=False",
             on_partial=self.on_partial,
             on_empty=self.on_empty,
@@ -240,8 +245,8 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
                 flowservice_conn_id=self.flowservice_conn_id,
                 poll_interval=self.poll_interval,
                 deadline=deadline,
-                patience=self.patience,
-                first_look=self._first_look,
+                outage_timeout=self.outage_timeout,
+                first_poll=self._first_look,
                 hook_params=self.hook_params,
                 url=self.new_run_url,
             ),
@@ -257,12 +262,12 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
         result: WaitResult,
         window: Sequence[int] | None,
     ) -> str:
-        """End the task as the wait ended, unless the run turns out not to be the new one."""
+        """Outcome the task as the wait ended, unless the run turns out not to be the new one."""
         from airflow_provider_flowservice._exactly_once.search import check_adopted
         from airflow_provider_flowservice._outcomes.finish import finish
 
         check_adopted(hook, result.run, window)
-        return finish(self, self._terms, context, hook, result).run_id
+        return finish(self, self._policy, context, hook, result).run_id
 
 
 class RetriggerDataflowRunsOperator(BaseOperator):

@@ -16,11 +16,17 @@ from airflow_provider_flowservice._compat import (
 )
 from airflow_provider_flowservice._lineage import LineageMixin
 from airflow_provider_flowservice._outcomes.errors import under_flags
-from airflow_provider_flowservice._outcomes.table import Terms
+from airflow_provider_flowservice._outcomes.table import OutcomePolicy
 from airflow_provider_flowservice._waiting.deadlines import deadline_of, defer_timeout
 from airflow_provider_flowservice._waiting.poll import count_wait
-from airflow_provider_flowservice._waiting.progress import Narrator
-from airflow_provider_flowservice._waiting.rules import Seen, Sight, WaitResult, WaitRules, judge
+from airflow_provider_flowservice._waiting.progress import ProgressLogger
+from airflow_provider_flowservice._waiting.rules import (
+    Seen,
+    WaitResult,
+    WaitRules,
+    WaitState,
+    judge,
+)
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 
@@ -41,7 +47,7 @@ class FlowServiceSensor(LineageMixin, BaseSensorOperator):
     ui_color = "#fde8e6"
 
     deferrable: bool
-    patience: float
+    outage_timeout: float
     missing_grace: float
 
     @under_flags
@@ -54,7 +60,9 @@ class FlowServiceSensor(LineageMixin, BaseSensorOperator):
         first = first_poked_at(context) if self.reschedule else None
         began_at = first.timestamp() if first else time.time()
         self._deadline = began_at + self._seconds
-        rules = WaitRules(self.poke_interval, self._deadline, self.patience, self.missing_grace)
+        rules = WaitRules(
+            self.poke_interval, self._deadline, self.outage_timeout, self.missing_grace
+        )
         self._wait = _PokedWait(self._hook(), self._label, rules, self._look, self.log)
         try:
             summary: RunSummary = super().execute(context)
@@ -95,9 +103,9 @@ class FlowServiceSensor(LineageMixin, BaseSensorOperator):
         return summary
 
     @property
-    def _terms(self) -> Terms:
+    def _policy(self) -> OutcomePolicy:
         """What the task asks of its run."""
-        return Terms.of(self, "sensor")
+        return OutcomePolicy.of(self, "sensor")
 
     @property
     @abstractmethod
@@ -117,7 +125,7 @@ class FlowServiceSensor(LineageMixin, BaseSensorOperator):
 
     @abstractmethod
     def _finish(self, context: Context, hook: FlowServiceHook, result: WaitResult) -> RunSummary:
-        """End the task as the wait ended."""
+        """Outcome the task as the wait ended."""
 
     def _hook(self) -> FlowServiceHook:
         return FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {})
@@ -157,8 +165,8 @@ class _PokedWait:
         self._label = label
         self._rules = rules
         self._look = look
-        self._narrator = Narrator(log, label)
-        self._sight = Sight(answered_at=time.time())
+        self._progress = ProgressLogger(log, label)
+        self._sight = WaitState(answered_at=time.time())
         self.result: WaitResult | None = None
 
     @property
@@ -173,6 +181,6 @@ class _PokedWait:
 
     def look(self) -> WaitResult | None:
         """Look; return how the wait ended if it did."""
-        seen = self._narrator.tell(self._look(self.hook))
+        seen = self._progress.log(self._look(self.hook))
         self._sight, self.result = judge(self._label, self._sight, seen, time.time(), self._rules)
         return self.result

@@ -10,14 +10,14 @@ from airflow_provider_flowservice._compat import (
     AirflowTaskTimeout,
     conf,
 )
-from airflow_provider_flowservice._defaults import CONN_ID, MISSING_GRACE, PATIENCE
+from airflow_provider_flowservice._defaults import CONN_ID, MISSING_GRACE, OUTAGE_TIMEOUT
 from airflow_provider_flowservice._outcomes.finish import finish, log_end, show_run, tell_outlets
 from airflow_provider_flowservice._selection.filters import FlowChoice, epoch_milliseconds
 from airflow_provider_flowservice._waiting.deadlines import (
     is_airflows_limit,
 )
-from airflow_provider_flowservice._waiting.flow_success import conclude, label_of, look_for_success
-from airflow_provider_flowservice._waiting.poll import look_once
+from airflow_provider_flowservice._waiting.flow_success import conclude, label_of, poll_for_success
+from airflow_provider_flowservice._waiting.poll import poll_once
 from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.sensors._base import FlowServiceSensor
 
@@ -43,7 +43,7 @@ class DataflowRunSensor(FlowServiceSensor):
     :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
     :param deferrable: Whether to wait in the triggerer instead of the worker; ``mode`` has no
         effect then.
-    :param patience: Seconds the service may give no answer before sight of the run counts as lost.
+    :param outage_timeout: Seconds the service may give no answer before sight of the run counts as lost.
         In mode ``reschedule`` nothing is remembered from look to look, so an outage is sat out until
         ``timeout``.
     :param missing_grace: Seconds during which a run the service does not show may still turn up.
@@ -66,7 +66,7 @@ class DataflowRunSensor(FlowServiceSensor):
         run_id: str | XComArg,
         flowservice_conn_id: str = CONN_ID,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        patience: float = PATIENCE,
+        outage_timeout: float = OUTAGE_TIMEOUT,
         missing_grace: float = MISSING_GRACE,
         on_partial: Choice = "fail",
         on_empty: Choice = "accept",
@@ -80,7 +80,7 @@ class DataflowRunSensor(FlowServiceSensor):
         self.run_id: str = run_id  # type: ignore[assignment]  # the output of a task by then
         self.flowservice_conn_id = flowservice_conn_id
         self.deferrable = deferrable
-        self.patience = patience
+        self.outage_timeout = outage_timeout
         self.missing_grace = missing_grace
         self.on_partial = on_partial
         self.on_empty = on_empty
@@ -94,7 +94,7 @@ class DataflowRunSensor(FlowServiceSensor):
         return self.run_id
 
     def _look(self, hook: FlowServiceHook) -> Seen:
-        return look_once(hook, self.run_id)
+        return poll_once(hook, self.run_id)
 
     def _trigger(self, deadline: float | None) -> BaseTrigger:
         # Late, since the trigger's base class belongs to Airflow's core and is slow to import.
@@ -105,14 +105,14 @@ class DataflowRunSensor(FlowServiceSensor):
             flowservice_conn_id=self.flowservice_conn_id,
             poll_interval=self.poke_interval,
             deadline=deadline,
-            patience=self.patience,
+            outage_timeout=self.outage_timeout,
             missing_grace=self.missing_grace,
             hook_params=self.hook_params,
         )
 
     def _finish(self, context: Context, hook: FlowServiceHook, result: WaitResult) -> RunSummary:
-        """End the task as the wait ended."""
-        return finish(self, self._terms, context, hook, result).summary
+        """Outcome the task as the wait ended."""
+        return finish(self, self._policy, context, hook, result).summary
 
 
 class DataflowSensor(FlowServiceSensor):
@@ -128,7 +128,7 @@ class DataflowSensor(FlowServiceSensor):
     :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
     :param deferrable: Whether to wait in the triggerer instead of the worker; ``mode`` has no
         effect then.
-    :param patience: Seconds the service may give no answer before the wait is given up. In mode
+    :param outage_timeout: Seconds the service may give no answer before the wait is given up. In mode
         ``reschedule`` nothing is remembered from look to look, so an outage lasts until ``timeout``.
     :param hook_params: Further arguments for :class:`FlowServiceHook`.
     :return: The summary of the first run that succeeded, see
@@ -146,7 +146,7 @@ class DataflowSensor(FlowServiceSensor):
         completed_after: str | datetime,
         flowservice_conn_id: str = CONN_ID,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        patience: float = PATIENCE,
+        outage_timeout: float = OUTAGE_TIMEOUT,
         hook_params: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -155,7 +155,7 @@ class DataflowSensor(FlowServiceSensor):
         self.completed_after = completed_after
         self.flowservice_conn_id = flowservice_conn_id
         self.deferrable = deferrable
-        self.patience = patience
+        self.outage_timeout = outage_timeout
         self.hook_params = hook_params
 
     @property
@@ -171,7 +171,7 @@ class DataflowSensor(FlowServiceSensor):
         epoch_milliseconds(self.completed_after)
 
     def _look(self, hook: FlowServiceHook) -> Seen:
-        return look_for_success(hook, self.flow_id, self._since)
+        return poll_for_success(hook, self.flow_id, self._since)
 
     def _flow_id_for_lineage(self, hook: FlowServiceHook) -> str:
         return self.flow_id
@@ -186,12 +186,12 @@ class DataflowSensor(FlowServiceSensor):
             flowservice_conn_id=self.flowservice_conn_id,
             poll_interval=self.poke_interval,
             deadline=deadline,
-            patience=self.patience,
+            outage_timeout=self.outage_timeout,
             hook_params=self.hook_params,
         )
 
     def _finish(self, context: Context, hook: FlowServiceHook, result: WaitResult) -> RunSummary:
-        """End the task as the wait ended."""
+        """Outcome the task as the wait ended."""
         if result.kind in ("late", "overdue"):
             self._log_newest(hook)
         is_airflows = result.kind == "overdue" or is_airflows_limit(
@@ -201,7 +201,7 @@ class DataflowSensor(FlowServiceSensor):
         run = conclude(result, self.flow_id, str(self.completed_after), late_error)
         self.seen_run = run
         show_run(context, hook, run.flow_id, run.run_id)
-        log_end(self.log, run, run.digest, is_fine=run.is_successful)
+        log_end(self.log, run, run.description, is_fine=run.is_successful)
         tell_outlets(self, context, run)
         return run.summary
 
@@ -209,6 +209,6 @@ class DataflowSensor(FlowServiceSensor):
         """Say what the flow has come to instead."""
         try:
             for run in hook.list_runs(flow_id=self.flow_id, limit=1):
-                log_end(self.log, run, run.digest, is_fine=run.is_successful)
+                log_end(self.log, run, run.description, is_fine=run.is_successful)
         except FlowServiceError as error:
             self.log.warning("Cannot read the newest run of flow %s: %s", self.flow_id, error)

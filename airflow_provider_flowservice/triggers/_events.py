@@ -23,7 +23,7 @@ from airflow_provider_flowservice._compat.triggers import (
     asset_stores,
 )
 from airflow_provider_flowservice._defaults import CONN_ID, POLL_INTERVAL
-from airflow_provider_flowservice._selection.feed import Look, RunFeed, Sighting, Watch
+from airflow_provider_flowservice._selection.feed import EndedRun, RunFeed, Snapshot, Watch
 from airflow_provider_flowservice._selection.filters import FlowChoice, statuses_of
 from airflow_provider_flowservice.exceptions import FlowServiceApiError
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
@@ -123,9 +123,9 @@ class DataflowRunEventTrigger(BaseEventTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Report ends of runs until cancelled; before Airflow 3.3 the way in."""
         watch = Watch(self._flow_choice, self._statuses, time.time())
-        async for look in _looks(self.serialize()[1]):
-            for sighting in watch.take(look):
-                yield _event(sighting)
+        async for snapshot in _snapshots(self.serialize()[1]):
+            for ended_run in watch.take(snapshot):
+                yield _event(ended_run)
 
     def shared_stream_key(self) -> Hashable:
         """Name the looks that are shared: those with one connection and in one rhythm."""
@@ -139,18 +139,18 @@ class DataflowRunEventTrigger(BaseEventTrigger):
         return _Producer(kwargs)
 
     async def filter_shared_stream(
-        self, shared_stream: AsyncIterator[Look]
+        self, shared_stream: AsyncIterator[Snapshot]
     ) -> AsyncIterator[TriggerEvent]:
         """Report the ends of runs this watcher wants to know of."""
         stores = asset_stores(self.asset_state_store)
         seen = await self._load(stores)
         watch = Watch(self._flow_choice, self._statuses, time.time(), seen)
-        async for look in shared_stream:
-            for sighting in watch.take(look):
-                yield _event(sighting)
-            if (unkept := watch.unkept(look)) is not None:
+        async for snapshot in shared_stream:
+            for ended_run in watch.take(snapshot):
+                yield _event(ended_run)
+            if (unkept := watch.unkept(snapshot)) is not None:
                 # Not now: the events are on their way, and an accident might lose them.
-                look.when_stored.append(partial(self._keep, stores, watch, unkept))
+                snapshot.when_stored.append(partial(self._keep, stores, watch, unkept))
 
     @property
     def _store_key(self) -> str:
@@ -177,35 +177,35 @@ class DataflowRunEventTrigger(BaseEventTrigger):
 
 
 class _Producer(SharedStreamProducer):
-    """Looks at the service for all watchers, and learns when their events are stored."""
+    """RunLoader at the service for all watchers, and learns when their events are stored."""
 
     def __init__(self, kwargs: dict[str, Any]) -> None:
         self._kwargs = kwargs
 
-    async def open_stream(self) -> AsyncIterator[tuple[Look, Look]]:
-        async for look in _looks(self._kwargs):
-            yield look, look
+    async def open_stream(self) -> AsyncIterator[tuple[Snapshot, Snapshot]]:
+        async for snapshot in _snapshots(self._kwargs):
+            yield snapshot, snapshot
 
     async def advance(self, batch: Sequence[AdvanceItem]) -> None:
-        for look, outcome in batch:
+        for snapshot, outcome in batch:
             # Where an event of one watcher may be lost, it is found again by what is not kept.
             if not outcome.failed:
-                for keep in look.when_stored:
+                for keep in snapshot.when_stored:
                     await keep()
 
 
-async def _looks(kwargs: Mapping[str, Any]) -> AsyncIterator[Look]:
-    """Look at the service again and again, and sit out all trouble."""
+async def _snapshots(kwargs: Mapping[str, Any]) -> AsyncIterator[Snapshot]:
+    """Snapshot at the service again and again, and sit out all trouble."""
     conn_id, hook_params = kwargs["flowservice_conn_id"], kwargs["hook_params"] or {}
     feed = RunFeed(partial(FlowServiceHook, conn_id, **hook_params), kwargs["lookback"])
     # The hook blocks, so it runs in a worker thread.
-    look = sync_to_async(feed.look, thread_sensitive=False)
+    poll = sync_to_async(feed.poll, thread_sensitive=False)
     trouble: Exception | None = None
     told_at = 0.0
     while True:
         pause = kwargs["poll_interval"]
         try:
-            seen = await look()
+            snapshot = await poll()
         except Exception as error:  # noqa: BLE001
             # Nobody waits for a watcher: Airflow would start it again at once, and again.
             if type(error) is not type(trouble) or time.monotonic() - told_at > _REMINDER:
@@ -218,18 +218,18 @@ async def _looks(kwargs: Mapping[str, Any]) -> AsyncIterator[Look]:
             if trouble is not None:
                 trouble = None
                 log.info("Looking for dataflow runs of %s again.", conn_id)
-            yield seen
+            yield snapshot
         await asyncio.sleep(pause)
 
 
-def _event(sighting: Sighting) -> TriggerEvent:
-    run = sighting.run
+def _event(ended_run: EndedRun) -> TriggerEvent:
+    run = ended_run.run
     return TriggerEvent(
         {
             "run_id": run.run_id,
             "flow_id": run.flow_id,
             "status": run.status,
-            "digest": run.digest,
-            "url": sighting.url,
+            "description": run.description,
+            "url": ended_run.url,
         }
     )

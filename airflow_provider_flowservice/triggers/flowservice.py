@@ -11,11 +11,16 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
-from airflow_provider_flowservice._defaults import CONN_ID, MISSING_GRACE, PATIENCE, POLL_INTERVAL
-from airflow_provider_flowservice._waiting.batching import Looks, shared_looks
-from airflow_provider_flowservice._waiting.flow_success import label_of, look_for_success
+from airflow_provider_flowservice._defaults import (
+    CONN_ID,
+    MISSING_GRACE,
+    OUTAGE_TIMEOUT,
+    POLL_INTERVAL,
+)
+from airflow_provider_flowservice._waiting.batching import RunLoader, shared_loader
+from airflow_provider_flowservice._waiting.flow_success import label_of, poll_for_success
 from airflow_provider_flowservice._waiting.poll import count_wait
-from airflow_provider_flowservice._waiting.progress import Narrator
+from airflow_provider_flowservice._waiting.progress import ProgressLogger
 from airflow_provider_flowservice._waiting.rules import Seen, WaitRules, wait_async, wait_flow
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from airflow_provider_flowservice.triggers._events import DataflowRunEventTrigger
@@ -27,15 +32,15 @@ class DataflowRunTrigger(BaseTrigger):
     """
     Wait for a dataflow run, and fire once when the wait is over.
 
-    Looks only: neither a shutdown nor a cancellation does anything to the run.
+    RunLoader only: neither a shutdown nor a cancellation does anything to the run.
 
     :param run_id: ID of the run.
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
     :param poll_interval: Seconds between looks; the first few come earlier.
     :param deadline: Epoch seconds at which the wait is over, whatever the run does.
-    :param patience: Seconds without any answer after which sight of the run is lost.
+    :param outage_timeout: Seconds without any answer after which sight of the run is lost.
     :param missing_grace: Seconds during which a run the service does not show may still turn up.
-    :param first_look: Seconds until the first look.
+    :param first_poll: Seconds until the first look.
     :param hook_params: Further arguments for the hook.
     :param url: Address of the run in the user interface.
     :param later: Arguments of other releases of this package, which are passed over.
@@ -47,9 +52,9 @@ class DataflowRunTrigger(BaseTrigger):
         flowservice_conn_id: str = CONN_ID,
         poll_interval: float = POLL_INTERVAL,
         deadline: float | None = None,
-        patience: float = PATIENCE,
+        outage_timeout: float = OUTAGE_TIMEOUT,
         missing_grace: float = MISSING_GRACE,
-        first_look: float = 0.0,
+        first_poll: float = 0.0,
         hook_params: dict[str, Any] | None = None,
         url: str | None = None,
         **later: Any,
@@ -59,9 +64,9 @@ class DataflowRunTrigger(BaseTrigger):
         self.flowservice_conn_id = flowservice_conn_id
         self.poll_interval = poll_interval
         self.deadline = deadline
-        self.patience = patience
+        self.outage_timeout = outage_timeout
         self.missing_grace = missing_grace
-        self.first_look = first_look
+        self.first_poll = first_poll
         self.hook_params = hook_params
         self.url = url
 
@@ -72,9 +77,9 @@ class DataflowRunTrigger(BaseTrigger):
             "flowservice_conn_id",
             "poll_interval",
             "deadline",
-            "patience",
+            "outage_timeout",
             "missing_grace",
-            "first_look",
+            "first_poll",
             "hook_params",
             "url",
         )
@@ -83,17 +88,19 @@ class DataflowRunTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait for the run; an error that waiting does not mend fails the task with its traceback."""
-        rules = WaitRules(self.poll_interval, self.deadline, self.patience, self.missing_grace)
+        rules = WaitRules(
+            self.poll_interval, self.deadline, self.outage_timeout, self.missing_grace
+        )
         params = self.hook_params or {}
         new_hook = partial(FlowServiceHook, self.flowservice_conn_id, **params)
-        looks = shared_looks(self.flowservice_conn_id, params, new_hook)
+        loader = shared_loader(self.flowservice_conn_id, params, new_hook)
         # The logger is that of the class: one for each of thousands of waits is a lot.
-        look = _Look(looks, self.run_id, rules, Narrator(self.logger(), self.run_id))
+        look = _Look(loader, self.run_id, rules, ProgressLogger(self.logger(), self.run_id))
         began_at = time.monotonic()
         try:
-            result = await wait_async(wait_flow(self.run_id, rules, self.first_look), look)
+            result = await wait_async(wait_flow(self.run_id, rules, self.first_poll), look)
         finally:
-            looks.release()
+            loader.release()
         count_wait(time.monotonic() - began_at)
         yield TriggerEvent(dict(result.to_event()))
 
@@ -113,7 +120,7 @@ class DataflowTrigger(BaseTrigger):
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
     :param poll_interval: Seconds between looks; the first few come earlier.
     :param deadline: Epoch seconds at which the wait is over.
-    :param patience: Seconds without any answer after which the wait is over.
+    :param outage_timeout: Seconds without any answer after which the wait is over.
     :param hook_params: Further arguments for the hook.
     :param later: Arguments of other releases of this package, which are passed over.
     """
@@ -125,7 +132,7 @@ class DataflowTrigger(BaseTrigger):
         flowservice_conn_id: str = CONN_ID,
         poll_interval: float = POLL_INTERVAL,
         deadline: float | None = None,
-        patience: float = PATIENCE,
+        outage_timeout: float = OUTAGE_TIMEOUT,
         hook_params: dict[str, Any] | None = None,
         **later: Any,
     ) -> None:
@@ -135,12 +142,19 @@ class DataflowTrigger(BaseTrigger):
         self.flowservice_conn_id = flowservice_conn_id
         self.poll_interval = poll_interval
         self.deadline = deadline
-        self.patience = patience
+        self.outage_timeout = outage_timeout
         self.hook_params = hook_params
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, which are JSON and hold nothing secret."""
-        names = ("flow_id", "since", "flowservice_conn_id", "poll_interval", "deadline", "patience")
+        names = (
+            "flow_id",
+            "since",
+            "flowservice_conn_id",
+            "poll_interval",
+            "deadline",
+            "outage_timeout",
+        )
         path = "airflow_provider_flowservice.triggers.flowservice.DataflowTrigger"
         return path, {name: getattr(self, name) for name in (*names, "hook_params")}
 
@@ -149,15 +163,15 @@ class DataflowTrigger(BaseTrigger):
         # The wait sits out what passes; a repetition would sleep in a thread that all triggers share.
         params = {**(self.hook_params or {}), "retries": 0}
         hook = FlowServiceHook(self.flowservice_conn_id, **params)
-        look_now = sync_to_async(look_for_success, thread_sensitive=False)
+        look_now = sync_to_async(poll_for_success, thread_sensitive=False)
         label = label_of(self.flow_id)
-        narrator = Narrator(self.log, label)
+        progress = ProgressLogger(self.log, label)
 
         async def look(delay: float) -> Seen:
             await asyncio.sleep(delay)
-            return narrator.tell(await look_now(hook, self.flow_id, self.since))
+            return progress.log(await look_now(hook, self.flow_id, self.since))
 
-        rules = WaitRules(self.poll_interval, self.deadline, self.patience, missing_grace=0)
+        rules = WaitRules(self.poll_interval, self.deadline, self.outage_timeout, missing_grace=0)
         began_at = time.monotonic()
         result = await wait_async(wait_flow(label, rules), look)
         count_wait(time.monotonic() - began_at)
@@ -165,15 +179,17 @@ class DataflowTrigger(BaseTrigger):
 
 
 class _Look:
-    """Looks at a run, and tells the log."""
+    """RunLoader at a run, and tells the log."""
 
-    __slots__ = ("_looks", "_narrator", "_rules", "_run_id")
+    __slots__ = ("_loader", "_progress", "_rules", "_run_id")
 
-    def __init__(self, looks: Looks, run_id: str, rules: WaitRules, narrator: Narrator) -> None:
-        self._looks = looks
+    def __init__(
+        self, loader: RunLoader, run_id: str, rules: WaitRules, progress: ProgressLogger
+    ) -> None:
+        self._loader = loader
         self._run_id = run_id
         self._rules = rules
-        self._narrator = narrator
+        self._progress = progress
 
     async def __call__(self, delay: float) -> Seen:
-        return self._narrator.tell(await self._looks.look(self._run_id, delay, self._rules))
+        return self._progress.log(await self._loader.load(self._run_id, delay, self._rules))

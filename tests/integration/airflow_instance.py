@@ -88,7 +88,7 @@ class AirflowInstance:
         self.stop()
 
     def stop(self) -> None:
-        """End every process of this Airflow, look for secrets in its folder, and remove that."""
+        """Outcome every process of this Airflow, look for secrets in its folder, and remove that."""
         for session in self._sessions:
             _kill_session(session)
         for process in self._processes.values():
@@ -121,7 +121,7 @@ class AirflowInstance:
 
     def kill(self, component: Component, how: signal.Signals = signal.SIGKILL) -> None:
         """
-        End a component and wait until it has ended.
+        Outcome a component and wait until it has ended.
 
         SIGKILL takes its child processes along, as the end of its machine would. Any other signal
         goes to the component alone, which ends its children itself.
@@ -140,7 +140,7 @@ class AirflowInstance:
         self._wait_until_healthy([component], since=began)
 
     def restart(self, component: Component, how: signal.Signals = signal.SIGKILL) -> None:
-        """End a component, start it again, and wait until it is healthy."""
+        """Outcome a component, start it again, and wait until it is healthy."""
         self.kill(component, how)
         self.start(component)
 
@@ -148,14 +148,14 @@ class AirflowInstance:
         self, run: Run, task_id: str, map_index: int = -1, how: signal.Signals = signal.SIGKILL
     ) -> None:
         """
-        End the process of a running task; Airflow notices at once.
+        Outcome the process of a running task; Airflow notices at once.
 
         See :meth:`kill_worker` for the end of the process that watches over it, too.
         """
         self._task_process(run, task_id, map_index).send_signal(how)
 
     def kill_worker(self, run: Run, task_id: str, map_index: int = -1) -> None:
-        """End a running task and its worker; Airflow notices when heartbeats stay away."""
+        """Outcome a running task and its worker; Airflow notices when heartbeats stay away."""
         task = self._task_process(run, task_id, map_index)
         worker = task.parent()
         if worker is None or worker.pid == self._processes["scheduler"].pid:

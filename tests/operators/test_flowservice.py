@@ -90,7 +90,7 @@ def test_airflows_own_limit_ends_the_task_as_timed_out(flowservice, failed_run, 
 @both_ways
 def test_an_outage_beyond_patience_is_not_called_a_failed_run(flowservice, failed_run, deferrable):
     flowservice.fail(Fault("GET /runs", status=503, times=None, after=2))
-    task = operator(failed_run, deferrable=deferrable, patience=0, hook_params={"retries": 0})
+    task = operator(failed_run, deferrable=deferrable, outage_timeout=0, hook_params={"retries": 0})
 
     with pytest.raises(DataflowRunLostError, match="says nothing about the run"):
         run_to_the_end(task)

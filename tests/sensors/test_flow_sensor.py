@@ -126,7 +126,7 @@ def test_an_outage_beyond_patience_ends_the_wait(flowservice, flow_id, an_hour_a
     flowservice.fail(Fault("GET /runs", status=503, times=None))
 
     with pytest.raises(DataflowRunLostError, match=flow_id):
-        run_to_the_end(sensor(flow_id, an_hour_ago, patience=0, **mode))
+        run_to_the_end(sensor(flow_id, an_hour_ago, outage_timeout=0, **mode))
 
 
 @in_each_mode
@@ -177,7 +177,7 @@ def test_airflows_own_limit_says_which_flow_has_not_succeeded(
 def test_the_trigger_leaves_repetitions_to_the_wait(flowservice, flow_id, an_hour_ago):
     flowservice.fail(Fault("GET /runs", status=503, times=None))
     params = {"retries": 3, "backoff": 0}
-    task = sensor(flow_id, an_hour_ago, patience=0, deferrable=True, hook_params=params)
+    task = sensor(flow_id, an_hour_ago, outage_timeout=0, deferrable=True, hook_params=params)
 
     with pytest.raises(DataflowRunLostError):
         run_to_the_end(task)

@@ -110,7 +110,7 @@ def test_an_outage_beyond_patience_is_not_called_a_failed_run(flowservice, run_i
     flowservice.fail(Fault("GET /runs", status=503, times=None))
 
     with pytest.raises(DataflowRunLostError, match="says nothing about the run"):
-        run_to_the_end(sensor(run_id, deferrable=deferrable, patience=0))
+        run_to_the_end(sensor(run_id, deferrable=deferrable, outage_timeout=0))
 
 
 @both_ways

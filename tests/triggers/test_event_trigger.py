@@ -156,7 +156,7 @@ def test_the_event_tells_what_there_is_to_know(flowservice):
     (event,) = asyncio.run(first_events(DataflowRunEventTrigger(**FAST), 1, act))
 
     assert (event["run_id"], event["flow_id"], event["status"]) == ("r1", flow_id, "failed")
-    assert "Dataflow run r1 of flow" in event["digest"]
+    assert "Dataflow run r1 of flow" in event["description"]
     assert event["url"].endswith(f"/{flow_id}/activity/r1")
     assert json.loads(json.dumps(event)) == event
 
