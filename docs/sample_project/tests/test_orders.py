@@ -1,4 +1,4 @@
-"""The DAG of the orders, run as Airflow runs it, against a local Flow Service."""
+"""Run the orders DAG as Airflow runs it, against a local Flow Service."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import orders
 import pytest
 
 from airflow_provider_flowservice.emulator import FlowServiceEmulator
-from airflow_provider_flowservice.testing import fails, hurry, succeeds
+from airflow_provider_flowservice.testing import fails, remove_delays, succeeds
 
 
 @pytest.fixture(autouse=True)
-def no_pauses() -> None:
-    hurry(orders.dag)
+def no_delays() -> None:
+    remove_delays(orders.dag)
 
 
 def test_the_orders_are_loaded_at_the_third_attempt(flowservice: FlowServiceEmulator) -> None:
