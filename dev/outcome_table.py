@@ -22,20 +22,20 @@ _WORDS: dict[Outcome, str] = {
     "success": "success",
     "rejected": "success, with rejected records or errors",
     "empty": "success, without any record",
-    "partial": "success in part (`partialSuccess`)",
+    "partial": "partial success (`partialSuccess`)",
     "too many rejected": "more rejected records than `max_failed_records` or `max_failed_share` allow",
-    "too few": "fewer records than `min_records`, or no number shown",
+    "too few": "fewer records than `min_records`, or no record count in the response",
     "failed": "failed",
-    "non-retryable": "failed, and no re-trigger mends it: all its error codes are about the data",
+    "non-retryable": "failed, and a re-trigger cannot fix it: all its error codes are about the data",
     "late": "not ended when `timeout` passed",
     "overdue": "not ended when `execution_timeout` passed",
     "unknown": "still in a status this package does not know when `timeout` passed",
-    "lost": "no answer from the service for longer than `outage_timeout`",
-    "missing": "not found (while waiting: for two minutes, or the sensor's `missing_grace`)",
+    "lost": "no response from the service for longer than `outage_timeout`",
+    "missing": "not found (while waiting: for two minutes, or for the sensor's `missing_grace`)",
     "refused": "credential or permission refused",
-    "error": "any other error, such as a request that is rejected",
+    "error": "any other error, such as a rejected request",
     "ineligible": "the run cannot be re-triggered",
-    "ambiguous": "it cannot be told whether the run was re-triggered already",
+    "ambiguous": "the operator cannot tell whether the run was already re-triggered",
 }
 _NAMES: dict[Task, str] = {
     "operator": "RetriggerDataflowRunOperator",
@@ -43,41 +43,41 @@ _NAMES: dict[Task, str] = {
     "sensor": "DataflowRunSensor",
 }
 _HEAD = """\
-# How a task ends
+# Outcomes and task results
 
-Written by `python -m dev.outcome_table` from the function that decides; the tests run every cell. The
-table holds for every way of waiting: in the worker and deferred, and for the sensor in the modes
-`poke` and `reschedule`, too. Where an argument has a choice, the default comes first.
+`python -m dev.outcome_table` generates this page from the function that decides the task result; the tests
+run every cell. The table holds for every way of waiting: in the worker and deferred, and for the sensor
+also in the modes `poke` and `reschedule`. Where an argument offers a choice, the default comes first.
 
-- **success with a warning**: green, with the reason in the log as a warning.
-- **failed**: Airflow retries while `retries` are left. It is said only where another try can help: that
-  of the operator goes on with the run it has started, or re-triggers that one again if it has failed.
-- **failed, not retried**: Airflow does not retry (`AirflowFailException`), since another try would meet the
-  same. The error keeps its class, such as `DataflowRunFailedError`. An operator that has a `retry_policy`
-  (Airflow 3.3) just fails instead, and the policy decides, unless a second run could start beside one
-  that goes on.
+- **success with a warning**: the task is green, and its log gives the reason as a warning.
+- **failed**: Airflow retries while `retries` are left. Used only where a retry can help: the operator's next
+  try resumes the run it started, or re-triggers that run again if it has failed.
+- **failed, not retried**: Airflow does not retry (`AirflowFailException`), since the next try would have the
+  same result. The error keeps its class, such as `DataflowRunFailedError`. If an operator has a
+  `retry_policy` (Airflow 3.3), the result is **failed** instead and the policy decides, unless a retry could
+  start a second run beside one that is still running.
 - **timed out**: `AirflowTaskTimeout`; Airflow retries, since `execution_timeout` limits each try.
-- **timed out, not retried**: `AirflowSensorTimeout`; after another
-  failure, a further try has the whole `timeout` again.
+- **timed out, not retried**: `AirflowSensorTimeout`. If the sensor is retried after another failure, the next
+  try has the whole `timeout` again.
 """
 _TAIL = """
-`soft_fail` is for data that did not come: it skips what is about the run. A wrong ID, a refused
-credential or a service that gives no answer still fails the task, so that a typing error does not look
-like a quiet day. `never_fail` skips all of them. Airflow itself treats the two differently from mode to
-mode and from release to release.
+`soft_fail` is for data that did not arrive: it skips the task on outcomes that concern the run. A wrong ID, a
+refused credential or an unreachable service still fails the task, so that a typo does not look like a
+quiet day. `never_fail` skips the task on these, too. Airflow itself treats the two arguments differently
+from mode to mode and from release to release.
 
-With `durable=False` every try of the operator re-triggers the run. So there is no further try by itself
-where the run was lost sight of, or was late: it may still go on.
+With `durable=False` every try of the operator re-triggers the run. So Airflow does not retry after contact
+with the service was lost or `timeout` passed, because the run may still be running.
 
-In mode `reschedule` a sensor does not notice that the service is away for longer than `outage_timeout`, since
-it remembers nothing from look to look; `timeout` ends the wait.
+In mode `reschedule` a sensor remembers nothing from poll to poll, so it does not notice that the service has
+been unreachable for longer than `outage_timeout`; `timeout` ends the wait.
 
-An unknown status counts as still running, and the log warns of it once (in mode `reschedule`, with
-each look). There is no limit of its own
-for it: `timeout` ends the wait, and says that the status was not understood.
+An unknown status counts as still running, and the task logs one warning (in mode `reschedule`, one at each
+poll). It has no time limit of its own: `timeout` ends the wait, and the error says that the package does not
+know the status.
 
-A retry of a failed run makes sense only if another run of the same data with the same mapping could
-end otherwise. So it is not retried if *all* error codes of the run begin with one of these:
+Retrying a failed run makes sense only if another run of the same data with the same mapping could have
+another outcome. So Airflow does not retry if *all* error codes of the run begin with one of these:
 {codes}.
 """
 

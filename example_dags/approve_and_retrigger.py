@@ -1,4 +1,4 @@
-"""Ask a person before failed dataflow runs are re-triggered."""
+"""Re-trigger failed dataflow runs after a person has approved."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from airflow_provider_flowservice.operators.flowservice import (
 
 try:
     from airflow.providers.standard.operators.hitl import ApprovalOperator
-except (ImportError, AirflowException):  # before Airflow 3.1 no task can ask a person
+except (ImportError, AirflowException):  # before Airflow 3.1 no task can ask for approval
     dag = None
 else:
     with DAG(
         "example_flowservice_approve",
-        description="Re-trigger failed dataflow runs after somebody has approved of it.",
+        description="Re-trigger failed dataflow runs after a person has approved.",
         start_date=datetime(2026, 1, 1),
         schedule=None,
         params={"flow_name": "*nightly*"},
@@ -36,7 +36,7 @@ else:
 
         @task.short_circuit
         def are_there_any(runs: list[dict[str, Any]]) -> bool:
-            """Ask nobody where there is nothing to do."""
+            """Skip the approval if no run has failed."""
             return bool(runs)
 
         approve = ApprovalOperator(

@@ -1,4 +1,4 @@
-"""Re-trigger in the morning what failed in the night, and report what became of it."""
+"""Re-trigger last night's failed dataflow runs in the morning, and report the outcome."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ with DAG(
     schedule="0 5 * * *",
     catchup=False,
     max_active_runs=1,
-    is_paused_upon_creation=True,  # acts by itself, so it begins when you say so
+    is_paused_upon_creation=True,  # unpause it to let it act on its own
     tags=["flowservice"],
 ) as dag:
     # [START howto_nightly_repair]
@@ -34,12 +34,12 @@ with DAG(
         task_id="retrigger",
         deferrable=True,
         on_ineligible="skip",
-        max_active_tis_per_dag=8,  # how many re-triggers the source stands at once
+        max_active_tis_per_dag=8,  # limit concurrent re-triggers to what the source can handle
     ).expand(run_id=find.output)
 
     @task(trigger_rule="all_done")
     def report(ti: Any = None) -> str:
-        """Say how many runs are repaired, and fail if some are not."""
+        """Report how many runs were repaired, and fail if some were not."""
         found = ti.xcom_pull(task_ids="find")
         summaries = list(ti.xcom_pull(task_ids=["retrigger"], key="summary") or [])
         repaired = sum(summary["status"] == "success" for summary in summaries)

@@ -25,7 +25,7 @@ with DAG(
 ) as dag:
 
     def read(run_ids: list[str]) -> list[DataflowRun]:
-        """Read the runs as they stand now, a hundred with each request."""
+        """Read the current state of the runs, a hundred per request."""
         hook = FlowServiceHook()
         batches = [run_ids[start : start + 100] for start in range(0, len(run_ids), 100)]
         return [run for batch in batches for run in hook.get_runs(batch).values()]
@@ -36,9 +36,9 @@ with DAG(
     retrigger = RetriggerDataflowRunsOperator(
         task_id="retrigger",
         run_ids=find.output,
-        concurrency=4,  # how many re-triggers the source stands at once
+        concurrency=4,  # limit concurrent re-triggers to what the source can handle
         on_ineligible="skip",
-        retries=2,  # for a worker that dies
+        retries=2,  # in case a worker dies
     )
 
     @task.sensor(mode="reschedule", poke_interval=60, timeout=6 * 60 * 60, retries=2)
@@ -48,7 +48,7 @@ with DAG(
 
     @task
     def report(run_ids: list[str]) -> str:
-        """Say how many runs are repaired, and fail if some are not."""
+        """Report how many runs were repaired, and fail if some were not."""
         broken = [run.description for run in read(run_ids) if not run.is_successful]
         text = f"{len(run_ids) - len(broken)} of {len(run_ids)} dataflow runs are repaired."
         if broken:

@@ -1,4 +1,4 @@
-"""Re-trigger a failed dataflow run and wait for the new one without holding a worker."""
+"""Re-trigger a failed dataflow run and wait for the new one without occupying a worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Load a dataset again, and start whatever is scheduled on that dataset (Airflow 3.0 and newer)."""
+"""Reload a dataset, and start the DAGs that are scheduled on it (Airflow 3.0 and newer)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ else:
 
     with DAG(
         "example_flowservice_asset_consumer",
-        description="Starts by itself when the dataset was loaded again.",
+        description="Starts when the dataset has been reloaded.",
         start_date=datetime(2026, 1, 1),
         schedule=[orders],
         tags=["flowservice"],
@@ -44,7 +44,7 @@ else:
 
         @task
         def report(triggering_asset_events: dict[Any, list[Any]] | None = None) -> str:
-            """Stand for the ETL that needs the data, and knows the run that has brought it."""
+            """Stand in for the ETL that needs the data; the event names the run that loaded it."""
             event = (triggering_asset_events or {})[orders][-1]
             return f"{event.extra['output_records']} records of run {event.extra['run_id']}"
 

@@ -1,4 +1,4 @@
-"""Re-trigger several failed dataflow runs, one mapped task each."""
+"""Re-trigger several failed dataflow runs, with one mapped task per run."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ with DAG(
     # [START howto_mapped]
     @task
     def runs_to_retrigger(params: dict[str, list[str]] | None = None) -> list[str]:
-        """Stand for whatever knows the failed runs."""
+        """Stand in for a task that finds the failed runs."""
         return params["run_ids"] if params else []
 
     RetriggerDataflowRunOperator.partial(
         task_id="retrigger",
         deferrable=True,
-        max_active_tis_per_dag=4,  # how many re-triggers the source stands at once
+        max_active_tis_per_dag=4,  # limit concurrent re-triggers to what the source can handle
     ).expand(run_id=runs_to_retrigger())
     # [END howto_mapped]

@@ -1,4 +1,4 @@
-"""Re-trigger a dataflow run, and send a mail with the reason and the link if it fails again."""
+"""Re-trigger a dataflow run, and send an email with the reason and the link if it fails again."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from airflow_provider_flowservice.operators.flowservice import RetriggerDataflow
 
 try:
     from airflow.providers.smtp.notifications.smtp import SmtpNotifier
-except ImportError:  # without apache-airflow-providers-smtp: there is no such DAG
+except ImportError:  # without apache-airflow-providers-smtp there is no such DAG
     dag = None
 else:
     # [START howto_notify]
-    # From XCom, which a failed task leaves as well; not every Airflow gives a callback the exception.
+    # From XCom, since a failed task writes it, too, and not every Airflow passes the exception to a callback.
     REPORT = """
     {% set run = ti.xcom_pull(task_ids=ti.task_id, key="summary") or {} %}
     <p>Dataflow run {{ run.run_id }}: {{ run.status }}.
@@ -25,7 +25,7 @@ else:
 
     with DAG(
         "example_flowservice_notify",
-        description="Send a mail when a re-triggered dataflow run fails again.",
+        description="Send an email when a re-triggered dataflow run fails again.",
         start_date=datetime(2026, 1, 1),
         schedule=None,
         params={"run_id": "33333333-3333-4333-8333-aaaaaaaaaaaa"},

@@ -1,4 +1,4 @@
-"""Re-trigger a dataflow run with retries that know when another try can help (Airflow 3.3 and newer)."""
+"""Re-trigger a dataflow run with a policy that retries only where it can help (Airflow 3.3 and newer)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from airflow_provider_flowservice.operators.flowservice import RetriggerDataflow
 
 try:
     from airflow_provider_flowservice.retry_policy import FlowServiceRetryPolicy
-except ImportError:  # before Airflow 3.3: there is no such DAG
+except ImportError:  # before Airflow 3.3 there is no such DAG
     dag = None
 else:
     with DAG(
         "example_flowservice_retry_policy",
-        description="Retry a re-trigger only where that can help, and when the service asks for it.",
+        description="Retry only where a retry can help, and when the service asks for it.",
         start_date=datetime(2026, 1, 1),
         schedule=None,
         params={"run_id": "11111111-1111-4111-8111-aaaaaaaaaaaa"},
@@ -29,7 +29,7 @@ else:
             retries=3,
             retry_delay=timedelta(minutes=10),
             retry_policy=FlowServiceRetryPolicy(),
-            # Leave long waits to the retries: a worker does not sleep through them.
+            # Leave long waits to Airflow's retries, so that they do not occupy a worker.
             hook_params={"longest_sleep": 1},
         )
         # [END howto_retry_policy]

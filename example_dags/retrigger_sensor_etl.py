@@ -1,4 +1,4 @@
-"""Re-trigger a failed dataflow run, wait for the new one with a sensor, and go on with its summary."""
+"""Re-trigger a failed dataflow run, wait for the new one with a sensor, and use its summary."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ with DAG(
 
     @task
     def transform(summary: dict[str, Any]) -> str:
-        """Stand for the ETL that needs the data."""
+        """Stand in for the ETL that needs the data."""
         return f"{summary['output_records']} records of run {summary['run_id']} are ready."
 
     transform(wait.output)

@@ -1,4 +1,4 @@
-"""Re-trigger a dataflow run as soon as it has failed, a few times a day, and then call for help."""
+"""Re-trigger a dataflow run as soon as it fails, up to three times a day, and then call for help."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from airflow_provider_flowservice.triggers.flowservice import DataflowRunEventTr
 try:
     from airflow.providers.standard.sensors.time_delta import TimeDeltaSensor
     from airflow.sdk import Asset, AssetWatcher
-except ImportError:  # before Airflow 3.0 nothing but a clock starts a DAG
+except ImportError:  # before Airflow 3.0 no event starts a DAG
     dag = None
 else:
-    MOST_A_DAY = 3
+    MAX_PER_DAY = 3
     DELAY = timedelta(minutes=5)
 
     # [START howto_self_healing]
@@ -36,36 +36,36 @@ else:
             )
         ],
     )
-    REPAIRED = Asset("repaired_nightly_dataflow")  # starts the DAGs that wait for the data
+    REPAIRED = Asset("repaired_nightly_dataflow")  # starts the DAGs that need the data
 
     with DAG(
         "example_flowservice_self_healing",
-        description="Re-trigger dataflow runs that fail, at most three times a day for each flow.",
+        description="Re-trigger dataflow runs that fail, at most three times a day per flow.",
         start_date=datetime(2026, 1, 1),
         schedule=[FAILURE],
         catchup=False,
-        is_paused_upon_creation=True,  # acts by itself, so it begins when you say so
-        default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},  # for workers that die
+        is_paused_upon_creation=True,  # unpause it to let it act on its own
+        default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},  # in case a worker dies
         tags=["flowservice"],
     ) as dag:
         let_the_source_recover = TimeDeltaSensor(
             task_id="let_the_source_recover", delta=DELAY, deferrable=True
         )
 
-        # What has failed, and not only what this DAG run was told: Airflow keeps events that come while
-        # a DAG run is about to be made for the next one.
+        # All failures, and not only those in this DAG run's events: if an event arrives while Airflow is
+        # creating a DAG run, Airflow keeps it for the next one.
         find = ListDataflowRunsOperator(task_id="find", flow_name="*nightly*", summaries=True)
 
         @task
         def count_attempts(
             failures: list[dict[str, Any]], triggering_asset_events: Any = None
         ) -> list[dict[str, Any]]:
-            """Count on the service, which forgets nothing, what was re-triggered today."""
+            """Count today's re-triggers on the service, which keeps all of them."""
             hook = FlowServiceHook()
             ours = {hook.settings.client_id, hook.settings.api_key}
             midnight = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
             since = round(midnight.timestamp() * 1000)
-            news = {e.extra["payload"]["run_id"] for e in triggering_asset_events[FAILURE]}
+            new = {e.extra["payload"]["run_id"] for e in triggering_asset_events[FAILURE]}
             attempts: dict[str, int] = {}
             for failure in failures:
                 flow_id = failure["flow_id"]
@@ -74,24 +74,24 @@ else:
                     attempts[flow_id] = sum(run.created_client in ours for run in runs)
                 attempts[flow_id] += 1
                 failure["attempt"] = attempts[flow_id]
-                failure["is_news"] = failure["run_id"] in news
+                failure["is_new"] = failure["run_id"] in new
             return failures
 
         def to_retrigger(failure: dict[str, Any]) -> str:
-            """Choose the run while there is hope."""
-            if failure["attempt"] > MOST_A_DAY:
-                raise AirflowSkipException("It was re-triggered often enough today.")
+            """Choose the run if its flow has attempts left today."""
+            if failure["attempt"] > MAX_PER_DAY:
+                raise AirflowSkipException("The flow has no attempts left today.")
             return str(failure["run_id"])
 
-        def hopeless(failure: dict[str, Any]) -> dict[str, Any]:
-            """Choose the failure after that, once."""
-            if failure["attempt"] <= MOST_A_DAY or not failure["is_news"]:
-                raise AirflowSkipException("It is re-triggered, or was told before.")
+        def to_report(failure: dict[str, Any]) -> dict[str, Any]:
+            """Choose a failure without attempts left, once."""
+            if failure["attempt"] <= MAX_PER_DAY or not failure["is_new"]:
+                raise AirflowSkipException("It is re-triggered, or was reported before.")
             return failure
 
         @task
         def call_for_help(failure: dict[str, Any]) -> None:
-            """Stand for the notifier of your choice."""
+            """Stand in for the notifier of your choice."""
             raise AirflowFailException(
                 f"Not healed: Dataflow run {failure['run_id']} of flow {failure['flow_id']}: "
                 f"{failure['error_message']}"
@@ -101,7 +101,7 @@ else:
         let_the_source_recover >> find
         retrigger = RetriggerDataflowRunOperator.partial(
             task_id="retrigger",
-            wait_for_completion=False,  # so that a retry of the task never re-triggers it twice
+            wait_for_completion=False,  # so that a retry of the task never re-triggers the run twice
             on_ineligible="skip",
         ).expand(run_id=failures.map(to_retrigger))
         DataflowRunSensor.partial(
@@ -110,5 +110,5 @@ else:
             poke_interval=60,
             outlets=[REPAIRED],
         ).expand(run_id=retrigger.output)
-        call_for_help.expand(failure=failures.map(hopeless))
+        call_for_help.expand(failure=failures.map(to_report))
     # [END howto_self_healing]

@@ -1,4 +1,4 @@
-"""Load the orders again when their dataflow run has failed, then report."""
+"""Re-trigger the failed dataflow run of the orders, then report."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ with DAG(
 
     @dag.task
     def report(summary: Any) -> str:
-        """Say how many orders were loaded."""
+        """Report how many orders were loaded."""
         return f"{summary['output_records']} orders"
 
     report(wait.output)

@@ -1,4 +1,4 @@
-"""An Airflow of the tests' own, with a metadata database that DAGs can run on."""
+"""An Airflow for the tests only, with a metadata database that DAGs can run on."""
 
 from __future__ import annotations
 

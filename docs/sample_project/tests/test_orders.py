@@ -1,4 +1,4 @@
-"""The DAG of the orders, run as Airflow runs it, against a local Flow Service."""
+"""Run the orders DAG as Airflow runs it, against a local Flow Service."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_provider_flowservice.testing import fails, remove_delays, succeeds
 
 
 @pytest.fixture(autouse=True)
-def no_pauses() -> None:
+def no_delays() -> None:
     remove_delays(orders.dag)
 
 
