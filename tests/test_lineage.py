@@ -13,7 +13,7 @@ import pytest
 from airflow_provider_flowservice.emulator import Fault, Lifecycle
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 from airflow_provider_flowservice.sensors.flowservice import DataflowSensor
-from support import run_to_the_end
+from helpers.support import run_to_the_end
 
 openlineage = pytest.importorskip(
     "airflow.providers.openlineage.extractors.base", reason="the OpenLineage provider is optional"

@@ -11,7 +11,7 @@ from airflow_provider_flowservice._compat import AirflowException, Asset
 from airflow_provider_flowservice.assets.flowservice import dataset_uri, sanitize_uri
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor, DataflowSensor
-from support import context, run_to_the_end
+from helpers.support import context, run_to_the_end
 
 URI = "aep://A1B2C3/dev/dataset/5f1a"
 try:

@@ -27,7 +27,7 @@ from airflow_provider_flowservice.exceptions import (
     FlowServiceAnswerError,
     FlowServiceConnectionError,
 )
-from canned_server import CannedServer, http_answer, raw_server
+from helpers.canned_server import CannedServer, http_answer, raw_server
 
 AUTH = Token("planted-token-emulator-secret-5f3c9a", 60)
 

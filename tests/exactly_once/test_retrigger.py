@@ -22,7 +22,7 @@ from airflow_provider_flowservice.exceptions import (
     RetriggerAmbiguousError,
 )
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
-from crashing import HOOK_CALLS, STORE_CALLS, Crash, Crashing, Points, StateStore, TestClock
+from helpers.crashing import HOOK_CALLS, STORE_CALLS, Crash, Crashing, Points, StateStore, TestClock
 
 HOUR_MS = 3_600_000
 RETRIES = 50

@@ -7,8 +7,8 @@ import pytest
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import DataflowRunFailedError, RetriggerAmbiguousError
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
-from crashing import StateStore
-from support import TaskInstance, context, run_to_the_end
+from helpers.crashing import StateStore
+from helpers.support import TaskInstance, context, run_to_the_end
 
 both_ways = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferred"])
 

@@ -11,7 +11,7 @@ from typing import Any
 from airflow.exceptions import TaskDeferred
 
 from airflow_provider_flowservice._compat import AirflowRescheduleException
-from secret_scan import look_at
+from helpers.secret_scan import look_at
 
 
 class TaskInstance:

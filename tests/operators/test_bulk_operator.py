@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunsOperator
-from support import TaskInstance, context
+from helpers.support import TaskInstance, context
 
 MINUTE = 60_000
 

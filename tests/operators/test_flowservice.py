@@ -18,7 +18,7 @@ from airflow_provider_flowservice.exceptions import (
 )
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
-from support import context, run_to_the_end
+from helpers.support import context, run_to_the_end
 
 both_ways = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferred"])
 

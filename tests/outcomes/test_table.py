@@ -35,9 +35,9 @@ from airflow_provider_flowservice.emulator import Fault, Lifecycle
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 from airflow_provider_flowservice.runs import RunSummary
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor
-from support import context, run_to_the_end
+from helpers.support import context, run_to_the_end
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 NO_PATIENCE = {"patience": 0, "hook_params": {"retries": 0}}
 NO_TIME = timedelta(0)

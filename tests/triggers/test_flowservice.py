@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import FlowServiceApiError
 from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
-from support import fire
+from helpers.support import fire
 
 
 def test_its_row_is_json_and_makes_an_equal_trigger():

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import virtual_time
 from airflow_provider_flowservice._waiting import batching
 from airflow_provider_flowservice._waiting.batching import Looks, beat_of
 from airflow_provider_flowservice._waiting.rules import WaitRules
@@ -20,7 +19,8 @@ from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import FlowServiceApiError, FlowServiceConnectionError
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor, DataflowSensor
 from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
-from support import run_to_the_end
+from helpers import virtual_time
+from helpers.support import run_to_the_end
 
 
 @pytest.fixture
