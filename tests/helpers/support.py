@@ -8,10 +8,13 @@ import json
 from datetime import datetime, timezone
 from typing import Any
 
+import pytest
 from airflow.exceptions import TaskDeferred
 
 from airflow_provider_flowservice._compat import AirflowRescheduleException
 from helpers.secret_scan import look_at
+
+both_ways = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferred"])
 
 
 class TaskInstance:

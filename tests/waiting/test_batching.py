@@ -20,7 +20,7 @@ from airflow_provider_flowservice.exceptions import FlowServiceApiError, FlowSer
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor, DataflowSensor
 from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
 from helpers import virtual_time
-from helpers.support import run_to_the_end
+from helpers.support import both_ways, run_to_the_end
 
 
 @pytest.fixture
@@ -360,7 +360,7 @@ def test_a_wait_in_a_worker_is_counted_alike(flowservice, add_runs, metrics):
     assert metrics["flowservice.wait"] > 0
 
 
-@pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferred"])
+@both_ways
 def test_a_wait_for_a_flow_is_counted_alike(flowservice, metrics, deferrable):
     flow_id = flowservice.add_flow()
     flowservice.add_run(flow_id, "success")
