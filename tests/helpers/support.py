@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import json
 from datetime import datetime, timezone
@@ -12,6 +11,7 @@ import pytest
 from airflow.exceptions import TaskDeferred
 
 from airflow_provider_flowservice._compat import AirflowRescheduleException
+from helpers import virtual_time
 from helpers.secret_scan import look_at
 
 both_ways = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferred"])
@@ -77,7 +77,7 @@ def _resume(operator: Any, deferred: TaskDeferred, task_context: dict[str, Any])
 
 
 def fire(trigger: Any) -> Any:
-    """Run a trigger, rebuilt from its row as a triggerer does, to its event."""
+    """Run a trigger, rebuilt from its row as a triggerer does, to its event, in virtual time."""
     path, kwargs = trigger.serialize()
     row = json.dumps(kwargs)
     look_at(row, "row of a trigger")
@@ -90,6 +90,6 @@ def fire(trigger: Any) -> Any:
             return event.payload
         return None
 
-    event = json.dumps(asyncio.run(first_event()))
+    event = json.dumps(virtual_time.run(first_event()))
     look_at(event, "event of a trigger")
     return json.loads(event)
