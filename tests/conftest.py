@@ -22,4 +22,4 @@ atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 settings.register_profile("tests", deadline=None, derandomize=True, database=None)
 settings.load_profile("tests")
 
-pytest_plugins = ["secret_scan", "shared_fixtures"]
+pytest_plugins = ["helpers.secret_scan", "helpers.shared_fixtures"]

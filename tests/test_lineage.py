@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_flowservice.emulator import Fault, Lifecycle
+from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 from airflow_provider_flowservice.sensors.flowservice import DataflowSensor
-from support import run_to_the_end
+from helpers.support import run_to_the_end
 
 openlineage = pytest.importorskip(
     "airflow.providers.openlineage.extractors.base", reason="the OpenLineage provider is optional"
@@ -51,24 +51,12 @@ def emitted(tmp_path, airflow_db):
     return run
 
 
-@pytest.fixture
-def failed_run(flowservice):
-    """Return a function that adds a failed run, and plans what its re-trigger will do."""
-
-    def add(*args, **kwargs):
-        run_id = flowservice.add_run(flowservice.add_flow(), "failed")
-        flowservice.plan(run_id, Lifecycle(*args, **kwargs))
-        return run_id
-
-    return add
-
-
 @pytest.mark.timeout(240)  # a new process with Airflow and OpenLineage in it
 def test_real_runs_tell_what_was_read_and_written_and_why_one_failed(
-    emitted, flowservice, failed_run
+    emitted, flowservice, add_failed_run
 ):
-    loaded = failed_run(["success"], records=1200, failed_records=3)
-    failed = failed_run(["failed"])
+    loaded = add_failed_run(["success"], records=1200, failed_records=3)
+    failed = add_failed_run(["failed"])
 
     events = emitted(("retrigger_sensor_etl.py", loaded), ("retrigger_and_wait.py", failed))
 
@@ -91,8 +79,8 @@ def test_real_runs_tell_what_was_read_and_written_and_why_one_failed(
     assert failure["outputs"][0]["name"].startswith("dev/dataset/")
 
 
-def test_a_run_that_was_not_waited_for_has_lineage_without_numbers(failed_run):
-    task = RetriggerDataflowRunOperator(task_id="retrigger", run_id=failed_run())
+def test_a_run_that_was_not_waited_for_has_lineage_without_numbers(add_failed_run):
+    task = RetriggerDataflowRunOperator(task_id="retrigger", run_id=add_failed_run())
 
     lineage = task.get_openlineage_facets_on_failure(None)
 
@@ -116,9 +104,9 @@ def test_a_wait_for_a_flow_has_lineage_from_its_start(flowservice):
 
 @pytest.mark.parametrize("path", ["/runs", "/flows", "/sourceConnections", "/targetConnections"])
 def test_what_the_service_does_not_say_costs_the_lineage_and_not_the_task(
-    flowservice, failed_run, path
+    flowservice, add_failed_run, path
 ):
-    task = RetriggerDataflowRunOperator(task_id="retrigger", run_id=failed_run())
+    task = RetriggerDataflowRunOperator(task_id="retrigger", run_id=add_failed_run())
     flowservice.fail(Fault(f"GET {path}", status=500, times=None))
 
     lineage = openlineage.DefaultExtractor(task).extract_on_complete(None)

@@ -11,7 +11,7 @@ from airflow_provider_flowservice import exceptions
 from airflow_provider_flowservice._compat import AirflowFailException
 from airflow_provider_flowservice._compat.retries import RetryPolicy
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
-from support import run_to_the_end
+from helpers.support import run_to_the_end
 
 since_3_3 = pytest.mark.skipif(RetryPolicy is None, reason="retry policies came with Airflow 3.3")
 

@@ -14,7 +14,7 @@ from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor
 from airflow_provider_flowservice.testing import fails, remove_delays, succeeds
-from support import context, run_to_the_end
+from helpers.support import context, run_to_the_end
 
 
 def retrigger(run_id, **kwargs):

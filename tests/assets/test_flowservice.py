@@ -11,15 +11,13 @@ from airflow_provider_flowservice._compat import AirflowException, Asset
 from airflow_provider_flowservice.assets.flowservice import dataset_uri, sanitize_uri
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor, DataflowSensor
-from support import context, run_to_the_end
+from helpers.support import both_ways, context, run_to_the_end
 
 URI = "aep://A1B2C3/dev/dataset/5f1a"
 try:
     from airflow.sdk.execution_time.context import OutletEventAccessors
 except ImportError:  # before Airflow 3.0
     from airflow.utils.context import OutletEventAccessors
-
-both_ways = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferred"])
 
 
 def test_a_datasets_uri_is_the_same_however_its_parts_are_written():

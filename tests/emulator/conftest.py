@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from airflow_provider_flowservice.emulator import FlowServiceEmulator
+from helpers.fake_clock import FakeClock
 
 BASE = "/data/foundation/flowservice"
 
@@ -88,14 +89,4 @@ def flow_id(emulator):
 
 @pytest.fixture
 def clock():
-    return Clock()
-
-
-class Clock:
-    """A clock that stands still until told."""
-
-    def __init__(self):
-        self.now = 1_800_000_000.0
-
-    def __call__(self):
-        return self.now
+    return FakeClock()

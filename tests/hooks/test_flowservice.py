@@ -16,7 +16,7 @@ from airflow_provider_flowservice.exceptions import (
     FlowServiceNotFoundError,
 )
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
-from canned_server import CannedServer, http_answer
+from helpers.canned_server import CannedServer, http_answer
 
 RUNS = "/data/foundation/flowservice/runs"
 

@@ -35,11 +35,6 @@ def hook(flowservice):
     return FlowServiceHook(backoff=0)
 
 
-@pytest.fixture
-def failed_run(flowservice):
-    return flowservice.add_run(flowservice.add_flow())
-
-
 @pytest.mark.parametrize("answer", ["id_etag", "items", "full_run", "201"])
 def test_returns_the_new_run_whatever_the_answer_looks_like(flowservice, hook, failed_run, answer):
     flowservice.retrigger_answer = answer

@@ -20,8 +20,8 @@ from typing import Literal
 
 import psutil
 
+from helpers.secret_scan import look_through
 from integration.airflow_api import AirflowApi, Run, wait_until
-from secret_scan import look_through
 
 Component = Literal["api-server", "scheduler", "dag-processor", "triggerer"]
 COMPONENTS: tuple[Component, ...] = ("api-server", "scheduler", "dag-processor", "triggerer")

@@ -6,23 +6,9 @@ import json
 
 import pytest
 
-from airflow_provider_flowservice.emulator import Lifecycle
-
 pytestmark = pytest.mark.timeout(240)  # the first test boots Airflow
 
 LINK = "Open dataflow run"
-
-
-@pytest.fixture
-def failed_run(flowservice):
-    """Return a function that adds a failed run, and plans what its re-trigger will do."""
-
-    def add(statuses=("inProgress", "success"), **plan):
-        run_id = flowservice.add_run(flowservice.add_flow(), "failed")
-        flowservice.plan(run_id, Lifecycle(statuses, **plan))
-        return run_id
-
-    return add
 
 
 @pytest.fixture
@@ -31,8 +17,8 @@ def new_runs(flowservice):
     return lambda run_id: [new for source, new in flowservice.retriggers if source == run_id]
 
 
-def test_retrigger_and_wait(airflow, failed_run, new_runs):
-    run_id = failed_run()
+def test_retrigger_and_wait(airflow, add_failed_run, new_runs):
+    run_id = add_failed_run()
 
     run = airflow.trigger("example_flowservice_retrigger", {"run_id": run_id})
 
@@ -45,8 +31,10 @@ def test_retrigger_and_wait(airflow, failed_run, new_runs):
     assert "Pausing task as DEFERRED" in log
 
 
-def test_a_run_that_fails_again_fails_the_task_and_tells_why(airflow, failed_run, new_runs):
-    run_id = failed_run(["inProgress", "failed"], error=("CONNECTOR-2001-500", "No such column."))
+def test_a_run_that_fails_again_fails_the_task_and_tells_why(airflow, add_failed_run, new_runs):
+    run_id = add_failed_run(
+        ["inProgress", "failed"], error=("CONNECTOR-2001-500", "No such column.")
+    )
 
     run = airflow.trigger("example_flowservice_retrigger", {"run_id": run_id})
 
@@ -59,8 +47,8 @@ def test_a_run_that_fails_again_fails_the_task_and_tells_why(airflow, failed_run
     assert "No such column." in log
 
 
-def test_sensor_and_downstream_task(airflow, failed_run, new_runs):
-    run_id = failed_run(records=1200, failed_records=3)
+def test_sensor_and_downstream_task(airflow, add_failed_run, new_runs):
+    run_id = add_failed_run(records=1200, failed_records=3)
 
     run = airflow.trigger("example_flowservice_sensor", {"run_id": run_id})
 
@@ -72,8 +60,8 @@ def test_sensor_and_downstream_task(airflow, failed_run, new_runs):
     assert new_run_id in run.links("wait")[LINK]
 
 
-def test_mapped_tasks(airflow, failed_run, new_runs):
-    run_ids = [failed_run() for _ in range(3)]
+def test_mapped_tasks(airflow, add_failed_run, new_runs):
+    run_ids = [add_failed_run() for _ in range(3)]
 
     run = airflow.trigger("example_flowservice_mapped", {"run_ids": run_ids})
 
@@ -84,8 +72,8 @@ def test_mapped_tasks(airflow, failed_run, new_runs):
         assert new_run_id in run.links("retrigger", map_index=index)[LINK]
 
 
-def test_a_deferred_wait_survives_its_triggerer(airflow, failed_run, new_runs):
-    run_id = failed_run([*["inProgress"] * 12, "success"])
+def test_a_deferred_wait_survives_its_triggerer(airflow, add_failed_run, new_runs):
+    run_id = add_failed_run([*["inProgress"] * 12, "success"])
     run = airflow.trigger("example_flowservice_retrigger", {"run_id": run_id})
     run.wait_for_task("retrigger", "deferred")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_flowservice.emulator import Fault, Lifecycle
+from airflow_provider_flowservice.emulator import Fault
 from integration.airflow_api import Run, wait_until
 
 pytestmark = pytest.mark.timeout(240)  # the first test boots Airflow
@@ -12,20 +12,8 @@ pytestmark = pytest.mark.timeout(240)  # the first test boots Airflow
 CONSUMER = "example_flowservice_asset_consumer"
 
 
-@pytest.fixture
-def failed_run(flowservice):
-    """Return a function that adds a failed run, and plans what its re-trigger will do."""
-
-    def add(*args, **kwargs):
-        run_id = flowservice.add_run(flowservice.add_flow(), "failed")
-        flowservice.plan(run_id, Lifecycle(*args, **kwargs))
-        return run_id
-
-    return add
-
-
-def test_a_retry_policy_fails_at_once_what_no_retry_mends(airflow, failed_run):
-    run_id = failed_run(["failed"], error=("MAPPER-3700-400", "Mapper Transform Error"))
+def test_a_retry_policy_fails_at_once_what_no_retry_mends(airflow, add_failed_run):
+    run_id = add_failed_run(["failed"], error=("MAPPER-3700-400", "Mapper Transform Error"))
 
     run = airflow.trigger("example_flowservice_retry_policy", {"run_id": run_id})
 
@@ -34,8 +22,8 @@ def test_a_retry_policy_fails_at_once_what_no_retry_mends(airflow, failed_run):
     assert "no re-trigger mends MAPPER-3700-400" in run.log("retrigger")
 
 
-def test_a_retry_policy_retries_when_the_service_asks_for_it(airflow, flowservice, failed_run):
-    run_id = failed_run(["success"])
+def test_a_retry_policy_retries_when_the_service_asks_for_it(airflow, flowservice, add_failed_run):
+    run_id = add_failed_run(["success"])
     flowservice.fail(Fault(f"GET /runs/{run_id}", status=429, headers={"Retry-After": "3"}))
 
     run = airflow.trigger("example_flowservice_retry_policy", {"run_id": run_id})
@@ -46,8 +34,8 @@ def test_a_retry_policy_retries_when_the_service_asks_for_it(airflow, flowservic
     assert [source for source, _ in flowservice.retriggers].count(run_id) == 1
 
 
-def test_a_loaded_dataset_starts_what_is_scheduled_on_it(airflow, flowservice, failed_run):
-    run_id = failed_run(["success"], records=1200, failed_records=3)
+def test_a_loaded_dataset_starts_what_is_scheduled_on_it(airflow, flowservice, add_failed_run):
+    run_id = add_failed_run(["success"], records=1200, failed_records=3)
     wait_until(lambda: airflow.api.has_dag(CONSUMER), 60, "the consumer is parsed")
 
     run = airflow.trigger("example_flowservice_asset", {"run_id": run_id})

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from airflow_provider_flowservice.emulator import Lifecycle
-from secret_scan import SecretScan
+from helpers.secret_scan import SecretScan
 
 pytestmark = pytest.mark.timeout(240)  # the first test boots Airflow
 

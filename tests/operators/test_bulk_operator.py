@@ -2,51 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
-import threading
 
 import pytest
 
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunsOperator
-from support import TaskInstance, context
+from helpers.crashing import STORE_CALLS, Crash, Crashing, Points
+from helpers.state_store import StateStore
+from helpers.support import TaskInstance, context
 
 MINUTE = 60_000
-
-
-class Killed(BaseException):
-    """The end of the process."""
-
-
-class Store:
-    """A task state store that outlives the process, which may end at any of its calls."""
-
-    def __init__(self):
-        self.values = {}
-        self.calls_left = None
-        self._lock = threading.Lock()
-
-    def _call(self):
-        with self._lock:
-            if self.calls_left is not None:
-                if self.calls_left <= 0:
-                    raise Killed
-                self.calls_left -= 1
-
-    def get(self, key, default=None):
-        self._call()
-        return copy.deepcopy(self.values.get(key, default))
-
-    def set(self, key, value, *, retention=None):
-        self._call()
-        self.values[key] = copy.deepcopy(value)
-        self._call()
-
-    def delete(self, key):
-        self._call()
-        self.values.pop(key, None)
 
 
 def operator(run_ids, **kwargs):
@@ -60,7 +27,7 @@ def execute(task, store=None, try_number=1, max_tries=3):
     task_context = context(ti=TaskInstance(try_number, max_tries), task_state_store=store)
     try:
         result = task.execute(task_context)
-    except (FlowServiceError, Killed) as error:
+    except (FlowServiceError, Crash) as error:
         result = error
     return result, task_context["ti"].xcoms.get("results")
 
@@ -89,7 +56,7 @@ def outcomes(records):
 def test_each_run_is_retriggered_once(flowservice, failed_runs):
     run_ids = failed_runs(flows=6, runs_per_flow=2)
 
-    new_run_ids, records = execute(operator(run_ids), Store())
+    new_run_ids, records = execute(operator(run_ids), StateStore())
 
     new_of = dict(flowservice.retriggers)
     assert len(flowservice.retriggers) == len(new_of) == 12
@@ -103,7 +70,7 @@ def test_each_run_is_retriggered_once(flowservice, failed_runs):
 def test_the_runs_of_a_flow_keep_their_order(flowservice, failed_runs):
     run_ids = failed_runs(flows=3, runs_per_flow=4)
 
-    execute(operator(run_ids), Store())
+    execute(operator(run_ids), StateStore())
 
     sources = [source for source, _ in flowservice.retriggers]
     for start in range(0, 12, 4):
@@ -115,7 +82,7 @@ def test_no_more_at_once_than_allowed(flowservice, failed_runs):
     run_ids = failed_runs(flows=9)
     flowservice.fail(Fault("POST /runs/.*/action", kind="slow", delay=0.2, times=None))
 
-    execute(operator(run_ids, concurrency=3), Store())
+    execute(operator(run_ids, concurrency=3), StateStore())
 
     began = [
         seen.at for seen in flowservice.requests if seen.method == "POST" and "runs" in seen.path
@@ -134,7 +101,7 @@ def test_nothing_to_do(flowservice):
 def test_a_run_named_twice_is_retriggered_once(flowservice, failed_runs):
     (run_id,) = failed_runs(flows=1)
 
-    new_run_ids, _ = execute(operator([run_id, run_id]), Store())
+    new_run_ids, _ = execute(operator([run_id, run_id]), StateStore())
 
     assert len(new_run_ids) == len(flowservice.retriggers) == 1
 
@@ -148,7 +115,7 @@ def test_what_fails_is_told_after_all_else_is_done(flowservice, failed_runs):
     good = failed_runs(flows=3)
     done = flowservice.add_run(flowservice.add_flow(), "success")
 
-    error, records = execute(operator([good[0], "no-such-run", done, *good[1:]]), Store())
+    error, records = execute(operator([good[0], "no-such-run", done, *good[1:]]), StateStore())
 
     assert isinstance(error, FlowServiceError)
     assert "2 of 5 dataflow runs were not re-triggered" in str(error)
@@ -162,7 +129,7 @@ def test_ineligible_runs_can_be_skipped(flowservice, failed_runs):
     good = failed_runs(flows=1)
     done = flowservice.add_run(flowservice.add_flow(), "success")
 
-    new_run_ids, records = execute(operator([done, *good], on_ineligible="skip"), Store())
+    new_run_ids, records = execute(operator([done, *good], on_ineligible="skip"), StateStore())
 
     assert new_run_ids == [flowservice.retriggers[0][1]]
     assert outcomes(records) == ["ineligible", "retriggered"]
@@ -172,7 +139,7 @@ def test_a_refused_credential_stops_the_bulk(flowservice, failed_runs, logged):
     run_ids = failed_runs(flows=20)
     flowservice.fail(Fault("POST /runs/.*/action", status=403, body={}, times=None))
 
-    error, records = execute(operator(run_ids, concurrency=1), Store())
+    error, records = execute(operator(run_ids, concurrency=1), StateStore())
 
     assert "20 of 20" in str(error)
     assert outcomes(records) == ["failed", *["not_tried"] * 19]
@@ -183,7 +150,7 @@ def test_runs_that_cannot_be_looked_up_are_reported_each(flowservice, failed_run
     run_ids = failed_runs(flows=3)
     flowservice.fail(Fault("GET /runs", status=403, body={}, times=None))
 
-    error, records = execute(operator(run_ids, concurrency=1), Store())
+    error, records = execute(operator(run_ids, concurrency=1), StateStore())
 
     assert "3 of 3" in str(error)
     assert outcomes(records) == ["failed", "not_tried", "not_tried"]
@@ -194,7 +161,7 @@ def test_a_service_in_trouble_stops_the_bulk(flowservice, failed_runs, logged):
     run_ids = failed_runs(flows=20)
     flowservice.fail(Fault("GET /runs/.+", status=503, times=None))
 
-    _, records = execute(operator(run_ids, concurrency=1), Store())
+    _, records = execute(operator(run_ids, concurrency=1), StateStore())
 
     assert outcomes(records) == [*["failed"] * 3, *["not_tried"] * 17]
     assert "the service is in trouble" in logged()
@@ -204,14 +171,14 @@ def test_a_single_trouble_does_not_stop_the_bulk(flowservice, failed_runs):
     run_ids = failed_runs(flows=6)
     flowservice.fail(Fault("GET /runs/.+", status=503, times=2))
 
-    _, records = execute(operator(run_ids, concurrency=1), Store())
+    _, records = execute(operator(run_ids, concurrency=1), StateStore())
 
     assert outcomes(records) == ["failed", "failed", *["retriggered"] * 4]
 
 
 def test_a_further_try_goes_on_with_what_is_left(flowservice, failed_runs):
     run_ids = failed_runs(flows=4, runs_per_flow=2)
-    store = Store()
+    store = StateStore()
     flowservice.fail(Fault("GET /runs/.+", status=403, body={}, after=3))
     error, _ = execute(operator(run_ids, concurrency=1), store)
     first = len(flowservice.retriggers)
@@ -229,7 +196,7 @@ def test_a_further_try_leaves_alone_what_has_failed_again_meanwhile(flowservice,
     run_ids = failed_runs(flows=2)
     for run_id in run_ids:
         flowservice.plan(run_id, ["failed"])
-    store = Store()
+    store = StateStore()
     execute(operator(run_ids), store)
 
     execute(operator(run_ids), store, try_number=2)
@@ -241,7 +208,7 @@ def test_a_lost_answer_is_looked_for(flowservice, failed_runs):
     run_ids = failed_runs(flows=3, runs_per_flow=2)
     flowservice.fail(Fault("POST /runs/.*/action", kind="close_after", times=3))
 
-    new_run_ids, _ = execute(operator(run_ids), Store())
+    new_run_ids, _ = execute(operator(run_ids), StateStore())
 
     new_of = dict(flowservice.retriggers)
     assert len(flowservice.retriggers) == 6
@@ -253,11 +220,10 @@ def test_a_crash_at_any_moment_doubles_and_loses_nothing(flowservice, failed_run
     crashes = 0
     for calls in range(100):
         run_ids = failed_runs(flows=3 // runs_per_flow, runs_per_flow=runs_per_flow)
-        store, before = Store(), len(flowservice.retriggers)
-        store.calls_left = calls
-        result, _ = execute(operator(run_ids, concurrency=1), store)
-        store.calls_left = None
-        if not isinstance(result, Killed):
+        store, before = StateStore(), len(flowservice.retriggers)
+        crashing = Crashing(store, Points(crash_at=calls), STORE_CALLS)
+        result, _ = execute(operator(run_ids, concurrency=1), crashing)
+        if not isinstance(result, Crash):
             break
         crashes += 1
         new_run_ids, _ = execute(operator(run_ids), store, try_number=2)
@@ -272,7 +238,7 @@ def test_a_cleared_task_does_it_again(flowservice, failed_runs):
     run_ids = failed_runs(flows=2)
     for run_id in run_ids:
         flowservice.plan(run_id, ["success"])
-    store = Store()
+    store = StateStore()
     first, _ = execute(operator(run_ids), store)
 
     second, _ = execute(operator(run_ids), store, try_number=2, max_tries=4)

@@ -18,14 +18,7 @@ from airflow_provider_flowservice.exceptions import (
 )
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
-from support import context, run_to_the_end
-
-both_ways = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferred"])
-
-
-@pytest.fixture
-def failed_run(flowservice):
-    return flowservice.add_run(flowservice.add_flow(name="orders"), status="failed")
+from helpers.support import both_ways, context, run_to_the_end
 
 
 def operator(run_id, **kwargs):

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_flowservice.exceptions import FlowServiceNotFoundError
 from airflow_provider_flowservice.operators.flowservice import ListDataflowRunsOperator
-from support import run_to_the_end
+from helpers.support import run_to_the_end
 
 MINUTE = 60_000
 

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
-from support import context, fire, run_to_the_end
+from helpers.support import context, fire, run_to_the_end
 
 
 @pytest.fixture

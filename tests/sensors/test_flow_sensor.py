@@ -22,7 +22,7 @@ from airflow_provider_flowservice.exceptions import (
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 from airflow_provider_flowservice.runs import DataflowRun
 from airflow_provider_flowservice.sensors.flowservice import DataflowSensor
-from support import context, run_to_the_end
+from helpers.support import context, run_to_the_end
 
 HOUR = 3_600_000
 

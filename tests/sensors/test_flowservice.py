@@ -23,9 +23,7 @@ from airflow_provider_flowservice.exceptions import (
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor
 from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
-from support import context, fire, run_to_the_end
-
-both_ways = pytest.mark.parametrize("deferrable", [False, True], ids=["poke", "deferred"])
+from helpers.support import both_ways, context, fire, run_to_the_end
 
 
 @pytest.fixture

@@ -5,23 +5,28 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import threading
 import time
-from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import virtual_time
-from airflow_provider_flowservice._waiting import batching
-from airflow_provider_flowservice._waiting.batching import RunLoader, slot_of
+from airflow_provider_flowservice._waiting.batching import (
+    PARALLEL,
+    RunLoader,
+    shared_loader,
+    slot_of,
+)
 from airflow_provider_flowservice._waiting.fetching import Backoff
 from airflow_provider_flowservice._waiting.rules import WaitRules
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import FlowServiceApiError, FlowServiceConnectionError
+from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor, DataflowSensor
 from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
-from support import run_to_the_end
+from helpers import virtual_time
+from helpers.support import both_ways, run_to_the_end
 
 
 @pytest.fixture
@@ -116,15 +121,22 @@ def test_two_waits_for_one_run_share_its_looks(flowservice, add_runs):
 
 def test_no_more_requests_at_a_time_than_a_service_bears(flowservice, add_runs):
     run_ids = add_runs(1000, "success")
-    flowservice.fail(Fault("GET /runs", kind="slow", delay=0.05, times=None))
-    at_work = Counter()
-    flowservice.on_request(lambda seen: at_work.update([round(seen.at, 2)]))
+    at_work, counts, lock = set(), [], threading.Lock()
 
-    began_at = time.monotonic()
+    def work(seen):
+        with lock:
+            at_work.add(seen)
+            counts.append(len(at_work))
+        time.sleep(0.05)  # in which others may come
+        with lock:
+            at_work.remove(seen)
+
+    flowservice.on_request(lambda seen: work(id(seen)) if seen.method == "GET" else None)
+
     virtual_time.run(all_events([trigger(run_id) for run_id in run_ids]))
 
-    assert time.monotonic() - began_at >= 10 / 2 * 0.05
-    assert flowservice.count(method="GET") == 10
+    assert max(counts) == PARALLEL == 2
+    assert flowservice.count(method="GET") == len(counts) == 10
 
 
 # Each wait learns of its own run
@@ -361,7 +373,7 @@ def test_a_wait_in_a_worker_is_counted_alike(flowservice, add_runs, metrics):
     assert metrics["flowservice.wait"] > 0
 
 
-@pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferred"])
+@both_ways
 def test_a_wait_for_a_flow_is_counted_alike(flowservice, metrics, deferrable):
     flow_id = flowservice.add_flow()
     flowservice.add_run(flow_id, "success")
@@ -379,6 +391,13 @@ def test_a_wait_for_a_flow_is_counted_alike(flowservice, metrics, deferrable):
 # Nothing is left behind
 
 
+def looks_of_all():
+    """Return the looks that triggers share, as one more wait would get them."""
+    loader = shared_loader("flowservice_default", {"retries": 0}, FlowServiceHook)
+    loader.release()
+    return loader
+
+
 def test_cancelled_waits_leave_nothing_behind(flowservice, add_runs):
     run_ids = add_runs(300)
 
@@ -386,17 +405,19 @@ def test_cancelled_waits_leave_nothing_behind(flowservice, add_runs):
         loop = asyncio.get_running_loop()
         tasks = await start([trigger(run_id, deadline=2e9) for run_id in run_ids])
         await asyncio.sleep(100)
-        assert batching._loaders[loop]
+        shared = looks_of_all()
+        assert shared.waits == 300
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(0)
         timers = [timer for timer in loop._scheduled if not timer.cancelled()]
-        return batching._loaders[loop], timers, asyncio.all_tasks() - {asyncio.current_task()}
+        return shared, looks_of_all(), timers, asyncio.all_tasks() - {asyncio.current_task()}
 
-    shared, timers, tasks = virtual_time.run(cancel_all())
+    shared, new, timers, tasks = virtual_time.run(cancel_all())
 
-    assert shared == {}
+    assert shared.waits == 0
+    assert new is not shared
     assert timers == []
     assert tasks == set()
 

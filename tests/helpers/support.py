@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import json
 from datetime import datetime, timezone
 from typing import Any
 
+import pytest
 from airflow.exceptions import TaskDeferred
 
 from airflow_provider_flowservice._compat import AirflowRescheduleException
-from secret_scan import look_at
+from helpers import virtual_time
+from helpers.secret_scan import look_at
+
+both_ways = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferred"])
 
 
 class TaskInstance:
@@ -74,7 +77,7 @@ def _resume(operator: Any, deferred: TaskDeferred, task_context: dict[str, Any])
 
 
 def fire(trigger: Any) -> Any:
-    """Run a trigger, rebuilt from its row as a triggerer does, to its event."""
+    """Run a trigger, rebuilt from its row as a triggerer does, to its event, in virtual time."""
     path, kwargs = trigger.serialize()
     row = json.dumps(kwargs)
     look_at(row, "row of a trigger")
@@ -87,6 +90,6 @@ def fire(trigger: Any) -> Any:
             return event.payload
         return None
 
-    event = json.dumps(asyncio.run(first_event()))
+    event = json.dumps(virtual_time.run(first_event()))
     look_at(event, "event of a trigger")
     return json.loads(event)

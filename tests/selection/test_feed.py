@@ -9,25 +9,15 @@ from airflow_provider_flowservice._selection.filters import FlowChoice
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+from helpers.fake_clock import FakeClock
 
 HOUR = 3600
 FAILED = frozenset({"failed"})
 
 
-class Clock:
-    def __init__(self):
-        self.now = 1_800_000_000.0
-
-    def __call__(self):
-        return self.now
-
-    def pass_(self, seconds):
-        self.now += seconds
-
-
 @pytest.fixture
 def clock(flowservice):
-    flowservice.clock = Clock()
+    flowservice.clock = FakeClock()
     return flowservice.clock
 
 
@@ -56,9 +46,9 @@ def test_a_run_that_fails_is_told_once(flowservice, feed, clock, flow_id):
 
     assert told(watcher, feed.poll()) == []
     flowservice.script(run_id, ["failed"])
-    clock.pass_(60)
+    clock.sleep(60)
     assert told(watcher, feed.poll()) == [run_id]
-    clock.pass_(60)
+    clock.sleep(60)
     assert told(watcher, feed.poll()) == []
 
 
@@ -67,17 +57,17 @@ def test_the_end_of_a_long_run_is_noticed(flowservice, feed, clock, flow_id):
     watcher = watch(clock)
     told(watcher, feed.poll())
 
-    clock.pass_(5 * HOUR)
+    clock.sleep(5 * HOUR)
     told(watcher, feed.poll())
     flowservice.script(run_id, ["failed"])
-    clock.pass_(60)
+    clock.sleep(60)
 
     assert told(watcher, feed.poll()) == [run_id]
 
 
 def test_what_had_failed_before_a_watch_began_is_no_news_to_it(flowservice, feed, clock, flow_id):
     flowservice.add_run(flow_id, "failed")
-    clock.pass_(1)
+    clock.sleep(1)
 
     watcher = watch(clock)
 
@@ -88,12 +78,12 @@ def test_a_watch_that_joins_late_is_told_what_failed_since_it_began(
     flowservice, feed, clock, flow_id
 ):
     feed.poll()
-    clock.pass_(30)
+    clock.sleep(30)
     watcher = watch(clock)
     run_id = flowservice.add_run(flow_id, "failed")
-    clock.pass_(30)
+    clock.sleep(30)
     feed.poll()  # not its own yet
-    clock.pass_(60)
+    clock.sleep(60)
 
     assert told(watcher, feed.poll()) == [run_id]
 
@@ -101,7 +91,7 @@ def test_a_watch_that_joins_late_is_told_what_failed_since_it_began(
 def test_a_watch_that_is_taken_up_again_is_told_what_it_missed(flowservice, feed, clock, flow_id):
     known = flowservice.add_run(flow_id, "failed")
     missed = flowservice.add_run(flow_id, "failed")
-    clock.pass_(2 * HOUR)
+    clock.sleep(2 * HOUR)
 
     watcher = watch(clock, seen={known: flowservice.now_ms()})
 
@@ -112,7 +102,7 @@ def test_a_run_that_is_listed_late_is_not_missed(flowservice, feed, clock, flow_
     watcher = watch(clock)
     told(watcher, feed.poll())
     created_at = flowservice.now_ms() - 120_000
-    clock.pass_(60)
+    clock.sleep(60)
     run_id = flowservice.add_run(flow_id, "failed", created_at=created_at)
 
     assert told(watcher, feed.poll()) == [run_id]
@@ -124,11 +114,11 @@ def test_an_outage_loses_nothing(flowservice, feed, clock, flow_id):
     early = flowservice.add_run(flow_id, "failed")
     flowservice.fail(Fault("GET /runs", status=503, times=2))
     for _ in range(2):
-        clock.pass_(HOUR)
+        clock.sleep(HOUR)
         with pytest.raises(FlowServiceError):
             feed.poll()
     late = flowservice.add_run(flow_id, "failed")
-    clock.pass_(60)
+    clock.sleep(60)
 
     assert told(watcher, feed.poll()) == [early, late]
 
@@ -143,7 +133,7 @@ def test_each_watch_is_told_of_its_own_flows(flowservice, feed, clock, flow_id):
         "all kinds": watch(clock, all_kinds=True),
     }
     runs = [flowservice.add_run(flow, "failed") for flow in (flow_id, other, crm)]
-    clock.pass_(60)
+    clock.sleep(60)
     look = feed.poll()
 
     assert {name: set(told(each, look)) for name, each in watches.items()} == {
@@ -159,7 +149,7 @@ def test_a_flow_made_later_is_learned(flowservice, feed, clock, flow_id):
     watcher = watch(clock, flow_name="new*")
     told(watcher, feed.poll())
     run_id = flowservice.add_run(flowservice.add_flow("New flow"), "failed")
-    clock.pass_(60)
+    clock.sleep(60)
 
     assert told(watcher, feed.poll()) == [run_id]
     assert flowservice.count("GET /flows") == 2
@@ -171,7 +161,7 @@ def test_a_quiet_look_is_one_request(flowservice, feed, clock, flow_id):
     feed.poll()
     flowservice.clear_requests()
     for _ in range(10):
-        clock.pass_(60)
+        clock.sleep(60)
         feed.poll()
 
     assert flowservice.summary()["requests"] == {"GET /runs": 10}
@@ -181,9 +171,9 @@ def test_a_hundred_long_runs_cost_one_request_more(flowservice, feed, clock, flo
     for _ in range(100):
         flowservice.add_run(flow_id, "inProgress")
     feed.poll()
-    clock.pass_(HOUR)
+    clock.sleep(HOUR)
     feed.poll()
-    clock.pass_(60)
+    clock.sleep(60)
     flowservice.clear_requests()
     feed.poll()
 
@@ -200,7 +190,7 @@ def test_a_service_that_does_not_filter_by_ids_is_asked_otherwise(
     told(watcher, feed.poll())
     for run_id in run_ids:
         flowservice.script(run_id, ["failed"])
-    clock.pass_(HOUR)
+    clock.sleep(HOUR)
 
     assert sorted(told(watcher, feed.poll())) == sorted(run_ids)
 
@@ -208,7 +198,7 @@ def test_a_service_that_does_not_filter_by_ids_is_asked_otherwise(
 def test_a_run_that_does_not_end_is_given_up(flowservice, feed, clock, flow_id, caplog):
     run_id = flowservice.add_run(flow_id, "inProgress")
     feed.poll()
-    clock.pass_(25 * HOUR)
+    clock.sleep(25 * HOUR)
     feed.poll()
     flowservice.clear_requests()
     feed.poll()
@@ -221,7 +211,7 @@ def test_what_a_watch_keeps_does_not_grow_for_ever(flowservice, feed, clock, flo
     watcher = watch(clock)
     assert watcher.unkept(feed.poll()) == {}
     for _ in range(100):
-        clock.pass_(HOUR)
+        clock.sleep(HOUR)
         flowservice.add_run(flow_id, "failed")
         told(watcher, feed.poll())
 

@@ -35,9 +35,9 @@ from airflow_provider_flowservice.emulator import Fault, Lifecycle
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 from airflow_provider_flowservice.runs import RunSummary
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor
-from support import context, run_to_the_end
+from helpers.support import both_ways, context, run_to_the_end
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 NO_PATIENCE = {"outage_timeout": 0, "hook_params": {"retries": 0}}
 NO_TIME = timedelta(0)
@@ -185,7 +185,7 @@ def test_the_sensor_ends_as_the_table_says(flowservice, end, choice, way, flags)
 
 
 @pytest.mark.parametrize("durable", [True, False], ids=["durable", "not durable"])
-@pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferred"])
+@both_ways
 @pytest.mark.parametrize(("end", "choice"), cells(lambda end: end in SCENES))
 def test_the_operator_ends_as_the_table_says(flowservice, end, choice, deferrable, durable):
     scene, run_id = SCENES[end], flowservice.add_run(flowservice.add_flow(), "failed")
@@ -364,7 +364,7 @@ def test_the_documented_table_is_the_one_that_decides():
     assert runpy.run_path(str(ROOT / "dev" / "outcome_table.py"))["document"]() == written
 
 
-@pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferred"])
+@both_ways
 @pytest.mark.parametrize("statuses", [["success"], ["failed"]], ids=str)
 def test_what_is_left_in_xcom_is_small_and_the_same_however_a_task_waits(
     flowservice, deferrable, statuses

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_flowservice.get_provider_info import get_provider_info
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 
 pytestmark = pytest.mark.once

@@ -19,16 +19,9 @@ from airflow_provider_flowservice.exceptions import (
     FlowServiceUnavailableError,
 )
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+from helpers.fake_clock import FakeClock
 
 IMS = "POST /ims/token/v3"
-
-
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
 
 
 class Ims:
@@ -48,7 +41,7 @@ class Ims:
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return FakeClock()
 
 
 @pytest.fixture

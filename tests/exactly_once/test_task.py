@@ -7,15 +7,8 @@ import pytest
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import DataflowRunFailedError, RetriggerAmbiguousError
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
-from crashing import StateStore
-from support import TaskInstance, context, run_to_the_end
-
-both_ways = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferred"])
-
-
-@pytest.fixture
-def failed_run(flowservice):
-    return flowservice.add_run(flowservice.add_flow(), "failed")
+from helpers.state_store import StateStore
+from helpers.support import TaskInstance, both_ways, context, run_to_the_end
 
 
 def operator(run_id, **kwargs):

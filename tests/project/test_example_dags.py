@@ -11,9 +11,9 @@ from airflow import __version__ as airflow_version
 from packaging.version import Version
 
 from airflow_provider_flowservice.testing import remove_delays
-from smtp_sink import SmtpSink
+from helpers.smtp_sink import SmtpSink
 
-FOLDER = Path(__file__).parent.parent / "example_dags"
+FOLDER = Path(__file__).parents[2] / "example_dags"
 RETRIGGERS = {
     "nightly_repair": 1,
     "repair_in_bulk": 1,

@@ -14,7 +14,7 @@ from airflow_provider_flowservice._client.tokens import drop_tokens
 from airflow_provider_flowservice._exactly_once.decisions import Try
 from airflow_provider_flowservice._exactly_once.journal import STORE_KEY, Siblings, TaskStore
 from airflow_provider_flowservice._exactly_once.retrigger import Retrigger
-from airflow_provider_flowservice._exactly_once.search import check_adopted
+from airflow_provider_flowservice._exactly_once.search import Clock, check_adopted
 from airflow_provider_flowservice.emulator import Fault, FlowServiceEmulator, Lifecycle
 from airflow_provider_flowservice.exceptions import (
     FlowServiceAnswerError,
@@ -22,7 +22,9 @@ from airflow_provider_flowservice.exceptions import (
     RetriggerAmbiguousError,
 )
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
-from crashing import HOOK_CALLS, STORE_CALLS, Crash, Crashing, Points, StateStore, TestClock
+from helpers.crashing import HOOK_CALLS, STORE_CALLS, Crash, Crashing, Points
+from helpers.fake_clock import FakeClock
+from helpers.state_store import StateStore
 
 HOUR_MS = 3_600_000
 RETRIES = 50
@@ -37,7 +39,7 @@ class Task:
     """A task and its tries, each in a process of its own that may crash."""
 
     hook: FlowServiceHook
-    clock: TestClock
+    clock: FakeClock
     source_run_id: str
     has_store: bool
     max_tries: int = RETRIES
@@ -47,7 +49,7 @@ class Task:
     settle_time: float = 60
 
     def __post_init__(self):
-        self.began_at = round(self.clock.now() * 1000)
+        self.began_at = round(self.clock() * 1000)
 
     def try_once(self, points=None):
         """Run a try up to the new run, and return what the operator gets."""
@@ -62,7 +64,7 @@ class Task:
             siblings=self.siblings,
             settle_time=self.settle_time,
             log=logging.getLogger(__name__),
-            clock=self.clock,
+            clock=Clock(self.clock, self.clock.sleep),
         ).run(self.source_run_id)
 
     def clear(self):
@@ -72,7 +74,7 @@ class Task:
 
 @pytest.fixture(scope="module")
 def clock():
-    return TestClock(time.time())
+    return FakeClock(time.time())
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +83,7 @@ def service(clock):
     drop_tokens()
     with (
         pytest.MonkeyPatch.context() as monkeypatch,
-        FlowServiceEmulator(step_seconds=30, clock=clock.now) as emulator,
+        FlowServiceEmulator(step_seconds=30, clock=clock) as emulator,
     ):
         emulator.token_lifetime = 10**7
         monkeypatch.setenv("AIRFLOW_CONN_FLOWSERVICE_DEFAULT", emulator.connection_json)
@@ -109,7 +111,7 @@ def failed_run(service, clock):
 
 def add_failed_run(service, clock, flow_id):
     """A run that failed an hour ago, whose window nothing else has."""
-    created_at = round(clock.now() * 1000) - HOUR_MS
+    created_at = round(clock() * 1000) - HOUR_MS
     clock.sleep(1)
     return service.add_run(flow_id, "failed", created_at=created_at)
 
@@ -338,7 +340,7 @@ def test_siblings_leave_each_others_runs_alone(service, hook, clock, has_store):
 def test_a_clock_that_is_wrong_by_most_of_an_hour_hides_no_run(
     service, hook, clock, failed_run, has_store, skew
 ):
-    wrong = TestClock(clock.now() + skew)
+    wrong = FakeClock(clock() + skew)
     task = Task(hook, wrong, failed_run, has_store=has_store)
     service.fail(Fault("POST /runs", kind="close_after"))
 
@@ -384,7 +386,7 @@ def add_stranger(service, clock, flow_id, hook):
     """A run of our client that another task has begun, and that shows its window in the end."""
 
     def add():
-        now = round(clock.now() * 1000)
+        now = round(clock() * 1000)
         run_id = service.add_run(flow_id, created_client=hook.settings.client_id, window=(1, now))
         service.script(run_id, ["inProgress", "success"])
 

@@ -10,7 +10,7 @@ import pytest
 
 pytestmark = pytest.mark.once
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 TABLE = (TESTS.parent / "docs" / "known-traps.md").read_text()
 TEST_ID = re.compile(r"`([\w/]+\.py)::(\w+)`")
 

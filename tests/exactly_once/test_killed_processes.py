@@ -9,8 +9,8 @@ import uuid
 import pytest
 
 from airflow_provider_flowservice.emulator import Fault
+from helpers.support import TaskInstance, context, run_to_the_end
 from integration.dags.dying_operator import DyingOperator
-from support import TaskInstance, context, run_to_the_end
 
 RETRIES = 4
 KILLS = {

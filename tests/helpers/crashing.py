@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import threading
 from typing import Any
-
-from airflow_provider_flowservice._exactly_once.search import Clock
 
 
 class Crash(BaseException):
@@ -14,7 +12,7 @@ class Crash(BaseException):
 
 class Points:
     """
-    The points a try passes, and the one it ends at.
+    The points a try passes, and the one it ends at, in all its threads.
 
     :param crash_at: Number or name of the point to crash at; ``None`` for none.
     """
@@ -22,12 +20,14 @@ class Points:
     def __init__(self, crash_at: int | str | None = None) -> None:
         self._crash_at = crash_at
         self.passed: list[str] = []
+        self._lock = threading.Lock()
 
     def pass_by(self, name: str) -> None:
         """Pass a point, or crash at it."""
-        if self._crash_at in (name, len(self.passed)):
-            raise Crash(name)
-        self.passed.append(name)
+        with self._lock:
+            if self._crash_at in (name, len(self.passed)):
+                raise Crash(name)
+            self.passed.append(name)
 
 
 class Crashing:
@@ -60,35 +60,3 @@ class Crashing:
 
 HOOK_CALLS = ("get_run", "list_runs", "retrigger_run")
 STORE_CALLS = ("get", "set", "delete")
-
-
-class StateStore:
-    """As Airflow's: JSON only, and never ``None``. It outlives the tries."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, str] = {}
-
-    def get(self, key: str, default: Any = None) -> Any:
-        return json.loads(self.values[key]) if key in self.values else default
-
-    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
-        if value is None:
-            raise ValueError("Cannot set value as None")
-        self.values[key] = json.dumps(value)
-
-    def delete(self, key: str) -> None:
-        self.values.pop(key, None)
-
-
-class TestClock(Clock):
-    """Time that passes only when somebody sleeps."""
-
-    __test__ = False
-
-    def __init__(self, seconds: float) -> None:
-        time = [seconds]
-
-        def sleep(span: float) -> None:
-            time[0] += span
-
-        super().__init__(now=lambda: time[0], sleep=sleep)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import airflow_provider_flowservice
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def test_what_is_tested_is_what_is_installed():

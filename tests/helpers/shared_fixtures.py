@@ -16,7 +16,7 @@ import pytest
 
 from airflow_provider_flowservice._client.tokens import drop_tokens
 from airflow_provider_flowservice._compat import AirflowTaskTimeout, Stats
-from airflow_provider_flowservice.emulator import FlowServiceEmulator
+from airflow_provider_flowservice.emulator import FlowServiceEmulator, Lifecycle
 
 
 @pytest.fixture
@@ -27,6 +27,24 @@ def seeded_flowservice(monkeypatch):
         monkeypatch.setenv("AIRFLOW_CONN_FLOWSERVICE_DEFAULT", emulator.connection_json)
         yield emulator
     drop_tokens()
+
+
+@pytest.fixture
+def failed_run(flowservice):
+    """Add a failed run."""
+    return flowservice.add_run(flowservice.add_flow(), "failed")
+
+
+@pytest.fixture
+def add_failed_run(flowservice):
+    """Return a function that adds a failed run, and plans what its re-trigger will do."""
+
+    def add(*args, **kwargs):
+        run_id = flowservice.add_run(flowservice.add_flow(), "failed")
+        flowservice.plan(run_id, Lifecycle(*args, **kwargs))
+        return run_id
+
+    return add
 
 
 @pytest.fixture(scope="session")

@@ -21,8 +21,8 @@ from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.flows import Dataflow
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook, RetriggeredRun
 from airflow_provider_flowservice.runs import DataflowRun
-from canned_server import CannedServer, http_answer
-from secret_scan import SECRET
+from helpers.canned_server import CannedServer, http_answer
+from helpers.secret_scan import SECRET
 
 pytestmark = pytest.mark.once
 

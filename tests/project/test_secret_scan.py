@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from secret_scan import SECRET, TOKEN_START, SecretScan, told
+from helpers.secret_scan import SECRET, TOKEN_START, SecretScan, told
 
 pytestmark = pytest.mark.once
 
+TESTS = Path(__file__).parents[1]
 TOKEN = f"{TOKEN_START}.e30.c2ln"
 LEAKS = {
     "a debug record": "logging.getLogger('urllib3.anything').debug('sent %s', SECRET)",
@@ -30,20 +31,29 @@ LEAKS = {
         "  try:\n   raise KeyError(SECRET)\n  except KeyError:\n   raise ValueError from None"
     ),
     "an attribute": "e = ValueError()\n e.x = SECRET\n with pytest.raises(ValueError):\n  raise e",
-    "a row": "secret_scan.look_at(SECRET, 'a row')",
+    "a row": "look_at(SECRET, 'a row')",
 }
 
 
 def run_pytest(folder: Path, *bodies: str) -> subprocess.CompletedProcess[str]:
     """Run tests of these bodies with the plugin alone."""
-    head = "import logging, sys, pytest, secret_scan\nfrom secret_scan import SECRET, TOKEN_START\n"
+    head = "import logging, sys, pytest\nfrom helpers.secret_scan import SECRET, TOKEN_START, look_at\n"
     tests = [f"def test_{number}():\n {body}\n" for number, body in enumerate(bodies)]
     (folder / "test_it.py").write_text(head + "\n".join(tests))
-    (folder / "pytest.ini").write_text(f"[pytest]\npythonpath = {Path(__file__).parent}\n")
+    (folder / "pytest.ini").write_text(f"[pytest]\npythonpath = {TESTS}\n")
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "secret_scan", "-p", "no:cacheprovider", "-q"],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "helpers.secret_scan",
+            "-p",
+            "no:cacheprovider",
+            "-q",
+        ],
         cwd=folder,
-        env={"PYTHONPATH": str(Path(__file__).parent), "PATH": ""},
+        env={"PYTHONPATH": str(TESTS), "PATH": ""},
         capture_output=True,
         text=True,
         check=False,
