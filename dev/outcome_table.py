@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from airflow_provider_flowservice._outcomes.table import (
     CHOICES,
@@ -94,8 +95,9 @@ def document() -> str:
     for end, words in _WORDS.items():
         for choice in CHOICES.get(end, (None,)):
             label = f'{words}; `on_{end}="{choice}"`' if choice else words
-            policy = (each.choosing(end, choice) for each in columns.values())
-            lines.append([label, *(_cell(end, each) for each in policy)])
+            chosen: dict[str, Any] = {f"on_{end}": choice} if choice else {}
+            policies = (replace(each, **chosen) for each in columns.values())
+            lines.append([label, *(_cell(end, each) for each in policies)])
     tail = _TAIL.format(codes=", ".join(f"`{code}`" for code in NON_RETRYABLE_CODES))
     return "\n".join([_HEAD, *(f"| {' | '.join(cells)} |" for cells in lines), tail])
 

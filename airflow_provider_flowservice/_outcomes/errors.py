@@ -1,14 +1,8 @@
-"""How a task is ended: in which words, and with which exception."""
+"""The words and the exception that a task ends with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any
-
 from airflow_provider_flowservice._compat import (
-    AirflowException,
-    AirflowRescheduleException,
     AirflowSensorTimeout,
     AirflowSkipException,
     AirflowTaskTimeout,
@@ -45,93 +39,76 @@ _AIRFLOWS_OWN: dict[TaskResult, type[BaseException]] = {
     "timed out": AirflowTaskTimeout,
     "timed out, not retried": AirflowSensorTimeout,
 }
-_GOES_ON = "The run itself goes on: runs cannot be cancelled."
 
 
-def describe(end: Outcome, result: WaitResult, policy: OutcomePolicy) -> str:
+def describe(outcome: Outcome, result: WaitResult, policy: OutcomePolicy) -> str:
     """Say how a wait ended, and what that means or needs."""
-    if result.kind == "ended" and result.run:
-        return f"{result.run.description}{_remark(end, policy)}"
-    run_id = result.run_id
-    said = f" {result.detail}" if result.detail else ""
-    last = (
-        f"{said} Last seen: {result.run.description}"
-        if result.run
-        else f"{said} It was never seen."
-    )
-    late = f"Dataflow run {run_id} had not ended when its deadline passed."
-    return {
-        "late": f"{late}{last} {_GOES_ON}",
-        "overdue": f"{late}{last} {_GOES_ON}",
-        "unknown": f"{late}{last} This package does not know that status, so the run may have ended.",
-        "missing": f"Dataflow run {run_id} does not turn up.{last}",
-        "lost": f"Lost sight of dataflow run {run_id}; this says nothing about the run.{last}",
-        "refused": f"The credential may not look at dataflow run {run_id}.{last} {_GOES_ON}",
-    }[end]
+    run = result.run
+    if result.kind == "ended" and run:
+        return f"{run.description}{_remark(outcome, policy)}"
+    last = f" {result.detail}" if result.detail else ""
+    last += f" Last seen: {run.description}" if run else " It was never seen."
+    goes_on = " The run itself goes on: runs cannot be cancelled." if run else ""
+    match outcome:
+        case "late" | "overdue":
+            return f"The deadline passed while waiting for {result.subject}.{last}{goes_on}"
+        case "unknown":
+            return (
+                f"The deadline passed while waiting for {result.subject}.{last} This package does "
+                "not know that status, so the run may have ended."
+            )
+        case "lost":
+            return (
+                f"Lost contact with the service while waiting for {result.subject}; this says nothing "
+                f"about the run.{last}"
+            )
+        case "refused":
+            return f"The credential was refused while waiting for {result.subject}.{last}{goes_on}"
+    return f"{result.subject[:1].upper()}{result.subject[1:]} was not found.{last}"
 
 
 def exception_for(
-    end: Outcome, how: TaskResult, message: str, run: DataflowRun | None = None
+    outcome: Outcome, task_result: TaskResult, message: str, run: DataflowRun | None = None
 ) -> BaseException | None:
     """
     Make the exception that ends a task; ``None`` if it ends in success.
 
-    :param how: How it ends, see :func:`~airflow_provider_flowservice._outcomes.table.task_result`.
+    :param task_result: How it ends, see :func:`~airflow_provider_flowservice._outcomes.table.task_result`.
     :param run: The run as last seen.
     """
-    if how in _AIRFLOWS_OWN:
-        return _AIRFLOWS_OWN[how](message)
-    if how not in ("failed", "failed, not retried"):
+    if task_result in _AIRFLOWS_OWN:
+        return _AIRFLOWS_OWN[task_result](message)
+    if task_result not in ("failed", "failed, not retried"):
         return None
     error: FlowServiceError
-    if error_class := _ERRORS.get(end):
+    if error_class := _ERRORS.get(outcome):
         error = error_class(message)
     else:
         failed = DataflowRunFailedError if run and run.is_failed else DataflowRunIncompleteError
         error = failed(message, run.error_codes if run else ())
-    return not_retried(error) if how == "failed, not retried" else error
+    return not_retried(error) if task_result == "failed, not retried" else error
 
 
 def exception_for_error(error: BaseException, policy: OutcomePolicy) -> BaseException:
     """Return what ends a task that met an error: another one, or the error itself."""
-    how = task_result(outcome_of_error(error), policy)
-    if how == "skipped":
+    result = task_result(outcome_of_error(error), policy)
+    if result == "skipped":
         return AirflowSkipException(str(error))
-    if how == "failed, not retried" and isinstance(error, FlowServiceError):
+    if result == "failed, not retried" and isinstance(error, FlowServiceError):
         return not_retried(error)
     return error
 
 
-def under_flags(method: Callable[..., Any]) -> Callable[..., Any]:
-    """
-    Make ``soft_fail`` and ``never_fail`` of a sensor mean the same however it waits.
-
-    Airflow skips for timeouts only while it pokes, and for whatever goes wrong after a deferral.
-    """
-
-    @wraps(method)
-    def flagged(self: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return method(self, *args, **kwargs)
-        except (AirflowException, AirflowTaskTimeout, ValueError) as error:
-            met: BaseException = error
-            if isinstance(error, AirflowSkipException) and error.__cause__:
-                met = error.__cause__
-            if isinstance(met, AirflowSkipException | AirflowRescheduleException):
-                raise met from None
-            end = exception_for_error(met, self._policy)
-            if end is met:
-                raise met from None
-            raise end from met
-
-    return flagged
-
-
-def _remark(end: Outcome, policy: OutcomePolicy) -> str:
-    return {
-        "partial": " It succeeded in part.",
-        "empty": " No record arrived.",
-        "too few": f" At least {policy.min_records} records are asked for (min_records).",
-        "too many rejected": " That is more than max_failed_records or max_failed_share allows.",
-        "non-retryable": " Re-triggering does not mend this; the data or its mapping has to change first.",
-    }.get(end, "")
+def _remark(outcome: Outcome, policy: OutcomePolicy) -> str:
+    match outcome:
+        case "partial":
+            return " It succeeded in part."
+        case "empty":
+            return " No record arrived."
+        case "too few":
+            return f" At least {policy.min_records} records are asked for (min_records)."
+        case "too many rejected":
+            return " That is more than max_failed_records or max_failed_share allows."
+        case "non-retryable":
+            return " Re-triggering cannot fix this; the data or its mapping has to change first."
+    return ""

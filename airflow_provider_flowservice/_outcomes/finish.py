@@ -12,13 +12,12 @@ from airflow_provider_flowservice._outcomes.table import OutcomePolicy, outcome_
 from airflow_provider_flowservice._waiting.deadlines import is_airflows_limit
 from airflow_provider_flowservice._waiting.poll import poll_once
 from airflow_provider_flowservice._waiting.rules import WaitResult
-from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
+from airflow_provider_flowservice.runs import DataflowRun
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Context
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
-    from airflow_provider_flowservice.runs import DataflowRun
 
 SUMMARY_KEY = "summary"
 """XCom key of the run's summary."""
@@ -28,58 +27,44 @@ _MOST_ERRORS = 50
 
 
 def finish(
-    task: Any, policy: OutcomePolicy, context: Context, hook: FlowServiceHook, result: WaitResult
+    task: Any,
+    policy: OutcomePolicy,
+    context: Context,
+    hook: FlowServiceHook,
+    result: WaitResult,
+    url: str | None = None,
 ) -> DataflowRun:
     """
-    Outcome the task as the wait ended, and leave what is known of the run where people look for it.
+    End the task as the wait ended, and leave what is known of the run where people look for it.
 
     :param task: The operator or sensor.
     :param policy: What it asks of its run.
+    :param url: Address of the run in the user interface, if it is at hand.
     :return: The run, if the task succeeds; otherwise what ends the task is raised.
     """
-    result = _read_again(hook, result)
+    result = _with_all_errors(hook, result)
     task.seen_run = run = result.run
-    url = ""
+    outcome = outcome_of(result, policy, is_airflows_limit(task.timeout, task.execution_timeout))
+    ending = task_result(outcome, policy)
+    message = describe(outcome, result, policy)
+    log_outcome(task.log, run, message, is_fine=ending == "success")
     if run is not None:
-        url = f" See {show_run(context, hook, run.flow_id, run.run_id)}"
+        url = url or hook.get_run_url(run.flow_id, run.run_id)
+        context["ti"].xcom_push(key=DataflowRunLink.xcom_key, value=url)
         context["ti"].xcom_push(key=SUMMARY_KEY, value=dict(run.summary))
-    end = outcome_of(result, policy, is_airflows_limit(task.timeout, task.execution_timeout))
-    how = task_result(end, policy)
-    message = describe(end, result, policy)
-    log_end(task.log, run, message, is_fine=how == "success")
-    if error := exception_for(end, how, f"{message}{url}", run):
+        message = f"{message} See {url}"
+    if error := exception_for(outcome, ending, message, run):
         raise error
     done = cast("DataflowRun", run)
-    tell_outlets(task, context, done)
-    return done
-
-
-def tell_outlets(task: Any, context: Context, run: DataflowRun) -> None:
-    """Give the event of each asset that the task updates the run's metrics along."""
-    metrics: dict[str, Any] = {**run.summary}
+    metrics: dict[str, Any] = {**done.summary}
     for outlet in task.outlets:
         if isinstance(outlet, Asset):
             context["outlet_events"][outlet].extra.update(metrics)
+    return done
 
 
-def _read_again(hook: FlowServiceHook, result: WaitResult) -> WaitResult:
-    """Read an unsuccessful run once more if all its errors are not at hand, as after a deferral."""
-    run = result.run
-    if run is None or not run.is_terminal or run.is_successful or run.details:
-        return result
-    seen = poll_once(hook, run.run_id)
-    return result if isinstance(seen, FlowServiceError) else replace(result, run=seen)
-
-
-def show_run(context: Context, hook: FlowServiceHook, flow_id: str, run_id: str) -> str:
-    """Make the task's link open the run from now on, and return the address."""
-    url = hook.get_run_url(flow_id, run_id)
-    context["ti"].xcom_push(key=DataflowRunLink.xcom_key, value=url)
-    return url
-
-
-def log_end(log: Any, run: DataflowRun | None, message: str, *, is_fine: bool) -> None:
-    """Write to the task's log how the wait ended, with all errors of the run."""
+def log_outcome(log: Any, run: DataflowRun | None, message: str, *, is_fine: bool) -> None:
+    """Log how the wait ended, with all errors of the run."""
     log.log(logging.INFO if is_fine else logging.WARNING, "%s", message)
     if run is None:
         return
@@ -89,3 +74,12 @@ def log_end(log: Any, run: DataflowRun | None, message: str, *, is_fine: bool) -
         log.warning("Dataflow run %s has %d more errors.", run.run_id, more)
     for detail in run.details:
         log.warning("Dataflow run %s, in the words of the connector: %s", run.run_id, detail[:4000])
+
+
+def _with_all_errors(hook: FlowServiceHook, result: WaitResult) -> WaitResult:
+    """Read an unsuccessful run once more if all its errors are not at hand, as after a deferral."""
+    run = result.run
+    if run is None or not run.is_terminal or run.is_successful or run.details:
+        return result
+    seen = poll_once(hook, run.run_id)
+    return replace(result, run=seen) if isinstance(seen, DataflowRun) else result

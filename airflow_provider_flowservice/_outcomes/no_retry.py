@@ -1,5 +1,5 @@
 """
-The same errors for when another try of the task cannot help: Airflow does not retry after them.
+The same errors for when a retry of the task cannot help: Airflow does not retry after them.
 
 They keep the name of the error they stand for, since that is what the log shows.
 """
@@ -11,33 +11,33 @@ from airflow_provider_flowservice._compat import AirflowFailException
 
 
 class DataflowRunFailedError(exceptions.DataflowRunFailedError, AirflowFailException):
-    """The run ended, and not in success; another try would not change that."""
+    """The run ended, and not in success; a retry would not change that."""
 
 
 class DataflowRunIncompleteError(exceptions.DataflowRunIncompleteError, AirflowFailException):
-    """The run loaded less than the task asks for; another try would load no more."""
+    """The run loaded less than the task asks for; a retry would load no more."""
 
 
 class DataflowRunLostError(exceptions.DataflowRunLostError, AirflowFailException):
-    """The run was lost sight of; another try would start a second one beside it."""
+    """Contact was lost; a retry would start a second run beside the first."""
 
 
 class DataflowRunNotRetriggerableError(
     exceptions.DataflowRunNotRetriggerableError, AirflowFailException
 ):
-    """The run cannot be re-triggered; neither can it in a minute."""
+    """The run cannot be re-triggered, and a retry would be refused as well."""
 
 
 class DataflowRunTimeoutError(exceptions.DataflowRunTimeoutError, AirflowFailException):
-    """The run had not ended in time; another try would not find out more."""
+    """The run had not ended in time; a retry would not find out more."""
 
 
 class FlowServiceAuthError(exceptions.FlowServiceAuthError, AirflowFailException):
-    """The credentials were refused; somebody has to mend them."""
+    """The credentials were refused; they have to be corrected first."""
 
 
 class FlowServiceNotFoundError(exceptions.FlowServiceNotFoundError, AirflowFailException):
-    """There is no such resource; somebody has to look at the ID and the sandbox."""
+    """There is no such resource; the ID or the sandbox has to be corrected first."""
 
 
 _FINAL: dict[type[exceptions.FlowServiceError], type[exceptions.FlowServiceError]] = {

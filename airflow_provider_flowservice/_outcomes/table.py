@@ -7,12 +7,12 @@ the documentation is written by :func:`task_result` itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, cast
+from dataclasses import dataclass
+from typing import Literal
 
 from airflow_provider_flowservice import exceptions
 from airflow_provider_flowservice._compat import AirflowSensorTimeout, AirflowTaskTimeout
-from airflow_provider_flowservice._waiting.rules import WaitResult
+from airflow_provider_flowservice._waiting.rules import Unended, WaitResult
 from airflow_provider_flowservice.runs import DataflowRun, are_non_retryable
 
 Choice = Literal["accept", "fail", "skip"]
@@ -28,15 +28,11 @@ Outcome = Literal[
     "too few",
     "failed",
     "non-retryable",
-    "late",
-    "overdue",
     "unknown",
-    "lost",
-    "missing",
-    "refused",
     "error",
     "ineligible",
     "ambiguous",
+    Unended,
 ]
 """What became of the run or of the wait for it; docs/outcomes.md says what each means."""
 
@@ -60,43 +56,49 @@ _TIMEOUT: TaskResult = "timed out, not retried"
 
 TASKS: tuple[Task, ...] = ("operator", "operator, durable=False", "sensor")
 
-# A second try of a durable operator goes on with the run of the first one, or re-triggers it if it
-# has failed. With durable=False it re-triggers in any case, though the first run may go on. A
-# sensor's looks at the same run.
-TABLE: dict[Outcome, tuple[TaskResult, TaskResult, TaskResult]] = {
-    "success": (_FINE, _FINE, _FINE),
-    "rejected": (_WARNED, _WARNED, _WARNED),
-    "empty": (_WARNED, _WARNED, _WARNED),
-    "partial": (_WARNED, _WARNED, _WARNED),
-    "too many rejected": (_FINAL, _FINAL, _FINAL),
-    "too few": (_FINAL, _FINAL, _FINAL),
-    "failed": (_AGAIN, _AGAIN, _FINAL),
-    "non-retryable": (_FINAL, _FINAL, _FINAL),
-    "late": (_AGAIN, _FINAL, _TIMEOUT),
-    "overdue": (_OVERDUE, _OVERDUE, _OVERDUE),
-    "unknown": (_FINAL, _FINAL, _TIMEOUT),
-    "lost": (_AGAIN, _FINAL, _AGAIN),
-    "missing": (_FINAL, _FINAL, _FINAL),
-    "refused": (_FINAL, _FINAL, _FINAL),
-    "error": (_AGAIN, _AGAIN, _AGAIN),
-    "ineligible": (_FINAL, _FINAL, _FINAL),
-    "ambiguous": (_AGAIN, _AGAIN, _AGAIN),
+
+def _alike(result: TaskResult) -> dict[Task, TaskResult]:
+    """Return the row of an outcome that ends all kinds of tasks alike."""
+    return dict.fromkeys(TASKS, result)
+
+
+# The next try of a durable operator resumes the run of the first one, or re-triggers that again if it
+# has failed. With durable=False it re-triggers in any case, though the first run may go on. A sensor's
+# next try polls the same run.
+TABLE: dict[Outcome, dict[Task, TaskResult]] = {
+    "success": _alike(_FINE),
+    "rejected": _alike(_WARNED),
+    "empty": _alike(_WARNED),
+    "partial": _alike(_WARNED),
+    "too many rejected": _alike(_FINAL),
+    "too few": _alike(_FINAL),
+    "failed": {**_alike(_AGAIN), "sensor": _FINAL},
+    "non-retryable": _alike(_FINAL),
+    "late": {"operator": _AGAIN, "operator, durable=False": _FINAL, "sensor": _TIMEOUT},
+    "overdue": _alike(_OVERDUE),
+    "unknown": {**_alike(_FINAL), "sensor": _TIMEOUT},
+    "lost": {**_alike(_AGAIN), "operator, durable=False": _FINAL},
+    "missing": _alike(_FINAL),
+    "refused": _alike(_FINAL),
+    "error": _alike(_AGAIN),
+    "ineligible": _alike(_FINAL),
+    "ambiguous": _alike(_AGAIN),
 }
-"""How each end of a run or a wait ends each of :data:`TASKS`, where no argument says otherwise."""
+"""How each outcome ends each of :data:`TASKS`, where no argument says otherwise."""
 
 CHOICES: dict[Outcome, tuple[Choice, ...]] = {
     "partial": ("fail", "skip", "accept"),
     "empty": ("accept", "skip", "fail"),
     "ineligible": ("fail", "skip"),
 }
-"""What the user may choose, in an argument called ``on_`` and the end; the default comes first."""
+"""What the user may choose, in an argument called ``on_`` and the outcome; the default comes first."""
 
 OPERATOR_ONLY: frozenset[Outcome] = frozenset({"ineligible", "ambiguous"})
 
-# What says nothing about the run. `soft_fail` is for data that did not come, so it skips none of them.
+# They say nothing about the run. `soft_fail` is for data that did not come, so it skips none of them.
 _ACCIDENTS: frozenset[Outcome] = frozenset({"lost", "missing", "refused", "error"})
 
-# Another try would start a second run beside one that may go on, or not understand it either.
+# The next try would start a second run beside one that may go on, or not understand it either.
 _BESIDE: frozenset[Outcome] = frozenset({"late", "lost", "unknown"})
 
 _OUTCOMES_OF_ERRORS: tuple[tuple[type[BaseException], Outcome], ...] = (
@@ -113,7 +115,7 @@ _OUTCOMES_OF_ERRORS: tuple[tuple[type[BaseException], Outcome], ...] = (
 @dataclass(frozen=True)
 class OutcomePolicy:
     """
-    What a task asks of its run, and how it is to end if it does not get that.
+    What a task asks of its run, and how the task ends if the run does not meet that.
 
     :param task: Kind of task.
     :param on_partial: What a success in part does to the task.
@@ -124,8 +126,8 @@ class OutcomePolicy:
     :param max_failed_share: Largest share of the records read that may be rejected, from 0 to 1.
     :param soft_fail: Whether a sensor skips where the data did not come.
     :param never_fail: Whether a sensor skips where it would fail.
-    :param has_retry_policy: Whether the task has a retry policy. An operator leaves it to that what
-        is retried; for a sensor, another try would see the same run in the same state.
+    :param has_retry_policy: Whether the task has a retry policy, which then decides what an operator
+        retries. The next try of a sensor would see the same run in the same state.
     """
 
     task: Task
@@ -139,61 +141,54 @@ class OutcomePolicy:
     never_fail: bool = False
     has_retry_policy: bool = False
 
-    @classmethod
-    def of(cls, task: object, kind: Task) -> OutcomePolicy:
-        """
-        Read the policy from an operator or sensor; what it has no argument for is as by default.
-
-        :param kind: What it is.
-        """
-        names = [field.name for field in fields(cls) if hasattr(task, field.name)]
-        policy: dict[str, Any] = {name: getattr(task, name) for name in names}
-        has_policy = getattr(task, "retry_policy", None) is not None  # since Airflow 3.3
-        return cls(**{**policy, "task": kind, "has_retry_policy": has_policy})
-
-    def chosen(self, end: Outcome) -> Choice | None:
-        """Return the user's choice for this end, if there is one to make."""
-        return getattr(self, f"on_{end}") if end in CHOICES else None
-
-    def choosing(self, end: Outcome, choice: Choice | None) -> OutcomePolicy:
-        """Return the policy with another choice for this end."""
-        changes: dict[str, Any] = {f"on_{end}": choice} if choice else {}
-        return replace(self, **changes)
+    def choice_for(self, outcome: Outcome) -> Choice | None:
+        """Return the user's choice for this outcome, if there is one to make."""
+        match outcome:
+            case "partial":
+                return self.on_partial
+            case "empty":
+                return self.on_empty
+            case "ineligible":
+                return self.on_ineligible
+        return None
 
 
-def task_result(end: Outcome, policy: OutcomePolicy) -> TaskResult:
+def task_result(outcome: Outcome, policy: OutcomePolicy) -> TaskResult:
     """Decide how a task ends."""
-    choice = policy.chosen(end)
+    choice = policy.choice_for(outcome)
     if choice == "skip":
         return "skipped"
-    found = _FINAL if choice == "fail" else TABLE[end][TASKS.index(policy.task)]
+    found = _FINAL if choice == "fail" else TABLE[outcome][policy.task]
     if found in (_FINE, _WARNED):
         return found
-    if policy.never_fail or (policy.soft_fail and end not in _ACCIDENTS):
+    if policy.never_fail or (policy.soft_fail and outcome not in _ACCIDENTS):
         return "skipped"
-    # Airflow does not ask the policy about an error that forbids a retry.
-    leaves_it = policy.has_retry_policy and policy.task != "sensor" and end not in _BESIDE
+    # Airflow does not ask the retry policy about an error that forbids a retry.
+    leaves_it = policy.has_retry_policy and policy.task != "sensor" and outcome not in _BESIDE
     return _AGAIN if found == _FINAL and leaves_it else found
 
 
 def outcome_of(result: WaitResult, policy: OutcomePolicy, is_airflows_limit: bool) -> Outcome:
     """
-    Tell what became of the run, or of the wait for it.
+    Return what became of the run, or of the wait for it.
 
     :param is_airflows_limit: Whether the deadline is the task's ``execution_timeout``.
     """
-    if result.kind == "ended" and result.run:
-        return _outcome_of_run(result.run, policy)
+    run = result.run
+    if result.kind == "ended":
+        return _outcome_of_run(run, policy) if run else "missing"
     if result.kind != "late":
-        return cast("Outcome", result.kind)
+        return result.kind
     if is_airflows_limit:
         return "overdue"
-    return "unknown" if result.run and not result.run.is_status_known else "late"
+    return "unknown" if run and not run.is_status_known else "late"
 
 
 def outcome_of_error(error: BaseException) -> Outcome:
-    """Tell what an error means that was met before or after the wait, or instead of it."""
-    return next((end for kind, end in _OUTCOMES_OF_ERRORS if isinstance(error, kind)), "error")
+    """Return what an error means that was met before or after the wait, or instead of it."""
+    return next(
+        (outcome for kind, outcome in _OUTCOMES_OF_ERRORS if isinstance(error, kind)), "error"
+    )
 
 
 def _outcome_of_run(run: DataflowRun, policy: OutcomePolicy) -> Outcome:

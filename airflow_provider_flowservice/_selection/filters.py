@@ -47,9 +47,8 @@ class FlowChoice:
         if flow_id is None:
             return cls(None, flow_name, all_kinds)
         flow_ids = frozenset([flow_id] if isinstance(flow_id, str) else flow_id)
-        # A comma would separate two IDs in a filter, and "None" is left by a template in vain.
-        if wrong := [each for each in flow_ids if not each or "," in each or each == "None"]:
-            raise ValueError(f"The ID of a flow cannot be {wrong[0]!r}.")
+        for each in flow_ids:
+            check_flow_id(each)
         return cls(flow_ids)
 
     def admits(self, flow_id: str, flow: Dataflow | None) -> bool:
@@ -126,6 +125,17 @@ class RunChoice:
         if run.window is not None and any(other.window == run.window for other in later):
             return True
         return self.unless_loaded_since and any(other.is_successful for other in later)
+
+
+def check_flow_id(flow_id: str) -> None:
+    """
+    Refuse what cannot be the ID of a flow.
+
+    :raises ValueError: It is none.
+    """
+    # A comma would separate two IDs in a filter, and a template that found nothing leaves "None".
+    if not flow_id or "," in flow_id or flow_id == "None":
+        raise ValueError(f"The ID of a flow cannot be {flow_id!r}.")
 
 
 def statuses_of(status: str | Iterable[str]) -> frozenset[str]:

@@ -23,7 +23,6 @@ from weakref import WeakKeyDictionary
 from airflow_provider_flowservice._waiting.fetching import RunFetcher
 from airflow_provider_flowservice._waiting.rules import Seen, WaitRules
 from airflow_provider_flowservice.exceptions import FlowServiceConnectionError, FlowServiceError
-from airflow_provider_flowservice.runs import DataflowRun
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
@@ -224,10 +223,10 @@ async def _resolve(
             if future.done():
                 continue
             what = seen[run_id]
-            if isinstance(what, DataflowRun | FlowServiceError):
-                future.set_result(what)
-            else:
+            if isinstance(what, Exception) and not isinstance(what, FlowServiceError):
                 future.set_exception(what)
+            else:
+                future.set_result(what)
             resolved += 1
             if resolved % _RESOLVED_AT_ONCE == 0:
                 await asyncio.sleep(0)

@@ -1,7 +1,8 @@
-"""A look at runs: one request, which Airflow's metrics count."""
+"""One poll of the service, which Airflow's metrics count, as they count a wait."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 
 def poll_runs(hook: FlowServiceHook, run_ids: Sequence[str]) -> Mapping[str, DataflowRun]:
     """
-    Look at runs with one request; among several, those the service does not show are missing.
+    Poll runs with one request; among several, those the service does not show are missing.
 
-    :raises FlowServiceError: There was nothing to see, or no such run where it is only one.
+    :raises FlowServiceError: No response, or no such run where it is only one.
     """
     with count_poll(len(run_ids)):
         if len(run_ids) == 1:
@@ -28,9 +29,17 @@ def poll_runs(hook: FlowServiceHook, run_ids: Sequence[str]) -> Mapping[str, Dat
         return hook.get_runs(run_ids)
 
 
+def poll_once(hook: FlowServiceHook, run_id: str) -> Seen:
+    """Poll a run; an error is something seen, too."""
+    try:
+        return poll_runs(hook, [run_id])[run_id]
+    except FlowServiceError as error:
+        return error
+
+
 @contextmanager
 def count_poll(runs: int) -> Iterator[None]:
-    """Count a look at so many runs, and the trouble it may meet."""
+    """Count a poll of so many runs, and the error it may meet."""
     Stats.incr("flowservice.polls")
     Stats.incr("flowservice.polled_runs", runs)
     try:
@@ -41,12 +50,16 @@ def count_poll(runs: int) -> Iterator[None]:
         raise
 
 
-def poll_once(hook: FlowServiceHook, run_id: str) -> Seen:
-    """Look at a run; an error is something seen, too."""
+@contextmanager
+def timed_wait() -> Iterator[None]:
+    """Count a wait that ends, with a result or an error; a cancelled one goes on elsewhere."""
+    started_mono = time.monotonic()
     try:
-        return poll_runs(hook, [run_id])[run_id]
-    except FlowServiceError as error:
-        return error
+        yield
+    except Exception:
+        count_wait(time.monotonic() - started_mono)
+        raise
+    count_wait(time.monotonic() - started_mono)
 
 
 def count_wait(seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""What a wait says in the log: what changed, and now and then that nothing did."""
+"""What a wait logs: what has changed, and now and then that nothing has."""
 
 from __future__ import annotations
 
@@ -6,69 +6,88 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_flowservice._waiting.rules import Seen
+from airflow_provider_flowservice._waiting.rules import NotYet, Seen
 from airflow_provider_flowservice.exceptions import FlowServiceNotFoundError
 from airflow_provider_flowservice.runs import DataflowRun
 
-# Seconds of silence after which a wait says that it still waits.
+# Seconds of silence after which a wait logs that it still waits.
 _HEARTBEAT = 300.0
 
 
 class ProgressLogger:
     """
-    Tell the story of one wait.
+    Log the progress of one wait.
 
     :param log: Logger of the task or trigger.
-    :param run_id: ID of the run.
-    :param clock: Current seconds; tests bring their own.
+    :param subject: What is waited for, such as ``dataflow run r1``.
+    :param clock: Monotonic seconds; tests bring their own.
     """
 
-    __slots__ = ("_clock", "_log", "_lost_at", "_run_id", "_spoke_at", "_started_at", "_status")
+    __slots__ = (
+        "_clock",
+        "_log",
+        "_logged_mono",
+        "_lost_mono",
+        "_started_mono",
+        "_subject",
+        "last_run",
+    )
 
-    def __init__(self, log: Any, run_id: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, log: Any, subject: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._log = log
-        self._run_id = run_id
+        self._subject = subject
         self._clock = clock
-        self._started_at = self._spoke_at = clock()
-        self._status: str | None = None
-        self._lost_at: float | None = None
+        self._started_mono = self._logged_mono = clock()
+        self._lost_mono: float | None = None
+        self.last_run: DataflowRun | None = None
 
     def log(self, seen: Seen) -> Seen:
-        """Say what is worth saying about a look, and pass it on."""
-        if isinstance(seen, DataflowRun):
-            self._log_run(seen)
+        """Log what a poll brought if that is new, and return it."""
+        if isinstance(seen, DataflowRun | NotYet):
+            self._log_contact()
+            if isinstance(seen, DataflowRun):
+                self._log_run(seen)
         elif isinstance(seen, FlowServiceNotFoundError):
-            self._log.debug("Dataflow run %s is not visible yet: %s", self._run_id, seen)
-        elif self._lost_at is None:
-            self._lost_at = self._clock()
-            self._log.warning("Lost sight of dataflow run %s: %s", self._run_id, seen)
-        if self._clock() - self._spoke_at >= _HEARTBEAT:
+            self._log.debug("Not visible yet: %s: %s", self._subject, seen)
+        elif self._lost_mono is None:
+            self._lost_mono = self._clock()
+            self._log.warning(
+                "Contact with the service lost while waiting for %s: %s", self._subject, seen
+            )
+        if self._clock() - self._logged_mono >= _HEARTBEAT:
             self._info(
-                "Still waiting for dataflow run %s after %.0f min; last status: %s.",
-                (self._clock() - self._started_at) / 60,
-                self._status or "none seen",
+                "Still waiting for %s after %.0f min; last status: %s.",
+                self._subject,
+                (self._clock() - self._started_mono) / 60,
+                (self.last_run.status if self.last_run else "") or "none seen",
             )
         return seen
 
-    def _log_run(self, run: DataflowRun) -> None:
-        if self._lost_at is not None:
+    def _log_contact(self) -> None:
+        if self._lost_mono is not None:
             self._info(
-                "Sight of dataflow run %s regained after %.0f s.", self._clock() - self._lost_at
+                "Contact with the service restored after %.0f s; still waiting for %s.",
+                self._clock() - self._lost_mono,
+                self._subject,
             )
-            self._lost_at = None
-        if run.status == self._status:
-            self._log.debug("Dataflow run %s is still %s.", self._run_id, run.status)
+            self._lost_mono = None
+
+    def _log_run(self, run: DataflowRun) -> None:
+        before, self.last_run = self.last_run, run
+        if before is not None and run.status == before.status:
+            self._log.debug("Dataflow run %s is still %s.", run.run_id, run.status)
             return
-        self._status = run.status
-        self._info("Dataflow run %s is now %s.", run.status or "known, without a status")
+        self._info(
+            "Dataflow run %s is now %s.", run.run_id, run.status or "known, without a status"
+        )
         if not run.is_status_known:
             self._log.warning(
                 "Dataflow run %s has status %r, which this package does not know. It counts as "
                 "still running.",
-                self._run_id,
+                run.run_id,
                 run.status,
             )
 
     def _info(self, message: str, *values: object) -> None:
-        self._spoke_at = self._clock()
-        self._log.info(message, self._run_id, *values)
+        self._logged_mono = self._clock()
+        self._log.info(message, *values)

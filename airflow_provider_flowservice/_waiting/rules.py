@@ -1,5 +1,5 @@
 """
-How to wait for a run: when to look again, and when to stop.
+How to wait for a run: when to poll, and when to stop.
 
 The rules are written once, as a pure function and a generator around it. A small driver follows
 them in a worker, another one on an event loop.
@@ -15,32 +15,44 @@ from typing import Any, Literal, TypedDict
 from airflow_provider_flowservice._defaults import MISSING_GRACE, OUTAGE_TIMEOUT, POLL_INTERVAL
 from airflow_provider_flowservice.exceptions import (
     FlowServiceAnswerError,
+    FlowServiceApiError,
     FlowServiceAuthError,
     FlowServiceError,
     FlowServiceNotFoundError,
-    FlowServiceThrottledError,
-    FlowServiceUnavailableError,
 )
 from airflow_provider_flowservice.runs import DataflowRun, RunSummary
 
-Seen = DataflowRun | FlowServiceError
-"""What a look at a run brings: the run, or the error met instead."""
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """Nothing that could end the wait has happened, and there is no run to show."""
+
+
+Seen = DataflowRun | NotYet | FlowServiceError
+"""What a poll brings: the run, nothing yet, or the error met instead."""
+
+Unended = Literal["late", "overdue", "missing", "lost", "refused"]
+"""
+How a wait ends before what it waits for: ``late``, the deadline passed; ``overdue``, Airflow's own limit
+did, and ended the wait from outside; ``missing``, the service does not show the run; ``lost``, contact
+with the service was lost for too long; ``refused``, the credential is refused.
+"""
 
 WaitFlow = Generator[float, Seen, "WaitResult"]
 
-# Seconds before the second look; each further one waits twice as long, up to the poll interval.
-_EARLY_LOOK = 5.0
+# Seconds before the second poll; each further one waits twice as long, up to the poll interval.
+_EARLY_POLL = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class WaitRules:
     """
-    How long to wait, and how patiently.
+    How long to wait, and how often to poll.
 
-    :param poll_interval: Seconds between looks.
+    :param poll_interval: Seconds between polls.
     :param deadline: Epoch seconds at which the wait is over, whatever the run does.
-    :param outage_timeout: Seconds without any answer after which sight of the run is lost.
-    :param missing_grace: Seconds during which a run the service does not show may still turn up.
+    :param outage_timeout: Seconds without any response after which contact counts as lost.
+    :param missing_grace: Seconds during which a run that the service does not show may still appear.
     """
 
     poll_interval: float = POLL_INTERVAL
@@ -52,23 +64,23 @@ class WaitRules:
 @dataclass(frozen=True, slots=True)
 class WaitState:
     """
-    What a wait remembers from look to look.
+    What a wait remembers from poll to poll.
 
-    :param answered_at: Epoch seconds of the last answer, or of the beginning.
-    :param missing_since: Epoch seconds since when the service does not show the run.
+    :param contact_at: Epoch seconds of the last response, or of the beginning.
+    :param missing_at: Epoch seconds since when the service does not show the run.
     :param run: The run as last seen.
     """
 
-    answered_at: float
-    missing_since: float | None = None
+    contact_at: float
+    missing_at: float | None = None
     run: DataflowRun | None = None
 
 
 class WaitEvent(TypedDict):
-    """The end of a wait, as a trigger event carries it."""
+    """How a wait ended, as a trigger event carries it."""
 
     kind: str
-    run_id: str
+    subject: str
     run: RunSummary | None
     detail: str
 
@@ -78,17 +90,14 @@ class WaitResult:
     """
     How a wait ended.
 
-    :param kind: ``ended``: the run did. ``late``: the deadline passed. ``overdue``: Airflow's own
-        limit did, and ended the wait from outside. ``missing``: the service does not show the run.
-        ``lost``: the service gave no answer for too long. ``refused``: the credential may not look
-        any more.
-    :param run_id: Run that was waited for.
+    :param kind: ``ended`` if the run did, otherwise what ended the wait before.
+    :param subject: What was waited for, such as ``dataflow run r1``.
     :param run: The run as last seen.
-    :param detail: What was met instead of the run.
+    :param detail: The error met instead of the run.
     """
 
-    kind: Literal["ended", "late", "overdue", "missing", "lost", "refused"]
-    run_id: str
+    kind: Literal["ended"] | Unended
+    subject: str
     run: DataflowRun | None = None
     detail: str = ""
 
@@ -96,7 +105,7 @@ class WaitResult:
         """Write the result as JSON values."""
         return {
             "kind": self.kind,
-            "run_id": self.run_id,
+            "subject": self.subject,
             "run": self.run.summary if self.run else None,
             "detail": self.detail,
         }
@@ -107,103 +116,106 @@ class WaitResult:
         run = event.get("run")
         return cls(
             kind=event["kind"],
-            run_id=event["run_id"],
+            subject=event["subject"],
             run=DataflowRun.from_summary(run) if run else None,
             detail=event.get("detail", ""),
         )
 
 
 def judge(
-    run_id: str, sight: WaitState, seen: Seen, now: float, rules: WaitRules
+    subject: str, state: WaitState, seen: Seen, now: float, rules: WaitRules
 ) -> tuple[WaitState, WaitResult | None]:
     """
-    Decide whether a look ends the wait.
+    Decide whether a poll ends the wait.
 
-    :param run_id: Run that is waited for.
-    :param sight: What earlier looks brought.
-    :param seen: What this look brought.
+    :param subject: What is waited for.
+    :param state: What earlier polls brought.
+    :param seen: What this poll brought.
     :param now: Epoch seconds.
     :return: What to remember, and the result if the wait is over.
-    :raises FlowServiceError: The look met an error that waiting does not mend.
+    :raises FlowServiceError: The poll met an error that waiting cannot fix.
     """
     if isinstance(seen, DataflowRun):
-        sight = WaitState(answered_at=now, run=seen)
+        state = WaitState(contact_at=now, run=seen)
         if seen.is_terminal:
-            return sight, WaitResult("ended", run_id, seen)
+            return state, WaitResult("ended", subject, seen)
+    elif isinstance(seen, NotYet):
+        state = WaitState(contact_at=now)
     elif isinstance(seen, FlowServiceNotFoundError):
-        since = now if sight.missing_since is None else sight.missing_since
-        sight = replace(sight, answered_at=now, missing_since=since)
+        since = now if state.missing_at is None else state.missing_at
+        state = replace(state, contact_at=now, missing_at=since)
         if now - since >= rules.missing_grace:
-            return sight, WaitResult("missing", run_id, sight.run, str(seen))
+            return state, WaitResult("missing", subject, state.run, str(seen))
     elif isinstance(seen, FlowServiceAuthError):
-        return sight, WaitResult("refused", run_id, sight.run, str(seen))
+        return state, WaitResult("refused", subject, state.run, str(seen))
     elif not (seen.is_transient or isinstance(seen, FlowServiceAnswerError)):
-        # A response that makes no sense is sat out like an outage. A request is not retried for it.
+        # A response that makes no sense is waited out like an outage, though no request is retried
+        # for it.
         raise seen
-    elif now - sight.answered_at >= rules.outage_timeout:
-        return sight, WaitResult("lost", run_id, sight.run, str(seen))
+    elif now - state.contact_at >= rules.outage_timeout:
+        return state, WaitResult("lost", subject, state.run, str(seen))
     if rules.deadline is not None and now >= rules.deadline:
-        detail = "" if isinstance(seen, DataflowRun) else str(seen)
-        return sight, WaitResult("late", run_id, sight.run, detail)
-    return sight, None
+        detail = str(seen) if isinstance(seen, FlowServiceError) else ""
+        return state, WaitResult("late", subject, state.run, detail)
+    return state, None
 
 
 def wait_flow(
-    run_id: str,
+    subject: str,
     rules: WaitRules,
     first_poll: float = 0.0,
     clock: Callable[[], float] = time.time,
 ) -> WaitFlow:
     """
-    Decide when to look at a run again, and when to stop.
+    Decide when to poll, and when to stop.
 
-    Yields the seconds until the next look; is sent what the look brought; returns how it ended.
+    Yields the seconds until the next poll; is sent what the poll brought; returns how the wait ended.
 
-    :param run_id: Run to wait for.
-    :param first_poll: Seconds until the first look.
+    :param subject: What is waited for.
+    :param first_poll: Seconds until the first poll.
     :param clock: Current epoch seconds; tests bring their own.
     """
-    sight = WaitState(answered_at=clock())
-    delay, early = first_poll, _EARLY_LOOK
+    state = WaitState(contact_at=clock())
+    delay, early = first_poll, _EARLY_POLL
     while True:
         seen = yield delay
         now = clock()
-        sight, result = judge(run_id, sight, seen, now, rules)
+        state, result = judge(subject, state, seen, now, rules)
         if result:
             return result
         delay = min(early, rules.poll_interval)
         early *= 2
-        if isinstance(seen, FlowServiceThrottledError | FlowServiceUnavailableError):
+        if isinstance(seen, FlowServiceApiError) and seen.is_transient:
             delay = max(delay, min(seen.retry_after or 0.0, rules.outage_timeout / 2))
         if rules.deadline is not None:
             delay = max(0.0, min(delay, rules.deadline - now))
 
 
-def wait_blocking(flow: WaitFlow, look: Callable[[float], Seen]) -> WaitResult:
+def wait_blocking(flow: WaitFlow, poll: Callable[[float], Seen]) -> WaitResult:
     """
     Follow ``flow`` in this thread.
 
-    :param look: RunLoader at the run after so many seconds, and returns what that brought.
+    :param poll: Polls after so many seconds, and returns what that brought.
     """
     try:
         delay = next(flow)
         while True:
-            delay = flow.send(look(delay))
+            delay = flow.send(poll(delay))
     except StopIteration as end:
         result: WaitResult = end.value
         return result
 
 
-async def wait_async(flow: WaitFlow, look: Callable[[float], Awaitable[Seen]]) -> WaitResult:
+async def wait_async(flow: WaitFlow, poll: Callable[[float], Awaitable[Seen]]) -> WaitResult:
     """
     Follow ``flow`` on an event loop.
 
-    :param look: RunLoader at the run after so many seconds, and returns what that brought.
+    :param poll: Polls after so many seconds, and returns what that brought.
     """
     try:
         delay = next(flow)
         while True:
-            delay = flow.send(await look(delay))
+            delay = flow.send(await poll(delay))
     except StopIteration as end:
         result: WaitResult = end.value
         return result

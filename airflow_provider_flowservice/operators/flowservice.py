@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_flowservice._compat import BaseOperator, conf
@@ -127,8 +128,9 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
     def execute(self, context: Context) -> str:
         """Re-trigger the run, then wait for the new one as configured."""
         from airflow_provider_flowservice._outcomes.errors import exception_for_error
-        from airflow_provider_flowservice._waiting.blocking import wait_in_worker
         from airflow_provider_flowservice._waiting.deadlines import deadline_of
+        from airflow_provider_flowservice._waiting.drivers import wait_in_worker
+        from airflow_provider_flowservice._waiting.poll import poll_once
         from airflow_provider_flowservice._waiting.rules import WaitRules
         from airflow_provider_flowservice.exceptions import FlowServiceError
 
@@ -147,7 +149,13 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
             self._defer(new_run, deadline)
         rules = WaitRules(self.poll_interval, deadline, self.outage_timeout)
         first_poll = 0.0 if new_run.has_ended else self._first_look
-        result = wait_in_worker(hook, new_run.run_id, rules, self.log, first_poll)
+        result = wait_in_worker(
+            f"dataflow run {new_run.run_id}",
+            partial(poll_once, hook, new_run.run_id),
+            rules,
+            self.log,
+            first_poll,
+        )
         return self._finish(hook, context, result, new_run.window)
 
     def execute_complete(
@@ -161,8 +169,9 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
         from airflow_provider_flowservice._waiting.rules import WaitResult
 
         hook, result = self._hook(), WaitResult.from_event(event)
-        if result.run:
-            self._remember(hook, result.run.flow_id, result.run_id)
+        if run := result.run:
+            self.new_run_url = event.get("url") or hook.get_run_url(run.flow_id, run.run_id)
+            self.new_run_id = run.run_id
         return self._finish(hook, context, result, window)
 
     def on_kill(self) -> None:
@@ -220,7 +229,8 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
         """Say which run it is, where people and other tasks look for it."""
         from airflow_provider_flowservice._exactly_once.task import ATTEMPTS_KEY
 
-        self._remember(hook, new_run.flow_id, new_run.run_id)  # first of all, for `on_kill`
+        self.new_run_url = hook.get_run_url(new_run.flow_id, new_run.run_id)
+        self.new_run_id = new_run.run_id  # first of all, for `on_kill`
         ti = context["ti"]
         ti.xcom_push(key=ATTEMPTS_KEY, value=list(new_run.known_run_ids))
         ti.xcom_push(key=DataflowRunLink.xcom_key, value=self.new_run_url)
@@ -230,10 +240,6 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
             new_run.run_id,
             self.new_run_url,
         )
-
-    def _remember(self, hook: FlowServiceHook, flow_id: str, run_id: str) -> None:
-        self.new_run_url = hook.get_run_url(flow_id, run_id)
-        self.new_run_id = run_id
 
     def _defer(self, new_run: Retriggered, deadline: float | None) -> None:
         from airflow_provider_flowservice._waiting.deadlines import defer_timeout
@@ -267,7 +273,7 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
         from airflow_provider_flowservice._outcomes.finish import finish
 
         check_adopted(hook, result.run, window)
-        return finish(self, self._policy, context, hook, result).run_id
+        return finish(self, self._policy, context, hook, result, self.new_run_url).run_id
 
 
 class RetriggerDataflowRunsOperator(BaseOperator):

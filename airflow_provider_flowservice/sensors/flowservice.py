@@ -5,20 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice._compat import (
-    AirflowSensorTimeout,
-    AirflowTaskTimeout,
-    conf,
-)
+from airflow_provider_flowservice._compat import conf
 from airflow_provider_flowservice._defaults import CONN_ID, MISSING_GRACE, OUTAGE_TIMEOUT
-from airflow_provider_flowservice._outcomes.finish import finish, log_end, show_run, tell_outlets
-from airflow_provider_flowservice._selection.filters import FlowChoice, epoch_milliseconds
-from airflow_provider_flowservice._waiting.deadlines import (
-    is_airflows_limit,
-)
-from airflow_provider_flowservice._waiting.flow_success import conclude, label_of, poll_for_success
-from airflow_provider_flowservice._waiting.poll import poll_once
-from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.sensors._base import FlowServiceSensor
 
 if TYPE_CHECKING:
@@ -27,7 +15,7 @@ if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
 
     from airflow_provider_flowservice._compat import Context, XComArg
-    from airflow_provider_flowservice._outcomes.table import Choice
+    from airflow_provider_flowservice._outcomes.table import Choice, OutcomePolicy
     from airflow_provider_flowservice._waiting.rules import Seen, WaitResult
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
     from airflow_provider_flowservice.runs import RunSummary
@@ -43,10 +31,9 @@ class DataflowRunSensor(FlowServiceSensor):
     :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
     :param deferrable: Whether to wait in the triggerer instead of the worker; ``mode`` has no
         effect then.
-    :param outage_timeout: Seconds the service may give no answer before sight of the run counts as lost.
-        In mode ``reschedule`` nothing is remembered from look to look, so an outage is sat out until
-        ``timeout``.
-    :param missing_grace: Seconds during which a run the service does not show may still turn up.
+    :param outage_timeout: Seconds without any response after which contact counts as lost. In mode
+        ``reschedule`` nothing is remembered from poll to poll, so an outage lasts until ``timeout``.
+    :param missing_grace: Seconds during which a run that the service does not show may still appear.
     :param on_partial: What a run that succeeds in part does to the task: ``fail``, ``skip``, or
         ``accept`` for success with a warning.
     :param on_empty: What a run that succeeds without any record does to it, likewise.
@@ -90,14 +77,30 @@ class DataflowRunSensor(FlowServiceSensor):
         self.hook_params = hook_params
 
     @property
-    def _label(self) -> str:
-        return self.run_id
+    def _policy(self) -> OutcomePolicy:
+        from airflow_provider_flowservice._outcomes.table import OutcomePolicy
 
-    def _look(self, hook: FlowServiceHook) -> Seen:
+        return OutcomePolicy(
+            "sensor",
+            on_partial=self.on_partial,
+            on_empty=self.on_empty,
+            min_records=self.min_records,
+            max_failed_records=self.max_failed_records,
+            max_failed_share=self.max_failed_share,
+            soft_fail=self.soft_fail,
+            never_fail=self.never_fail,
+        )
+
+    @property
+    def _subject(self) -> str:
+        return f"dataflow run {self.run_id}"
+
+    def _poll(self, hook: FlowServiceHook) -> Seen:
+        from airflow_provider_flowservice._waiting.poll import poll_once
+
         return poll_once(hook, self.run_id)
 
     def _trigger(self, deadline: float | None) -> BaseTrigger:
-        # Late, since the trigger's base class belongs to Airflow's core and is slow to import.
         from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
 
         return DataflowRunTrigger(
@@ -110,14 +113,10 @@ class DataflowRunSensor(FlowServiceSensor):
             hook_params=self.hook_params,
         )
 
-    def _finish(self, context: Context, hook: FlowServiceHook, result: WaitResult) -> RunSummary:
-        """Outcome the task as the wait ended."""
-        return finish(self, self._policy, context, hook, result).summary
-
 
 class DataflowSensor(FlowServiceSensor):
     """
-    Wait until a run of a dataflow has succeeded since a time, whoever started it.
+    Wait until a run of a dataflow has succeeded since a time, whatever started it.
 
     Failed runs do not end the wait: a later run, or a re-trigger, may succeed. A run that began more
     than 24 hours before the time is not seen.
@@ -128,8 +127,8 @@ class DataflowSensor(FlowServiceSensor):
     :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
     :param deferrable: Whether to wait in the triggerer instead of the worker; ``mode`` has no
         effect then.
-    :param outage_timeout: Seconds the service may give no answer before the wait is given up. In mode
-        ``reschedule`` nothing is remembered from look to look, so an outage lasts until ``timeout``.
+    :param outage_timeout: Seconds without any response after which the wait is over. In mode
+        ``reschedule`` nothing is remembered from poll to poll, so an outage lasts until ``timeout``.
     :param hook_params: Further arguments for :class:`FlowServiceHook`.
     :return: The summary of the first run that succeeded, see
         :class:`~airflow_provider_flowservice.runs.RunSummary`.
@@ -159,30 +158,41 @@ class DataflowSensor(FlowServiceSensor):
         self.hook_params = hook_params
 
     @property
-    def _label(self) -> str:
-        return label_of(self.flow_id)
+    def _policy(self) -> OutcomePolicy:
+        from airflow_provider_flowservice._outcomes.table import OutcomePolicy
+
+        return OutcomePolicy("sensor", soft_fail=self.soft_fail, never_fail=self.never_fail)
 
     @property
-    def _since(self) -> int:
+    def _subject(self) -> str:
+        return f"a success of flow {self.flow_id} since {self.completed_after}"
+
+    @property
+    def _since_ms(self) -> int:
+        from airflow_provider_flowservice._selection.filters import epoch_milliseconds
+
         return epoch_milliseconds(self.completed_after)
 
     def _check_arguments(self) -> None:
-        FlowChoice.of(self.flow_id, None, all_kinds=False)
-        epoch_milliseconds(self.completed_after)
+        from airflow_provider_flowservice._selection.filters import check_flow_id
 
-    def _look(self, hook: FlowServiceHook) -> Seen:
-        return poll_for_success(hook, self.flow_id, self._since)
+        check_flow_id(self.flow_id)
+        _ = self._since_ms
+
+    def _poll(self, hook: FlowServiceHook) -> Seen:
+        from airflow_provider_flowservice._waiting.flow_success import poll_for_success
+
+        return poll_for_success(hook, self.flow_id, self._since_ms)
 
     def _flow_id_for_lineage(self, hook: FlowServiceHook) -> str:
         return self.flow_id
 
     def _trigger(self, deadline: float | None) -> BaseTrigger:
-        # Late, since the trigger's base class belongs to Airflow's core and is slow to import.
         from airflow_provider_flowservice.triggers.flowservice import DataflowTrigger
 
         return DataflowTrigger(
             flow_id=self.flow_id,
-            since=self._since,
+            since_ms=self._since_ms,
             flowservice_conn_id=self.flowservice_conn_id,
             poll_interval=self.poke_interval,
             deadline=deadline,
@@ -191,24 +201,18 @@ class DataflowSensor(FlowServiceSensor):
         )
 
     def _finish(self, context: Context, hook: FlowServiceHook, result: WaitResult) -> RunSummary:
-        """Outcome the task as the wait ended."""
+        """End the task as the wait ended."""
         if result.kind in ("late", "overdue"):
             self._log_newest(hook)
-        is_airflows = result.kind == "overdue" or is_airflows_limit(
-            self.timeout, self.execution_timeout
-        )
-        late_error = AirflowTaskTimeout if is_airflows else AirflowSensorTimeout
-        run = conclude(result, self.flow_id, str(self.completed_after), late_error)
-        self.seen_run = run
-        show_run(context, hook, run.flow_id, run.run_id)
-        log_end(self.log, run, run.description, is_fine=run.is_successful)
-        tell_outlets(self, context, run)
-        return run.summary
+        return super()._finish(context, hook, result)
 
     def _log_newest(self, hook: FlowServiceHook) -> None:
-        """Say what the flow has come to instead."""
+        """Log the state of the flow's newest run instead."""
+        from airflow_provider_flowservice._outcomes.finish import log_outcome
+        from airflow_provider_flowservice.exceptions import FlowServiceError
+
         try:
             for run in hook.list_runs(flow_id=self.flow_id, limit=1):
-                log_end(self.log, run, run.description, is_fine=run.is_successful)
+                log_outcome(self.log, run, run.description, is_fine=run.is_successful)
         except FlowServiceError as error:
             self.log.warning("Cannot read the newest run of flow %s: %s", self.flow_id, error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
@@ -17,11 +16,10 @@ from airflow_provider_flowservice._defaults import (
     OUTAGE_TIMEOUT,
     POLL_INTERVAL,
 )
-from airflow_provider_flowservice._waiting.batching import RunLoader, shared_loader
-from airflow_provider_flowservice._waiting.flow_success import label_of, poll_for_success
-from airflow_provider_flowservice._waiting.poll import count_wait
-from airflow_provider_flowservice._waiting.progress import ProgressLogger
-from airflow_provider_flowservice._waiting.rules import Seen, WaitRules, wait_async, wait_flow
+from airflow_provider_flowservice._waiting.batching import shared_loader
+from airflow_provider_flowservice._waiting.drivers import wait_in_triggerer
+from airflow_provider_flowservice._waiting.flow_success import poll_for_success
+from airflow_provider_flowservice._waiting.rules import Seen, WaitRules
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from airflow_provider_flowservice.triggers._events import DataflowRunEventTrigger
 
@@ -32,18 +30,18 @@ class DataflowRunTrigger(BaseTrigger):
     """
     Wait for a dataflow run, and fire once when the wait is over.
 
-    RunLoader only: neither a shutdown nor a cancellation does anything to the run.
+    The trigger only reads: neither a shutdown nor a cancellation affects the run.
 
     :param run_id: ID of the run.
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
-    :param poll_interval: Seconds between looks; the first few come earlier.
+    :param poll_interval: Seconds between polls; the first few come earlier.
     :param deadline: Epoch seconds at which the wait is over, whatever the run does.
-    :param outage_timeout: Seconds without any answer after which sight of the run is lost.
-    :param missing_grace: Seconds during which a run the service does not show may still turn up.
-    :param first_poll: Seconds until the first look.
+    :param outage_timeout: Seconds without any response after which contact counts as lost.
+    :param missing_grace: Seconds during which a run that the service does not show may still appear.
+    :param first_poll: Seconds until the first poll.
     :param hook_params: Further arguments for the hook.
-    :param url: Address of the run in the user interface.
-    :param later: Arguments of other releases of this package, which are passed over.
+    :param url: Address of the run in the user interface; the event carries it.
+    :param later: Arguments of other releases of this package, which are ignored.
     """
 
     def __init__(
@@ -87,25 +85,28 @@ class DataflowRunTrigger(BaseTrigger):
         return path, {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait for the run; an error that waiting does not mend fails the task with its traceback."""
+        """Wait for the run; an error that waiting cannot fix fails the task with its traceback."""
         rules = WaitRules(
             self.poll_interval, self.deadline, self.outage_timeout, self.missing_grace
         )
         params = self.hook_params or {}
         new_hook = partial(FlowServiceHook, self.flowservice_conn_id, **params)
         loader = shared_loader(self.flowservice_conn_id, params, new_hook)
-        # The logger is that of the class: one for each of thousands of waits is a lot.
-        look = _Look(loader, self.run_id, rules, ProgressLogger(self.logger(), self.run_id))
-        began_at = time.monotonic()
         try:
-            result = await wait_async(wait_flow(self.run_id, rules, self.first_poll), look)
+            result = await wait_in_triggerer(
+                f"dataflow run {self.run_id}",
+                partial(loader.load, self.run_id, rules=rules),
+                rules,
+                # The logger of the class: one for each of thousands of waits is a lot.
+                self.logger(),
+                self.first_poll,
+            )
         finally:
             loader.release()
-        count_wait(time.monotonic() - began_at)
-        yield TriggerEvent(dict(result.to_event()))
+        yield TriggerEvent({**result.to_event(), "run_id": self.run_id, "url": self.url})
 
     async def on_kill(self) -> None:
-        """Say that the run goes on; the service has no call to cancel it. Since Airflow 3.3."""
+        """Log that the run goes on; the service has no call to cancel it. Since Airflow 3.3."""
         self.log.warning(
             "The task was killed. Dataflow run %s goes on: %s", self.run_id, self.url or "no link"
         )
@@ -116,19 +117,19 @@ class DataflowTrigger(BaseTrigger):
     Wait until a run of a flow has succeeded since a time, and fire once when the wait is over.
 
     :param flow_id: ID of the flow.
-    :param since: The time, in epoch milliseconds.
+    :param since_ms: The time, in epoch milliseconds.
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
-    :param poll_interval: Seconds between looks; the first few come earlier.
+    :param poll_interval: Seconds between polls; the first few come earlier.
     :param deadline: Epoch seconds at which the wait is over.
-    :param outage_timeout: Seconds without any answer after which the wait is over.
+    :param outage_timeout: Seconds without any response after which the wait is over.
     :param hook_params: Further arguments for the hook.
-    :param later: Arguments of other releases of this package, which are passed over.
+    :param later: Arguments of other releases of this package, which are ignored.
     """
 
     def __init__(
         self,
         flow_id: str,
-        since: int,
+        since_ms: int,
         flowservice_conn_id: str = CONN_ID,
         poll_interval: float = POLL_INTERVAL,
         deadline: float | None = None,
@@ -138,7 +139,7 @@ class DataflowTrigger(BaseTrigger):
     ) -> None:
         super().__init__()
         self.flow_id = flow_id
-        self.since = since
+        self.since_ms = since_ms
         self.flowservice_conn_id = flowservice_conn_id
         self.poll_interval = poll_interval
         self.deadline = deadline
@@ -149,47 +150,29 @@ class DataflowTrigger(BaseTrigger):
         """Return the class path and the arguments, which are JSON and hold nothing secret."""
         names = (
             "flow_id",
-            "since",
+            "since_ms",
             "flowservice_conn_id",
             "poll_interval",
             "deadline",
             "outage_timeout",
+            "hook_params",
         )
         path = "airflow_provider_flowservice.triggers.flowservice.DataflowTrigger"
-        return path, {name: getattr(self, name) for name in (*names, "hook_params")}
+        return path, {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait for a success; an error that waiting does not mend fails the task."""
-        # The wait sits out what passes; a repetition would sleep in a thread that all triggers share.
+        """Wait for a success; an error that waiting cannot fix fails the task."""
+        # The wait sits out transient errors; a retry would sleep in a thread that all triggers share.
         params = {**(self.hook_params or {}), "retries": 0}
         hook = FlowServiceHook(self.flowservice_conn_id, **params)
-        look_now = sync_to_async(poll_for_success, thread_sensitive=False)
-        label = label_of(self.flow_id)
-        progress = ProgressLogger(self.log, label)
+        poll = sync_to_async(poll_for_success, thread_sensitive=False)
 
-        async def look(delay: float) -> Seen:
+        async def poll_after(delay: float) -> Seen:
             await asyncio.sleep(delay)
-            return progress.log(await look_now(hook, self.flow_id, self.since))
+            return await poll(hook, self.flow_id, self.since_ms)
 
         rules = WaitRules(self.poll_interval, self.deadline, self.outage_timeout, missing_grace=0)
-        began_at = time.monotonic()
-        result = await wait_async(wait_flow(label, rules), look)
-        count_wait(time.monotonic() - began_at)
+        result = await wait_in_triggerer(
+            f"a success of flow {self.flow_id}", poll_after, rules, self.log
+        )
         yield TriggerEvent(dict(result.to_event()))
-
-
-class _Look:
-    """RunLoader at a run, and tells the log."""
-
-    __slots__ = ("_loader", "_progress", "_rules", "_run_id")
-
-    def __init__(
-        self, loader: RunLoader, run_id: str, rules: WaitRules, progress: ProgressLogger
-    ) -> None:
-        self._loader = loader
-        self._run_id = run_id
-        self._rules = rules
-        self._progress = progress
-
-    async def __call__(self, delay: float) -> Seen:
-        return self._progress.log(await self._loader.load(self._run_id, delay, self._rules))

@@ -103,7 +103,7 @@ def test_an_outage_within_patience_is_sat_out(flowservice, failed_run, deferrabl
 def test_a_refused_credential_ends_the_wait(flowservice, failed_run, deferrable):
     flowservice.fail(Fault("GET /runs", status=403, body={}, times=None, after=2))
 
-    with pytest.raises(FlowServiceAuthError, match="may not look"):
+    with pytest.raises(FlowServiceAuthError, match="credential was refused"):
         run_to_the_end(operator(failed_run, deferrable=deferrable))
 
 

@@ -8,7 +8,7 @@ import pickle
 import runpy
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -148,7 +148,9 @@ def arguments_of(scene: Scene, end: str, choice: str | None) -> dict[str, Any]:
 
 
 def expected(end: str, choice: str | None, policy: OutcomePolicy) -> str:
-    return task_result(end, policy.choosing(end, choice)).removesuffix(" with a warning")
+    return task_result(
+        end, replace(policy, **({f"on_{end}": choice} if choice else {}))
+    ).removesuffix(" with a warning")
 
 
 @pytest.mark.usefixtures("airflow_db")

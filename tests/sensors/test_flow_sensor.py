@@ -168,7 +168,10 @@ def test_airflows_own_limit_says_which_flow_has_not_succeeded(
     )
     error = AirflowSkipException if limit else AirflowTaskTimeout
 
-    with airflows_limit(0.5), pytest.raises(error, match=f"No run of flow {flow_id}"):
+    with (
+        airflows_limit(0.5),
+        pytest.raises(error, match=f"waiting for a success of flow {flow_id}"),
+    ):
         run_to_the_end(task)
 
     assert f"Dataflow run {run_id} of flow {flow_id}: failed" in logged()

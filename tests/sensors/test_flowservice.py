@@ -77,7 +77,7 @@ def test_airflows_own_limit_ends_a_deferred_task_as_timed_out(flowservice, run_i
 
 @both_ways
 def test_a_run_that_never_turns_up_is_not_waited_for_beyond_the_grace(flowservice, deferrable):
-    with pytest.raises(FlowServiceNotFoundError, match="no-such-run does not turn up"):
+    with pytest.raises(FlowServiceNotFoundError, match="no-such-run was not found"):
         run_to_the_end(sensor("no-such-run", deferrable=deferrable, missing_grace=0))
 
 
@@ -99,8 +99,8 @@ def test_an_outage_within_patience_is_sat_out(flowservice, run_id, deferrable, l
     summary = run_to_the_end(sensor(run_id, deferrable=deferrable))
 
     assert summary["status"] == "success"
-    assert "Lost sight" in (log := logged())
-    assert "regained" in log
+    assert "Contact with the service lost" in (log := logged())
+    assert "restored" in log
 
 
 @both_ways

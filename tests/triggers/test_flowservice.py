@@ -42,7 +42,7 @@ def test_the_event_is_the_run_in_short(flowservice):
 
     assert event["kind"] == "ended"
     assert event["run"]["status"] == "failed"
-    assert set(event) == {"kind", "run_id", "run", "detail"}
+    assert set(event) == {"kind", "run_id", "subject", "run", "detail", "url"}
 
 
 def test_the_event_loop_goes_on_while_an_answer_hangs(flowservice):

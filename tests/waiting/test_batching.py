@@ -283,7 +283,7 @@ def test_trouble_of_a_moment_is_no_news_for_waits(flowservice, add_runs, logged)
     events = virtual_time.run(all_events(waits))
 
     assert {event["kind"] for event in events} == {"ended"}
-    assert "Lost sight" not in logged()
+    assert "Contact with the service lost" not in logged()
 
 
 def test_a_new_credential_in_the_connection_is_taken(flowservice, add_runs, monkeypatch):
