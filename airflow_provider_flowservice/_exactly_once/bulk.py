@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from airflow_provider_flowservice._exactly_once.journal import STORE_KEY, Siblings, TaskStore
 from airflow_provider_flowservice._exactly_once.retrigger import Retrigger
-from airflow_provider_flowservice._exactly_once.task import began_at, try_of
+from airflow_provider_flowservice._exactly_once.task import began_ms, try_of
 from airflow_provider_flowservice.exceptions import (
     DataflowRunNotRetriggerableError,
     FlowServiceAuthError,
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 RESULTS_KEY = "results"
 """XCom key of what became of each run."""
 
-# Runs in a row that meet a service in trouble, each after repetitions of its own.
-_MOST_TROUBLES = 3
+# Runs in a row that meet a transient error, each after retries of its own.
+_MOST_FAILURES = 3
 # Reasons that the error at the end names; the others are in the log and under RESULTS_KEY.
 _MOST_REASONS = 5
 
@@ -69,14 +69,14 @@ class Bulk:
         self._hook = hook
         self._state_store = context.get("task_state_store")
         self._try = try_of(context, retries)
-        self._began_at = began_at(context)
+        self._began_ms = began_ms(context)
         self._settle_time = settle_time
         self._concurrency = concurrency
         self._log = log
         # Those of the same flow wait for their turn, so there are none at the same time.
         self._siblings = Siblings()
         self._lock = threading.Lock()
-        self._troubles = 0
+        self._failures = 0
         self._is_stopped = False
 
     def run(self, run_ids: Sequence[str]) -> list[BulkRecord]:
@@ -98,7 +98,7 @@ class Bulk:
             for done in pool.map(self._run_group, groups):
                 records |= {record["run_id"]: record for record in done}
         finally:
-            # When the task is killed, no further run is begun.
+            # When the task is killed, no further run is re-triggered.
             self._is_stopped = True
             pool.shutdown(cancel_futures=True)
         return [records[run_id] for run_id in run_ids]
@@ -121,7 +121,7 @@ class Bulk:
         try:
             runs = self._hook.find_runs(run_ids)
         except FlowServiceError:
-            runs = {}  # what each of them then meets is told of each
+            runs = {}  # each run then meets the error by itself, and its record names it
         groups: defaultdict[str, list[str]] = defaultdict(list)
         for run_id in run_ids:
             groups[runs[run_id].flow_id if run_id in runs else ""].append(run_id)
@@ -150,21 +150,21 @@ class Bulk:
     def _take_note(self, error: Exception | None) -> None:
         """Stop the bulk if the credential is refused, or the service gives no answers."""
         with self._lock:
-            is_trouble = isinstance(error, FlowServiceError) and error.is_transient
-            self._troubles = self._troubles + 1 if is_trouble else 0
+            is_transient = isinstance(error, FlowServiceError) and error.is_transient
+            self._failures = self._failures + 1 if is_transient else 0
             is_refused = isinstance(error, FlowServiceAuthError)
-            if (is_refused or self._troubles >= _MOST_TROUBLES) and not self._is_stopped:
+            if (is_refused or self._failures >= _MOST_FAILURES) and not self._is_stopped:
                 self._is_stopped = True
-                reason = "the credential is refused" if is_refused else "the service is in trouble"
+                reason = "the credential is refused" if is_refused else "the service is unavailable"
                 self._log.error("No further run is re-triggered: %s.", reason)
 
     def _retrigger(self, run_id: str) -> str:
-        """Re-trigger a run, or go on with what an earlier try has begun."""
+        """Re-trigger a run, or go on with what an earlier try has started."""
         new_run = Retrigger(
             self._hook,
             self._store(run_id),
             self._try,
-            began_at=self._began_at,
+            began_ms=self._began_ms,
             siblings=self._siblings,
             settle_time=self._settle_time,
             log=self._log,
@@ -188,7 +188,7 @@ def raise_for(
     """
     good = {"retriggered", "ineligible"} if on_ineligible == "skip" else {"retriggered"}
     bad = [record for record in results if record["outcome"] not in good]
-    log.info("%d of %d runs need no more care.", len(results) - len(bad), len(results))
+    log.info("%d of %d runs were re-triggered or skipped.", len(results) - len(bad), len(results))
     if bad:
         reasons = dict.fromkeys(f"{record['run_id']}: {record['error']}" for record in bad)
         named = " ".join(list(reasons)[:_MOST_REASONS])

@@ -1,8 +1,8 @@
 """
 Which runs on the service may be the one that a request has led to.
 
-Pure. Nothing in a run says which other run it repeats, so there is only circumstantial evidence: its
-flow, its window, its creator, and when it turned up.
+Pure. No field of a run names the run it repeats, so the evidence is circumstantial: its
+flow, its window, its creator, and when it appeared.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Candidates:
     """
     Runs on the service that may be the one a request has led to.
 
-    :param matching: Runs that are it, as far as can be told.
+    :param matching: Runs for which all the evidence speaks.
     :param doubtful: Runs of another client that show no window, so that nothing speaks for or
         against them.
     """
@@ -35,7 +35,7 @@ class Candidates:
 def find_candidates(
     runs: Iterable[DataflowRun],
     target: DataflowRun,
-    since: int,
+    since_ms: int,
     own_clients: Iterable[str],
     known_run_ids: Iterable[str],
 ) -> Candidates:
@@ -44,14 +44,14 @@ def find_candidates(
 
     :param runs: Runs of the target's flow.
     :param target: Run the request named.
-    :param since: Epoch milliseconds before which none can have been created.
+    :param since_ms: Epoch milliseconds before which none can have been created.
     :param own_clients: What the service may call our own client.
     :param known_run_ids: Runs whose origin is known, such as those of sibling tasks.
     """
     matching, doubtful = [], []
     known, clients = {target.run_id, *known_run_ids}, set(own_clients)
     for run in runs:
-        if run.run_id in known or (run.created_at is not None and run.created_at < since):
+        if run.run_id in known or (run.created_at is not None and run.created_at < since_ms):
             continue
         if loads_other_window(run, target.window):
             continue

@@ -1,5 +1,5 @@
 """
-Exactly once: what to do about a re-trigger that an earlier try may have begun.
+Exactly once: what to do about a re-trigger that an earlier try may have sent.
 
 Pure: what is stored and what the service shows goes in, a decision comes out. ARCHITECTURE.md has
 the table.
@@ -7,15 +7,15 @@ the table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from airflow_provider_flowservice._exactly_once.candidates import (
     Candidates,
     loads_other_window,
     loads_window,
 )
+from airflow_provider_flowservice._exactly_once.journal import Record
 from airflow_provider_flowservice.runs import DataflowRun
 
 
@@ -34,7 +34,7 @@ class Try:
 
     @property
     def is_automatic_retry(self) -> bool:
-        """Whether an earlier try has begun what this one is to finish."""
+        """Whether this try has to finish what an earlier one may have started."""
         # The second is the number of the first try after a Clear. Others between them come about
         # when a DAG's author lowers `retries` while the task is on its way.
         return self.number not in (1, self.max_tries - self.retries + 1)
@@ -46,77 +46,13 @@ class Try:
 
 
 @dataclass(frozen=True)
-class Record:
-    """
-    What is stored about a re-trigger: the intent before it is sent, the new run after.
-
-    :param source_run_id: Run the user wants to be re-triggered.
-    :param target_run_id: Run the request names: the source, or its latest failed successor.
-    :param max_tries: Of the task when it was written.
-    :param requested_ms: Epoch milliseconds just before the request was sent.
-    :param new_run_id: The new run, once known.
-    :param is_certain: Whether the service named the new run, or it shows the source's window; not
-        so for one that was only found.
-    :param known_run_ids: All runs that earlier requests of this task have led to.
-    :param earlier_run_ids: Candidates that were there before the request.
-    """
-
-    source_run_id: str
-    target_run_id: str
-    max_tries: int
-    requested_ms: int
-    new_run_id: str | None = None
-    is_certain: bool = True
-    known_run_ids: tuple[str, ...] = ()
-    earlier_run_ids: tuple[str, ...] = ()
-
-    def with_run(self, new_run_id: str, max_tries: int) -> Record:
-        """
-        Return the record once the new run is known.
-
-        :param max_tries: Of the task now.
-        """
-        known = tuple(dict.fromkeys((*self.known_run_ids, new_run_id)))
-        return replace(self, new_run_id=new_run_id, max_tries=max_tries, known_run_ids=known)
-
-    def to_json(self) -> dict[str, Any]:
-        """Write the record as JSON values."""
-        lists = {name: list(getattr(self, name)) for name in _LISTS}
-        return {**vars(self), **lists}
-
-    @classmethod
-    def from_json(cls, value: object) -> Record | None:
-        """Read a record back; ``None`` for anything that is none."""
-        if not isinstance(value, Mapping):
-            return None
-        if not all(isinstance(value.get(name), kind) for name, kind in _KINDS.items()):
-            return None
-        if not all(isinstance(item, str) for name in _LISTS for item in value[name]):
-            return None
-        lists = {name: tuple(value[name]) for name in _LISTS}
-        return cls(**{**{name: value[name] for name in _KINDS}, **lists})
-
-
-_LISTS = ("known_run_ids", "earlier_run_ids")
-_KINDS: dict[str, Any] = {
-    "source_run_id": str,
-    "target_run_id": str,
-    "max_tries": int,
-    "requested_ms": int,
-    "new_run_id": str | None,
-    "is_certain": bool,
-    **dict.fromkeys(_LISTS, list),
-}
-
-
-@dataclass(frozen=True)
 class Decision:
     """
     What to do next.
 
     :param action: ``read`` the stored run; ``search`` for the run an earlier request led to;
         ``send`` the request; ``adopt`` or ``reattach`` to a run, and wait for it; ``return`` a run
-        that has ended; ``stop``, since it cannot be told.
+        that has ended; ``stop``, since the new run cannot be identified.
     :param run_id: Run to send the request for, or to go on with.
     :param reason: For the log.
     """
@@ -146,7 +82,7 @@ def begin(
         return Decision("search", reason="an earlier try may have re-triggered it")
     if record is None and this_try.is_automatic_retry and not (has_store and is_legible):
         return Decision("search", reason="an earlier try may have re-triggered it")
-    return Decision("send", source_run_id, "no try has begun this yet")
+    return Decision("send", source_run_id, "no earlier try has sent a request")
 
 
 def after_read(
@@ -213,7 +149,7 @@ def after_search(
 
 def after_check(candidates: Candidates, target: DataflowRun, is_cleared: bool) -> Decision:
     """
-    Decide what to do after the service was searched for somebody else's re-trigger of the run.
+    Decide what to do after the service was searched for a re-trigger by another client or task.
 
     :param candidates: Runs created since the target.
     :param target: Run to re-trigger.
@@ -225,10 +161,12 @@ def after_check(candidates: Candidates, target: DataflowRun, is_cleared: bool) -
     done = [] if is_cleared else [run for run in loaded if run.ingested_records != 0]
     for run in (*under_way, *done):
         if loads_window(run, target.window):
-            return Decision("adopt", run.run_id, "somebody else has re-triggered the run already")
+            return Decision(
+                "adopt", run.run_id, "another client or task has re-triggered the run already"
+            )
     if under_way:
         return Decision(
             "stop",
             reason="a re-trigger of the same flow is under way and does not show its window yet",
         )
-    return Decision("send", target.run_id, "nobody else has re-triggered it")
+    return Decision("send", target.run_id, "no other re-trigger of it was found")

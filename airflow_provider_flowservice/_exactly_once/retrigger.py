@@ -1,16 +1,16 @@
-"""Re-triggers a run exactly once: asks the service and the store, and does what `decisions` decides."""
+"""Re-triggers a run exactly once: reads the service and the store, and does what `decisions` decides."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_flowservice._exactly_once import decisions
 from airflow_provider_flowservice._exactly_once.candidates import loads_window
-from airflow_provider_flowservice._exactly_once.decisions import Decision, Record, Try
-from airflow_provider_flowservice._exactly_once.journal import Siblings, TaskStore
-from airflow_provider_flowservice._exactly_once.search import WALL_CLOCK, Clock, Search
+from airflow_provider_flowservice._exactly_once.clock import WALL_CLOCK, Clock
+from airflow_provider_flowservice._exactly_once.decisions import Decision, Try
+from airflow_provider_flowservice._exactly_once.journal import Record, Siblings, TaskStore
+from airflow_provider_flowservice._exactly_once.search import Search
 from airflow_provider_flowservice._selection.eligibility import check_eligible
 from airflow_provider_flowservice.exceptions import (
     FlowServiceError,
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
 # Milliseconds by which the service's clock may be behind ours. With a record it is known which runs
-# were there before the request, so a wide margin brings in no strangers.
-_SKEW = 2 * 60_000
-_SKEW_WITH_RECORD = 60 * 60_000
+# were there before the request, so a wide margin adds no foreign runs.
+_SKEW_MS = 2 * 60_000
+_SKEW_WITH_RECORD_MS = 60 * 60_000
 
 
 class Retriggered(NamedTuple):
     """
     The run to wait for.
 
-    :param has_ended: Whether an earlier try has seen it succeed, so that there is nothing to wait for.
+    :param has_ended: Whether an earlier try has seen it succeed, so that the task need not wait.
     :param known_run_ids: All runs the task's requests have led to, this one last.
-    :param window: Data it has to load, if it is not certain yet that it is the new run.
+    :param window: Data it has to load, if it is not yet certain that it is the new run.
     """
 
     run_id: str
@@ -51,9 +51,9 @@ class Retrigger:
     :param hook: Hook of the task.
     :param store: What the task remembers.
     :param this_try: Which try of the task this is.
-    :param began_at: Epoch milliseconds before which no try can have sent anything.
+    :param began_ms: Epoch milliseconds before which no try can have sent anything.
     :param siblings: Requests beside this one.
-    :param settle_time: Seconds within which a new run shows up in the service's lists.
+    :param settle_time: Seconds within which a new run appears in the service's lists.
     :param log: Logger of the task.
     :param clock: Time.
     """
@@ -64,7 +64,7 @@ class Retrigger:
         store: TaskStore,
         this_try: Try,
         *,
-        began_at: int,
+        began_ms: int,
         siblings: Siblings,
         settle_time: float,
         log: Any,
@@ -73,7 +73,7 @@ class Retrigger:
         self._hook = hook
         self._store = store
         self._try = this_try
-        self._began_at = began_at
+        self._began_ms = began_ms
         self._siblings = siblings
         self._settle_time = settle_time
         self._log = log
@@ -82,9 +82,9 @@ class Retrigger:
 
     def run(self, source_run_id: str) -> Retriggered:
         """
-        Re-trigger a run, or go on with what an earlier try has begun.
+        Re-trigger a run, or go on with what an earlier try has started.
 
-        :raises RetriggerAmbiguousError: It cannot be told what an earlier request has led to.
+        :raises RetriggerAmbiguousError: The run that an earlier request led to cannot be identified.
         """
         source = self._hook.get_run(source_run_id)
         record, is_legible = self._store.load()
@@ -105,34 +105,34 @@ class Retrigger:
             run = self._hook.get_run(record.new_run_id or "")
         except FlowServiceNotFoundError:
             run = None
-        age = self._clock.now_ms() - record.requested_ms
-        is_settled = age > self._settle_time * 1000
+        age_ms = self._clock.now_ms() - record.requested_ms
+        is_settled = age_ms > self._settle_time * 1000
         return decisions.after_read(record, run, source, self._try, is_settled)
 
     def _find(self, source: DataflowRun, record: Record | None) -> tuple[Record, Decision]:
-        """Look for the run an earlier request led to, and return what is known then."""
+        """Search for the run an earlier request led to, and return what is known then."""
         if record is None:
-            target, earliest = source, self._began_at - _SKEW
+            target, earliest_ms = source, self._began_ms - _SKEW_MS
             known = self._new_record(source, source)
         else:
             target = self._run(source, record.target_run_id)
-            earliest, known = record.requested_ms - _SKEW_WITH_RECORD, record
+            earliest_ms, known = record.requested_ms - _SKEW_WITH_RECORD_MS, record
         # A run that a sibling task is about to call its own looks like ours.
-        unsettled = {"send", "stop", "adopt"} if self._siblings.exist else {"send", "stop"}
-        decision, candidates = self._search.decide(
+        put_off = {"send", "stop", "adopt"} if self._siblings.exist else {"send", "stop"}
+        for candidates, is_settled in self._search.rounds(
             target,
-            max(earliest, target.created_at or 0),
+            max(earliest_ms, target.created_at or 0),
             (*known.known_run_ids, *known.earlier_run_ids),
-            partial(
-                decisions.after_search,
-                target_run_id=target.run_id,
-                this_try=self._try,
-                has_record=record is not None,
-            ),
-            unsettled,
-        )
+        ):
+            decision = decisions.after_search(
+                candidates, target.run_id, self._try, has_record=record is not None
+            )
+            if is_settled or decision.action not in put_off:
+                break
+        if decision.action == "stop":
+            raise self._search.ambiguous(target, decision.reason, candidates)
         if record is None:
-            # Failed runs that turn up are those of earlier tries.
+            # Failed runs that are found are those of earlier tries.
             runs = sorted(candidates.matching, key=lambda run: run.created_at or 0)
             failed = tuple(run.run_id for run in runs if run.is_failed)
             known = replace(known, known_run_ids=failed)
@@ -161,7 +161,7 @@ class Retrigger:
         checked, record = self._check(target, record)
         if checked.action != "send":
             return self._go_on(source, record, checked)
-        stored, _ = self._store.load()
+        stored = self._store.record
         self._store.save(record)
         try:
             new_run_id = self._hook.retrigger_run(target.run_id).run_id
@@ -169,7 +169,7 @@ class Retrigger:
             if not may_have_started_a_run(error):
                 self._store.restore(stored)
                 raise
-            self._log.warning("%s Looking for the run it may have started.", error)
+            self._log.warning("%s Searching for the run it may have started.", error)
             record, found = self._find(source, record)
             if found.action != "send":
                 return self._go_on(source, record, found)
@@ -179,21 +179,22 @@ class Retrigger:
         return self._keep(source, record, new_run_id)
 
     def _check(self, target: DataflowRun, record: Record) -> tuple[Decision, Record]:
-        """Look whether somebody else has re-triggered the run, and note what else is there."""
-        decision, candidates = self._search.decide(
-            target,
-            target.created_at or 0,
-            record.known_run_ids,
-            partial(decisions.after_check, target=target, is_cleared=self._try.is_cleared),
-            {"stop"},
-        )
-        now = self._clock.now_ms()
+        """Search for a re-trigger of the run by another client or task, and note what else is there."""
+        for candidates, is_settled in self._search.rounds(
+            target, target.created_at or 0, record.known_run_ids
+        ):
+            decision = decisions.after_check(candidates, target, self._try.is_cleared)
+            if is_settled or decision.action != "stop":
+                break
+        if decision.action == "stop":
+            raise self._search.ambiguous(target, decision.reason, candidates)
+        now_ms = self._clock.now_ms()
         recent = (
             run.run_id
             for run in candidates.all
-            if run.created_at is None or run.created_at >= now - 2 * _SKEW_WITH_RECORD
+            if run.created_at is None or run.created_at >= now_ms - 2 * _SKEW_WITH_RECORD_MS
         )
-        return decision, replace(record, requested_ms=now, earlier_run_ids=tuple(recent))
+        return decision, replace(record, requested_ms=now_ms, earlier_run_ids=tuple(recent))
 
     def _go_on(self, source: DataflowRun, record: Record | None, decision: Decision) -> Retriggered:
         """Go on with a run that is there already."""
@@ -210,7 +211,7 @@ class Retrigger:
     def _keep(
         self, source: DataflowRun, record: Record, new_run_id: str, has_ended: bool = False
     ) -> Retriggered:
-        """Remember the new run. That this fails must not end a task whose run goes on."""
+        """Store the new run; a failure to store it must not end a task whose run goes on."""
         record = record.with_run(new_run_id, max_tries=self._try.max_tries)
         try:
             self._store.save(record)

@@ -29,13 +29,13 @@ def retrigger_once(
 
     :param retries: The task's ``retries``.
     :param settle_time: Seconds within which a new run shows up in the service's lists.
-    :raises FlowServiceError: The run is not re-triggered, or it cannot be told.
+    :raises FlowServiceError: The run was not re-triggered, or the new run cannot be identified.
     """
     return Retrigger(
         hook,
         TaskStore(context.get("task_state_store")),
         try_of(context, retries),
-        began_at=began_at(context),
+        began_ms=began_ms(context),
         siblings=MappedSiblings(context["ti"]),
         settle_time=settle_time,
         log=log,
@@ -48,7 +48,7 @@ def try_of(context: Context, retries: int) -> Try:
     return Try(ti.try_number, ti.max_tries or 0, retries)
 
 
-def began_at(context: Context) -> int:
+def began_ms(context: Context) -> int:
     """Return the epoch milliseconds before which no try of the task can have done anything."""
     start = context["dag_run"].start_date
     return round(start.timestamp() * 1000) if start else 0

@@ -1,4 +1,4 @@
-"""Ends a task as its wait ended, and leaves what is known of the run where people look for it."""
+"""Ends a task as its wait ended, and leaves what is known of the run in log, link and XComs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def finish(
     url: str | None = None,
 ) -> DataflowRun:
     """
-    End the task as the wait ended, and leave what is known of the run where people look for it.
+    End the task as the wait ended, and leave what is known of the run in log, link and XComs.
 
     :param task: The operator or sensor.
     :param policy: What it asks of its run.

@@ -36,7 +36,7 @@ def deadline_of(
 
 def room_to_resume(execution_timeout: timedelta) -> float:
     """
-    Return the seconds before Airflow's limit at which a deferred wait ends, to tell how it ended.
+    Return the seconds before Airflow's limit at which a deferred wait ends, so that it can report how.
 
     Where Airflow ends a deferred task itself, all it says is that time is up.
     """

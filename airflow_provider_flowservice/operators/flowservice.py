@@ -148,7 +148,7 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
         if self.deferrable and not new_run.has_ended:
             self._defer(new_run, deadline)
         rules = WaitRules(self.poll_interval, deadline, self.outage_timeout)
-        first_poll = 0.0 if new_run.has_ended else self._first_look
+        first_poll = 0.0 if new_run.has_ended else self._first_poll
         result = wait_in_worker(
             f"dataflow run {new_run.run_id}",
             partial(poll_once, hook, new_run.run_id),
@@ -204,8 +204,8 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
         )
 
     @property
-    def _first_look(self) -> float:
-        """Seconds until the first look: a run that has just been created is left alone at first."""
+    def _first_poll(self) -> float:
+        """Seconds until the first poll: a new run is not polled at once."""
         return min(5.0, self.poll_interval)
 
     def _retrigger(self, hook: FlowServiceHook, context: Context) -> Retriggered:
@@ -252,7 +252,7 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
                 poll_interval=self.poll_interval,
                 deadline=deadline,
                 outage_timeout=self.outage_timeout,
-                first_poll=self._first_look,
+                first_poll=self._first_poll,
                 hook_params=self.hook_params,
                 url=self.new_run_url,
             ),

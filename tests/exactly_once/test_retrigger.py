@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from airflow_provider_flowservice._client.tokens import drop_tokens
+from airflow_provider_flowservice._exactly_once.clock import Clock
 from airflow_provider_flowservice._exactly_once.decisions import Try
 from airflow_provider_flowservice._exactly_once.journal import STORE_KEY, Siblings, TaskStore
 from airflow_provider_flowservice._exactly_once.retrigger import Retrigger
-from airflow_provider_flowservice._exactly_once.search import Clock, check_adopted
+from airflow_provider_flowservice._exactly_once.search import check_adopted
 from airflow_provider_flowservice.emulator import Fault, FlowServiceEmulator, Lifecycle
 from airflow_provider_flowservice.exceptions import (
     FlowServiceAnswerError,
@@ -49,7 +50,7 @@ class Task:
     settle_time: float = 60
 
     def __post_init__(self):
-        self.began_at = round(self.clock() * 1000)
+        self.began_ms = round(self.clock() * 1000)
 
     def try_once(self, points=None):
         """Run a try up to the new run, and return what the operator gets."""
@@ -60,7 +61,7 @@ class Task:
             Crashing(self.hook, points, HOOK_CALLS),
             TaskStore(store),
             Try(self.tries, self.max_tries, RETRIES),
-            began_at=self.began_at,
+            began_ms=self.began_ms,
             siblings=self.siblings,
             settle_time=self.settle_time,
             log=logging.getLogger(__name__),
@@ -301,7 +302,7 @@ def test_the_second_dag_run_finds_the_new_run_of_the_first(
 
     assert second.run_id == first
     assert new_runs(service, failed_run) == [first]
-    assert "somebody else has re-triggered the run already" in caplog.text
+    assert "another client or task has re-triggered the run already" in caplog.text
 
 
 @with_and_without_store

@@ -164,7 +164,7 @@ def test_a_service_in_trouble_stops_the_bulk(flowservice, failed_runs, logged):
     _, records = execute(operator(run_ids, concurrency=1), StateStore())
 
     assert outcomes(records) == [*["failed"] * 3, *["not_tried"] * 17]
-    assert "the service is in trouble" in logged()
+    assert "the service is unavailable" in logged()
 
 
 def test_a_single_trouble_does_not_stop_the_bulk(flowservice, failed_runs):

@@ -1,0 +1,27 @@
+"""Time as the engine knows it; tests bring their own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Clock:
+    """
+    Time, and how to let some pass.
+
+    :param now: Epoch seconds.
+    :param sleep: Lets so many seconds pass.
+    """
+
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+
+    def now_ms(self) -> int:
+        """Return the epoch milliseconds."""
+        return round(self.now() * 1000)
+
+
+WALL_CLOCK = Clock()
