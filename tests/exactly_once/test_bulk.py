@@ -231,6 +231,18 @@ def test_why_it_stops_is_told_once(caplog, met, reason):
     assert reason in caplog.text
 
 
+def test_why_it_stops_is_told_once_though_several_runs_meet_it_at_once(caplog):
+    meeting = threading.Barrier(4)
+
+    def retrigger(run_id):
+        meeting.wait(10)
+        raise REFUSED
+
+    bulk(retrigger, [["a"], ["b"], ["c"], ["d"]], concurrency=4)
+
+    assert caplog.text.count("No further run is re-triggered") == 1
+
+
 def test_an_error_that_nobody_expects_is_raised():
     class Killed(BaseException):
         pass

@@ -40,6 +40,7 @@ class Service:
     def show(self, delay):
         self.clock.sleep(delay)
         self.delays.append(delay)
+        assert len(self.delays) < 1000, "the wait does not end"
         shown = self._shown.pop(0) if len(self._shown) > 1 else self._shown[0]
         if isinstance(shown, BaseException) and not isinstance(shown, FlowServiceApiError):
             raise shown
