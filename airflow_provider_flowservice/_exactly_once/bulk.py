@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
@@ -45,54 +45,61 @@ class BulkRecord(TypedDict):
     error: str | None
 
 
+def retrigger_all(
+    hook: FlowServiceHook,
+    context: Context,
+    run_ids: Sequence[str],
+    *,
+    retries: int,
+    settle_time: float,
+    concurrency: int,
+    log: Any,
+) -> list[BulkRecord]:
+    """
+    Re-trigger runs in one task, each of them once; those of one flow in their order and never at once.
+
+    :param run_ids: IDs of the runs, none of them twice.
+    :param retries: The task's ``retries``.
+    :param settle_time: Seconds within which a new run appears in the service's lists.
+    :param concurrency: Runs that are re-triggered at the same time.
+    :return: What became of each run, in their order.
+    """
+    requests = _Requests(hook, context, retries, settle_time, log)
+    records = {
+        run_id: _retriggered(run_id, new_run_id)
+        for run_id, new_run_id in requests.done_before(run_ids).items()
+    }
+    if records:
+        log.info("%d runs were re-triggered by an earlier try.", len(records))
+    groups = _groups(hook, [run_id for run_id in run_ids if run_id not in records])
+    records |= Bulk(requests.retrigger, concurrency, log).run(groups)
+    return [records[run_id] for run_id in run_ids]
+
+
 class Bulk:
     """
-    Many runs to re-trigger in one task, each of them once.
+    Many runs to re-trigger.
 
-    :param hook: Hook of the task; called in several threads.
-    :param context: Airflow's context of the try.
-    :param retries: The task's ``retries``.
-    :param settle_time: Seconds within which a new run shows up in the service's lists.
+    :param retrigger: Re-triggers one run and returns the new run's ID. Called in several threads.
     :param concurrency: Runs that are re-triggered at the same time.
     :param log: Logger of the task.
     """
 
-    def __init__(
-        self,
-        hook: FlowServiceHook,
-        context: Context,
-        retries: int,
-        settle_time: float,
-        concurrency: int,
-        log: Any,
-    ) -> None:
-        self._hook = hook
-        self._state_store = context.get("task_state_store")
-        self._try = try_of(context, retries)
-        self._began_ms = began_ms(context)
-        self._settle_time = settle_time
+    def __init__(self, retrigger: Callable[[str], str], concurrency: int, log: Any) -> None:
+        self._retrigger = retrigger
         self._concurrency = concurrency
         self._log = log
-        # Those of the same flow wait for their turn, so there are none at the same time.
-        self._siblings = Siblings()
         self._lock = threading.Lock()
         self._failures = 0
         self._is_stopped = False
 
-    def run(self, run_ids: Sequence[str]) -> list[BulkRecord]:
+    def run(self, groups: Sequence[Sequence[str]]) -> dict[str, BulkRecord]:
         """
-        Re-trigger the runs, those of one flow in their order and never at once.
+        Re-trigger the runs of all groups, those of one group in their order and never at once.
 
-        :param run_ids: IDs of the runs, none of them twice.
-        :return: What became of each run, in their order.
+        :return: What became of each run, by its ID.
         """
-        records = {
-            run_id: _retriggered(run_id, new_run_id)
-            for run_id, new_run_id in self._done_before(run_ids).items()
-        }
-        if records:
-            self._log.info("%d runs were re-triggered by an earlier try.", len(records))
-        groups = self._groups([run_id for run_id in run_ids if run_id not in records])
+        records: dict[str, BulkRecord] = {}
         pool = ThreadPoolExecutor(self._concurrency, "flowservice-bulk")
         try:
             for done in pool.map(self._run_group, groups):
@@ -101,31 +108,7 @@ class Bulk:
             # When the task is killed, no further run is re-triggered.
             self._is_stopped = True
             pool.shutdown(cancel_futures=True)
-        return [records[run_id] for run_id in run_ids]
-
-    def _done_before(self, run_ids: Iterable[str]) -> dict[str, str]:
-        """Return the new runs that earlier tries are known to have led to, by the old ones."""
-        done = {}
-        for run_id in run_ids:
-            record, _ = self._store(run_id).load()
-            if record is None or record.source_run_id != run_id:
-                continue
-            self._siblings.claim(record.known_run_ids)
-            # After a user has cleared the task, it is to be done again.
-            if record.new_run_id and record.max_tries == self._try.max_tries:
-                done[run_id] = record.new_run_id
-        return done
-
-    def _groups(self, run_ids: Sequence[str]) -> list[list[str]]:
-        """Put the runs of one flow together, and those the service does not show at once likewise."""
-        try:
-            runs = self._hook.find_runs(run_ids)
-        except FlowServiceError:
-            runs = {}  # each run then meets the error by itself, and its record names it
-        groups: defaultdict[str, list[str]] = defaultdict(list)
-        for run_id in run_ids:
-            groups[runs[run_id].flow_id if run_id in runs else ""].append(run_id)
-        return list(groups.values())
+        return records
 
     def _run_group(self, run_ids: Sequence[str]) -> list[BulkRecord]:
         return [self._run_one(run_id) for run_id in run_ids]
@@ -158,7 +141,36 @@ class Bulk:
                 reason = "the credential is refused" if is_refused else "the service is unavailable"
                 self._log.error("No further run is re-triggered: %s.", reason)
 
-    def _retrigger(self, run_id: str) -> str:
+
+class _Requests:
+    """The requests of one task: what its earlier tries have done, and how this one goes on."""
+
+    def __init__(
+        self, hook: FlowServiceHook, context: Context, retries: int, settle_time: float, log: Any
+    ) -> None:
+        self._hook = hook
+        self._state_store = context.get("task_state_store")
+        self._try = try_of(context, retries)
+        self._began_ms = began_ms(context)
+        self._settle_time = settle_time
+        self._log = log
+        # Those of the same flow wait for their turn, so there are none at the same time.
+        self._siblings = Siblings()
+
+    def done_before(self, run_ids: Iterable[str]) -> dict[str, str]:
+        """Return the new runs that earlier tries are known to have led to, by the old ones."""
+        done = {}
+        for run_id in run_ids:
+            record, _ = self._store(run_id).load()
+            if record is None or record.source_run_id != run_id:
+                continue
+            self._siblings.claim(record.known_run_ids)
+            # After a user has cleared the task, it is to be done again.
+            if record.new_run_id and record.max_tries == self._try.max_tries:
+                done[run_id] = record.new_run_id
+        return done
+
+    def retrigger(self, run_id: str) -> str:
         """Re-trigger a run, or go on with what an earlier try has started."""
         new_run = Retrigger(
             self._hook,
@@ -176,6 +188,18 @@ class Bulk:
         # A digest, because the key becomes a part of a path.
         digest = hashlib.sha256(run_id.encode()).hexdigest()
         return TaskStore(self._state_store, f"{STORE_KEY}_{digest[:32]}")
+
+
+def _groups(hook: FlowServiceHook, run_ids: Sequence[str]) -> list[list[str]]:
+    """Put the runs of one flow together, and those the service does not show at once likewise."""
+    try:
+        runs = hook.find_runs(run_ids)
+    except FlowServiceError:
+        runs = {}  # each run then meets the error by itself, and its record names it
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for run_id in run_ids:
+        groups[runs[run_id].flow_id if run_id in runs else ""].append(run_id)
+    return list(groups.values())
 
 
 def raise_for(

@@ -35,7 +35,7 @@ def finish(
     url: str | None = None,
 ) -> DataflowRun:
     """
-    End the task as the wait ended, and leave what is known of the run in log, link and XComs.
+    Outcome the task as the wait ended, and leave what is known of the run in log, link and XComs.
 
     :param task: The operator or sensor.
     :param policy: What it asks of its run.

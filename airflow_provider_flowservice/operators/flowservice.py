@@ -326,7 +326,11 @@ class RetriggerDataflowRunsOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[str]:
         """Re-trigger the runs, and tell what became of each."""
-        from airflow_provider_flowservice._exactly_once.bulk import RESULTS_KEY, Bulk, raise_for
+        from airflow_provider_flowservice._exactly_once.bulk import (
+            RESULTS_KEY,
+            raise_for,
+            retrigger_all,
+        )
         from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
         if isinstance(self.run_ids, str):
@@ -336,8 +340,15 @@ class RetriggerDataflowRunsOperator(BaseOperator):
             )
         hook = FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {})
         hook.get_conn()  # reads the connection here, before there are threads
-        bulk = Bulk(hook, context, self.retries or 0, self.settle_time, self.concurrency, self.log)
-        results = bulk.run(list(dict.fromkeys(self.run_ids)))
+        results = retrigger_all(
+            hook,
+            context,
+            list(dict.fromkeys(self.run_ids)),
+            retries=self.retries or 0,
+            settle_time=self.settle_time,
+            concurrency=self.concurrency,
+            log=self.log,
+        )
         context["ti"].xcom_push(key=RESULTS_KEY, value=results)
         raise_for(results, self.on_ineligible, self.log)
         return [record["new_run_id"] for record in results if record["new_run_id"]]

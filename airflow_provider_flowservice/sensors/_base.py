@@ -156,7 +156,7 @@ class FlowServiceSensor(LineageMixin, BaseSensorOperator):
         """Make the trigger that waits instead, until the epoch seconds of the deadline."""
 
     def _finish(self, context: Context, hook: FlowServiceHook, result: WaitResult) -> RunSummary:
-        """End the task as the wait ended."""
+        """Outcome the task as the wait ended."""
         from airflow_provider_flowservice._outcomes.finish import finish
 
         return finish(self, self._policy, context, hook, result).summary

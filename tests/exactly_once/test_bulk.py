@@ -221,7 +221,7 @@ def test_what_is_wrong_with_single_runs_never_stops_the_bulk(error):
     ("met", "reason"),
     [
         ((REFUSED, GOOD), "the credential is refused"),
-        ((DOWN, DOWN, DOWN, GOOD), "the service is in trouble"),
+        ((DOWN, DOWN, DOWN, GOOD), "the service is unavailable"),
     ],
 )
 def test_why_it_stops_is_told_once(caplog, met, reason):

@@ -96,3 +96,11 @@ def test_parsing_a_dag_of_operators_loads_nothing_of_what_their_tasks_do():
 
     what_they_show = {"_lineage", "assets", "assets.flowservice", "links", "links.flowservice"}
     assert ours == {"_defaults", "operators", "operators.flowservice", *what_they_show}
+
+
+def test_parsing_a_dag_of_sensors_loads_nothing_of_what_their_tasks_do():
+    rooms = ("_client", "_selection", "_exactly_once", "_waiting", "_outcomes", "hooks", "triggers")
+
+    loaded = loaded_by_importing("sensors.flowservice")
+
+    assert not [name for name in loaded if name.startswith(tuple(f"{PACKAGE}.{r}" for r in rooms))]

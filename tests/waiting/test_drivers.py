@@ -62,9 +62,9 @@ def on_a_loop(flow, service):
 def drive(request):
     """Return a function that waits as the rules say, and tells how it ended."""
 
-    def wait(service, first_look=0.0, deadline_in=None, **rules):
+    def wait(service, first_poll=0.0, deadline_in=None, **rules):
         deadline = None if deadline_in is None else service.clock() + deadline_in
-        flow = wait_flow("r1", WaitRules(deadline=deadline, **rules), first_look, service.clock)
+        flow = wait_flow("r1", WaitRules(deadline=deadline, **rules), first_poll, service.clock)
         return request.param(flow, service)
 
     return wait
@@ -74,12 +74,12 @@ def drive(request):
     ("shown", "arguments", "kind", "delays"),
     [
         ([FAILED], {}, "ended", [0]),
-        ([FAILED], {"first_look": 7}, "ended", [7]),
+        ([FAILED], {"first_poll": 7}, "ended", [7]),
         ([GOES_ON, GOES_ON, GOES_ON, FAILED], {}, "ended", [0, 5, 10, 20]),
         ([GOES_ON, BUSY, DOWN, FAILED], {}, "ended", [0, 5, 90, 20]),
         ([GOES_ON], {"deadline_in": 12}, "late", [0, 5, 7]),
         ([GOES_ON, DOWN], {"deadline_in": 12}, "late", [0, 5, 7]),
-        ([GOES_ON, DOWN], {"patience": 0}, "lost", [0, 5]),
+        ([GOES_ON, DOWN], {"outage_timeout": 0}, "lost", [0, 5]),
         ([NOT_FOUND, NOT_FOUND, FAILED], {}, "ended", [0, 5, 10]),
         ([NOT_FOUND], {"missing_grace": 30}, "missing", [0, 5, 10, 20]),
         ([GOES_ON, REFUSED], {}, "refused", [0, 5]),
@@ -90,7 +90,7 @@ def test_a_wait_ends_as_the_rules_say(drive, shown, arguments, kind, delays):
 
     result = drive(service, **arguments)
 
-    assert (result.kind, result.run_id) == (kind, "r1")
+    assert (result.kind, result.subject) == (kind, "r1")
     assert service.delays == delays
 
 

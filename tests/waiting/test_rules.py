@@ -8,9 +8,9 @@ from itertools import chain, islice, repeat
 import pytest
 
 from airflow_provider_flowservice._waiting.rules import (
-    Sight,
     WaitResult,
     WaitRules,
+    WaitState,
     judge,
     wait_flow,
 )
@@ -27,7 +27,7 @@ from airflow_provider_flowservice.runs import DataflowRun
 from helpers.fake_clock import FakeClock
 
 NOW = 1_800_000_000.0
-RULES = WaitRules(poll_interval=60, patience=1800, missing_grace=120)
+RULES = WaitRules(poll_interval=60, outage_timeout=1800, missing_grace=120)
 
 GOES_ON = DataflowRun("r1", "f1", "inProgress")
 SUCCESS = DataflowRun("r1", "f1", "success")
@@ -46,12 +46,14 @@ each_passing_error = pytest.mark.parametrize("error", PASSING, ids=lambda error:
 
 
 def rules(**changes):
-    return WaitRules(**{"poll_interval": 60, "patience": 1800, "missing_grace": 120, **changes})
+    return WaitRules(
+        **{"poll_interval": 60, "outage_timeout": 1800, "missing_grace": 120, **changes}
+    )
 
 
 def sight(answered=0.0, missing=None, run=GOES_ON):
     """What a wait remembers: when there was an answer, and since when the run is missing, in seconds ago."""
-    return Sight(NOW - answered, None if missing is None else NOW - missing, run)
+    return WaitState(NOW - answered, None if missing is None else NOW - missing, run)
 
 
 def judged(before, seen, **changes):
@@ -60,10 +62,10 @@ def judged(before, seen, **changes):
     return after, result.kind if result else None
 
 
-def play(seen, first_look=0.0, **changes):
+def play(seen, first_poll=0.0, **changes):
     """Show a wait one thing after the other; return its delays and how it ended, if it did."""
     clock = FakeClock(NOW)
-    flow = wait_flow("r1", rules(**changes), first_look, clock)
+    flow = wait_flow("r1", rules(**changes), first_poll, clock)
     delays = [next(flow)]
     try:
         for each in islice(seen, 1000):  # a wait that does not end is to fail here
@@ -90,7 +92,7 @@ def test_a_run_that_has_not_ended_is_remembered_and_nothing_else(status):
 
     after, kind = judged(sight(answered=1700, missing=100), run)
 
-    assert (after, kind) == (Sight(answered_at=NOW, run=run), None)
+    assert (after, kind) == (WaitState(contact_at=NOW, run=run), None)
 
 
 @each_passing_error
@@ -102,11 +104,11 @@ def test_a_passing_error_changes_nothing_of_what_is_remembered(error):
 
 @each_passing_error
 @pytest.mark.parametrize(
-    ("answered", "patience", "kind"),
+    ("answered", "outage_timeout", "kind"),
     [(1799, 1800, None), (1800, 1800, "lost"), (0, 0, "lost"), (0, 1, None)],
 )
-def test_sight_is_lost_after_so_long_without_an_answer(error, answered, patience, kind):
-    assert judged(sight(answered), error, patience=patience)[1] == kind
+def test_sight_is_lost_after_so_long_without_an_answer(error, answered, outage_timeout, kind):
+    assert judged(sight(answered), error, outage_timeout=outage_timeout)[1] == kind
 
 
 def test_what_is_lost_is_told_as_it_was_last_seen():
@@ -140,8 +142,8 @@ def test_a_run_is_missing_when_its_grace_is_over(missing, grace, kind):
     after, found = judged(sight(answered=500, missing=missing), NOT_FOUND, missing_grace=grace)
 
     assert found == kind
-    assert after.missing_since == NOW - (missing or 0)
-    assert after.answered_at == NOW  # it is an answer, too
+    assert after.missing_at == NOW - (missing or 0)
+    assert after.contact_at == NOW  # it is an answer, too
 
 
 @pytest.mark.parametrize(
@@ -176,9 +178,9 @@ def test_before_the_deadline_the_wait_goes_on():
 # From look to look
 
 
-@pytest.mark.parametrize("first_look", [0.0, 7.0])
-def test_the_first_look_comes_when_it_is_asked_for(first_look):
-    assert play([], first_look) == ([first_look], None)
+@pytest.mark.parametrize("first_poll", [0.0, 7.0])
+def test_the_first_look_comes_when_it_is_asked_for(first_poll):
+    assert play([], first_poll) == ([first_poll], None)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +200,7 @@ def test_early_looks_double_up_to_the_poll_interval(seen, poll_interval, delays)
 
 @pytest.mark.parametrize("kind", [FlowServiceThrottledError, FlowServiceUnavailableError])
 @pytest.mark.parametrize(
-    ("wish", "patience", "delay"),
+    ("wish", "outage_timeout", "delay"),
     [
         (None, 1800, 5),
         (1, 1800, 5),  # sooner than planned is no wish
@@ -210,8 +212,8 @@ def test_early_looks_double_up_to_the_poll_interval(seen, poll_interval, delays)
         (86_400, 4, 5),
     ],
 )
-def test_a_wish_to_wait_is_met_up_to_half_the_patience(kind, wish, patience, delay):
-    delays, _ = play([kind("busy", 503, retry_after=wish)], patience=patience)
+def test_a_wish_to_wait_is_met_up_to_half_the_patience(kind, wish, outage_timeout, delay):
+    delays, _ = play([kind("busy", 503, retry_after=wish)], outage_timeout=outage_timeout)
 
     assert delays == [0, delay]
 
@@ -264,7 +266,7 @@ def test_an_outage_is_sat_out_until_patience_ends_it(error):
 
 @pytest.mark.parametrize("answer", [GOES_ON, NOT_FOUND], ids=["run", "missing"])
 def test_each_answer_begins_patience_anew(answer):
-    outage = [NO_ANSWER] * 29  # at a look a minute, nearly all of the patience
+    outage = [NO_ANSWER] * 29  # at a look a minute, nearly all of the outage_timeout
 
     delays, result = play([*outage, answer, *outage, SUCCESS])
 
@@ -273,7 +275,7 @@ def test_each_answer_begins_patience_anew(answer):
 
 
 def test_without_patience_the_first_error_ends_the_wait():
-    delays, result = play([GOES_ON, NO_ANSWER, GOES_ON], patience=0)
+    delays, result = play([GOES_ON, NO_ANSWER, GOES_ON], outage_timeout=0)
 
     assert (delays, result.kind) == ([0, 5], "lost")
 
