@@ -96,7 +96,9 @@ class Settings:
             problems.append("'sandbox_name' must name one sandbox, '*' is for Adobe's own services")
         for name in ("api_key", "org_id", "sandbox_name", "access_token"):
             if (value := getattr(self, name)) and not _HEADER_VALUE.fullmatch(value):
-                problems.append(f"'{name}' holds blanks or characters that an HTTP header cannot contain")
+                problems.append(
+                    f"'{name}' holds blanks or characters that an HTTP header cannot contain"
+                )
         for label, url in (("Platform URL (host)", self.base_url), ("'ims_url'", self.ims_url)):
             if problem := _url_problem(url):
                 problems.append(f"{label} {problem}")
@@ -161,7 +163,9 @@ def _url_problem(url: str) -> str | None:
     if parts.username or parts.password:
         return "must not hold a user name or password"
     if parts.scheme == "http" and not _is_loopback(host):
-        return f"must begin with https://; plain http would expose the token to the network ({host})"
+        return (
+            f"must begin with https://; plain http would expose the token to the network ({host})"
+        )
     return None
 
 

@@ -229,9 +229,7 @@ def test_a_gateways_page_is_not_explained_as_a_missing_run():
 
 @pytest.mark.parametrize("status", [400, 409, 412, 502, 503, 504])
 def test_where_nothing_is_known_to_help_nothing_is_advised(status):
-    assert (
-        str(told(status, {"message": "no"})) == f"GET /runs/r1 returned HTTP {status}: no."
-    )
+    assert str(told(status, {"message": "no"})) == f"GET /runs/r1 returned HTTP {status}: no."
 
 
 @pytest.mark.parametrize("code", ["CONNECTOR-2100-404", "1449-404", "XDM-2120-404"])
