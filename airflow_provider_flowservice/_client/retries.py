@@ -35,13 +35,13 @@ class RetryLimits:
 
     def stop(self, state: RetryCallState) -> bool:
         """Stop after the last retry, or if ``Retry-After`` is longer than ``longest_sleep``."""
-        return state.attempt_number > self.retries or _retry_after(state) > self.longest_sleep
+        return state.attempt_number > self.retries or retry_after_of(state) > self.longest_sleep
 
     def wait(self, state: RetryCallState) -> float:
         """Return the seconds before the next attempt."""
         pause = min(self.backoff * 2.0 ** min(state.attempt_number - 1, 60), self.longest_sleep)
         # Jitter keeps many workers from retrying at the same moment.
-        return max(pause * (1 + random.random()) / 2, _retry_after(state))
+        return max(pause * (1 + random.random()) / 2, retry_after_of(state))
 
 
 def is_transient(error: BaseException) -> bool:
@@ -84,5 +84,6 @@ def error_of(state: RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome else None
 
 
-def _retry_after(state: RetryCallState) -> float:
+def retry_after_of(state: RetryCallState) -> float:
+    """Return the seconds that the service asked to wait; 0 if it did not ask."""
     return getattr(error_of(state), "retry_after", None) or 0.0
