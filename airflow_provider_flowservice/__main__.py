@@ -14,7 +14,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     Run a command.
 
-    :param arguments: Command line; by default the process's own.
+    :param arguments: Command-line arguments; ``None`` for those of the process.
     :return: Exit code: 0 if all is well, 1 if not.
     """
     parser = argparse.ArgumentParser(prog="python -m airflow_provider_flowservice")
@@ -29,10 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _check(conn_id: str) -> int:
-    # As Airflow's own command for connections does it: from 3.2 on, connections are looked for in
-    # the metadata database only in processes that say this.
+    # Airflow's own command for connections does the same: from 3.2 on, only processes with this
+    # variable read connections from the metadata database.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
-    # Late, so that a wrong command line is told at once: Airflow takes seconds to import.
+    # Late, since Airflow takes seconds to import, and errors in the command line come first.
     from airflow_provider_flowservice._client.check import check_connection
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 

@@ -1,7 +1,7 @@
 """
 Defaults that several classes share.
 
-In a module that imports nothing, so that declaring a task costs no more than that.
+The module imports nothing, so that DAG files parse fast.
 """
 
 from __future__ import annotations

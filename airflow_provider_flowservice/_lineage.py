@@ -1,9 +1,9 @@
 """
-Lineage for OpenLineage: from where a run takes data, and to where.
+Lineage for OpenLineage: the sources and targets of a run.
 
-OpenLineage is optional: it asks for these methods by their names, and nothing of it is imported
-before it does. It asks in a process of its own and takes an error for a lack of lineage, so a task
-never fails or waits for it.
+OpenLineage is optional: it calls these methods by their names, and they import it only then. It
+calls them in a separate process and treats an error as missing lineage, so lineage never fails or
+delays a task.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ if TYPE_CHECKING:
 
 
 class LineageMixin:
-    """What OpenLineage asks a task that re-triggers a run or waits for one."""
+    """Methods that OpenLineage calls on a task which re-triggers a run or waits for one."""
 
     run_id: str
     flowservice_conn_id: str
     hook_params: dict[str, Any] | None
 
     seen_run: DataflowRun | None = None
-    """The run that was waited for, as last seen in this process."""
+    """The run of the task, as last seen in this process."""
 
     def get_openlineage_facets_on_start(self) -> OperatorLineage[Any, Any]:
-        """Return the data that the task's run is about."""
+        """Return the sources and targets of the run."""
         return self._lineage()
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
-        """Return the data that the run has read and written, and how much."""
+        """Return the sources and targets of the run, and how much it loaded."""
         return self._lineage()
 
     def get_openlineage_facets_on_failure(self, task_instance: Any) -> OperatorLineage[Any, Any]:
-        """Return the data that the run is about, and why it failed."""
+        """Return the sources and targets of the run, and why it failed."""
         from openlineage.client.facet_v2 import error_message_run
 
         lineage = self._lineage()
@@ -82,7 +82,7 @@ def _inputs(hook: FlowServiceHook, flow: Dataflow) -> list[InputDataset]:
 
 
 def _account_uri(hook: FlowServiceHook, connection: SourceConnection) -> str:
-    # The account stands for the server: its address is nowhere in what the service shows.
+    # The account stands for the server, whose address the service does not show.
     settings = hook.settings
     dataset = dataset_uri(settings.org_id, settings.sandbox_name, "")
     account = quote(connection.account_id or connection.connection_id, safe="")

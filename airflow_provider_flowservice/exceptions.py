@@ -3,26 +3,26 @@ Errors raised by this package.
 
 * ``FlowServiceError``
 
-  * ``FlowServiceConnectionError``: no answer came
-  * ``FlowServiceApiError``: the answer was an error
+  * ``FlowServiceConnectionError``: no response came
+  * ``FlowServiceApiError``: the response was an error
 
-    * ``FlowServiceAuthError``: credentials refused, or a permission missing
+    * ``FlowServiceAuthError``: the credential was refused, or lacks a permission
     * ``FlowServiceNotFoundError``: no such resource in the sandbox
     * ``FlowServiceThrottledError``: too many requests
-    * ``FlowServiceUnavailableError``: the service is in trouble
-    * ``FlowServiceAnswerError``: the answer makes no sense
+    * ``FlowServiceUnavailableError``: the service is temporarily unavailable
+    * ``FlowServiceAnswerError``: the response makes no sense
 
   * ``DataflowRunNotRetriggerableError``: the run cannot be re-triggered
-  * ``RetriggerAmbiguousError``: it cannot be told whether the re-trigger took effect
-  * ``DataflowRunFailedError``: the run ended, and not in success
+  * ``RetriggerAmbiguousError``: the re-trigger may have taken effect or not
+  * ``DataflowRunFailedError``: the run ended without success
 
-    * ``DataflowRunIncompleteError``: the run loaded less than the task asks for
+    * ``DataflowRunIncompleteError``: the run loaded less than the task requires
 
   * ``DataflowRunTimeoutError``: the run had not ended when its deadline passed
-  * ``DataflowRunLostError``: the service could not be asked for too long
+  * ``DataflowRunLostError``: the service was unreachable for too long
 
-Where another try of the task cannot help, operator and sensor raise the error as one that is an
-``AirflowFailException`` as well, so that Airflow does not retry.
+If a retry of the task cannot help, operators and sensors raise an error that is also an
+``AirflowFailException``, so that Airflow does not retry.
 
 A wrong argument or connection field is a ``ValueError``, raised before any request.
 """
@@ -35,21 +35,21 @@ from airflow_provider_flowservice._compat import AirflowException
 
 Sent = Literal["no", "maybe", "yes"]
 """
-Whether a request reached the service: ``no`` where no connection was made or no token granted,
-``maybe`` where the response was lost, ``yes`` where one came.
+Whether a request reached the service: ``no`` without a connection or a token, ``maybe`` if the
+response was lost, ``yes`` if a response came.
 """
 
 
 class FlowServiceError(AirflowException):
     """
-    Base of all errors raised by this package on purpose.
+    Base of all errors of this package.
 
     :param message: What went wrong.
     :param sent: Whether the request reached the service.
     """
 
     is_transient: ClassVar[bool] = False
-    """Whether the cause may pass by itself, so that a later request may succeed."""
+    """Whether the cause is temporary, so that a retry of the request may succeed."""
 
     def __init__(self, message: str, *, sent: Sent = "no") -> None:
         super().__init__(message)
@@ -60,8 +60,8 @@ class FlowServiceConnectionError(FlowServiceError):
     """
     No response came from the service.
 
-    :param message: What was tried and how it ended.
-    :param sent: Whether the request may have reached the service all the same.
+    :param message: The request, and why no response came.
+    :param sent: Whether the request may have reached the service.
     """
 
     is_transient = True
@@ -72,15 +72,15 @@ class FlowServiceConnectionError(FlowServiceError):
 
 class FlowServiceApiError(FlowServiceError):
     """
-    The service answered with an error.
+    The service returned an error.
 
-    :param message: What was tried, and what went wrong as the service put it.
-    :param http_status: HTTP status of the answer.
+    :param message: The request, and the error in the words of the service.
+    :param http_status: HTTP status of the response.
     :param code: The service's own error code, such as ``FLOW-1439-404``.
-    :param request_id: The answer's ``x-request-id``, which Adobe support asks for.
-    :param retry_after: Seconds the service asked to wait before the next request.
-    :param codes: All numbers of Adobe's error catalogues that the answer names, such as
-        ``1439-404``; an error of the source comes wrapped in one of the service.
+    :param request_id: The response's ``x-request-id``, which Adobe support asks for.
+    :param retry_after: Seconds to wait before the next request, from ``Retry-After``.
+    :param codes: All numbers of Adobe's error catalogues in the response, such as ``1439-404``; the
+        service wraps errors of the source in its own.
     :param sent: Whether the request reached the service; ``no`` if the response is that of the token
         service.
     """
@@ -105,32 +105,32 @@ class FlowServiceApiError(FlowServiceError):
 
 
 class FlowServiceAuthError(FlowServiceApiError):
-    """The credentials were refused, or they lack a permission."""
+    """The service refused the credential, or the credential lacks a permission."""
 
 
 class FlowServiceNotFoundError(FlowServiceApiError):
     """
-    The sandbox has no such resource, or the credentials may not see it.
+    The sandbox has no such resource, or hides it from the credential.
 
-    Not raised where the answer says nothing about the resource: the sandbox is unknown, or a gateway
-    has answered in the service's place.
+    Not raised if the response says nothing about the resource, because the sandbox is unknown or the
+    response comes from a gateway.
     """
 
 
 class FlowServiceThrottledError(FlowServiceApiError):
-    """The service asks for fewer requests."""
+    """The service throttles requests."""
 
     is_transient = True
 
 
 class FlowServiceUnavailableError(FlowServiceApiError):
-    """The service, or a gateway before it, is in trouble; later it may answer."""
+    """The service, or a gateway in front of it, is temporarily unavailable."""
 
     is_transient = True
 
 
 class FlowServiceAnswerError(FlowServiceApiError):
-    """The service answered with success, and with something that makes no sense."""
+    """The service reported success, but the response makes no sense."""
 
 
 class DataflowRunNotRetriggerableError(FlowServiceError):
@@ -139,10 +139,10 @@ class DataflowRunNotRetriggerableError(FlowServiceError):
 
 class RetriggerAmbiguousError(FlowServiceError):
     """
-    It cannot be told whether the re-trigger took effect, so none was sent again.
+    The re-trigger may have taken effect or not, so it was not sent again.
 
     :param message: What is known, and how to go on.
-    :param candidates: IDs of the runs that may be the re-triggered one.
+    :param candidates: IDs of the runs that it may have started.
     """
 
     def __init__(self, message: str, candidates: tuple[str, ...] = ()) -> None:
@@ -152,10 +152,10 @@ class RetriggerAmbiguousError(FlowServiceError):
 
 class DataflowRunFailedError(FlowServiceError):
     """
-    The run ended, and not in success.
+    The run ended without success.
 
     :param message: Which run, how it ended, and why.
-    :param codes: Codes of the errors the run shows, such as ``CONNECTOR-1001-500``.
+    :param codes: Codes of the run's errors, such as ``CONNECTOR-1001-500``.
     """
 
     def __init__(self, message: str, codes: tuple[str, ...] = ()) -> None:
@@ -164,12 +164,12 @@ class DataflowRunFailedError(FlowServiceError):
 
 
 class DataflowRunIncompleteError(DataflowRunFailedError):
-    """The run succeeded, perhaps in part, and loaded less than the task asks for."""
+    """The run succeeded, at least in part, but loaded less than the task requires."""
 
 
 class DataflowRunTimeoutError(FlowServiceError):
-    """The run had not ended when its deadline passed. It goes on: runs cannot be cancelled."""
+    """The run had not ended when its deadline passed; it goes on, since runs cannot be cancelled."""
 
 
 class DataflowRunLostError(FlowServiceError):
-    """The service could not be asked about the run for too long. It says nothing about the run."""
+    """The service was unreachable for too long, which says nothing about the run."""

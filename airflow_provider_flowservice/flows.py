@@ -1,4 +1,4 @@
-"""What a dataflow is: the configuration whose executions are runs, and what it connects."""
+"""Dataflows, whose executions are runs, and the connections they read from and write to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_flowservice._json import identifier, line, mapping
 
 # Flow specifications known to stream (HTTP API; Kinesis, Event Hubs and Pub/Sub; and two without
-# mapping). Others may exist, so a specification that is not listed proves nothing.
+# mapping). Others may exist, so a specification that is missing here proves nothing.
 STREAMING_FLOW_SPECS = frozenset(
     {
         "c1a19761-d2c7-4702-b9fa-fe91f0613e81",
@@ -23,10 +23,10 @@ STREAMING_FLOW_SPECS = frozenset(
 @dataclass(frozen=True)
 class Dataflow:
     """
-    A dataflow, as the service last reported it.
+    A dataflow as the service reported it.
 
-    :param state: The service's word, such as ``enabled`` or ``disabled``.
-    :param is_source: Whether it loads data from a source; ``None`` where the service is silent.
+    :param state: State in the service's spelling, such as ``enabled`` or ``disabled``.
+    :param is_source: Whether it loads data from a source; ``None`` if the service does not say.
     :param is_destination: Whether it sends data to a destination; ``None`` likewise.
     :param has_schedule: Whether it shows a schedule, as batch flows do.
     """
@@ -44,9 +44,9 @@ class Dataflow:
     @classmethod
     def from_api(cls, item: Mapping[str, Any]) -> Dataflow:
         """
-        Read a flow as the service writes it; all but its ID may be missing.
+        Read a flow from the API's JSON, in which all but the ID may be missing.
 
-        :raises ValueError: There is no flow ID.
+        :raises ValueError: The ID is missing.
         """
         if not (flow_id := identifier(item.get("id"))):
             raise ValueError("a dataflow without an ID")
@@ -65,18 +65,18 @@ class Dataflow:
 
     @property
     def is_streaming(self) -> bool:
-        """Whether it is known to stream; ``False`` proves nothing."""
+        """Whether the flow is known to stream; ``False`` proves nothing."""
         return self.flow_spec_id in STREAMING_FLOW_SPECS
 
 
 @dataclass(frozen=True)
 class SourceConnection:
     """
-    Where a dataflow reads.
+    A connection that a dataflow reads from.
 
     :param connection_id: Its ID.
-    :param account_id: ID of the account it belongs to, which Adobe calls base connection.
-    :param name: Path or table; empty where the service shows neither.
+    :param account_id: ID of its account, which Adobe calls base connection.
+    :param name: Path or table; empty if the service shows neither.
     """
 
     connection_id: str
@@ -86,9 +86,9 @@ class SourceConnection:
     @classmethod
     def from_api(cls, item: Mapping[str, Any]) -> SourceConnection:
         """
-        Read a source connection as the service writes it; all but its ID may be missing.
+        Read a source connection from the API's JSON, in which all but the ID may be missing.
 
-        :raises ValueError: There is no ID.
+        :raises ValueError: The ID is missing.
         """
         params = mapping(item, "params")
         return cls(
@@ -101,7 +101,7 @@ class SourceConnection:
 @dataclass(frozen=True)
 class TargetConnection:
     """
-    Where a dataflow writes.
+    A connection that a dataflow writes to.
 
     :param connection_id: Its ID.
     :param dataset_ids: IDs of datasets; some targets name a table instead.
@@ -113,16 +113,16 @@ class TargetConnection:
     @classmethod
     def from_api(cls, item: Mapping[str, Any]) -> TargetConnection:
         """
-        Read a target connection as the service writes it; all but its ID may be missing.
+        Read a target connection from the API's JSON, in which all but the ID may be missing.
 
-        :raises ValueError: There is no ID.
+        :raises ValueError: The ID is missing.
         """
         found = dict.fromkeys(_dataset_ids(mapping(item, "params")))
         return cls(connection_id=_id_of(item), dataset_ids=tuple(found))
 
 
 def _flow_spec(item: Mapping[str, Any]) -> object:
-    # An object in answers, and a bare ID in an example of the published schema.
+    # An object in real responses, and a bare ID in an example of the published schema.
     value = item.get("flowSpec")
     return mapping(item, "flowSpec").get("id") if isinstance(value, Mapping) else value
 
@@ -143,7 +143,7 @@ def _id_of(item: Mapping[str, Any]) -> str:
 
 
 def _dataset_ids(params: Mapping[str, Any]) -> Iterator[str]:
-    # Sources write `dataSetId`, others `datasetId`, and destinations a list of either.
+    # Source flows write `dataSetId`, others `datasetId`, and destinations a list of either.
     several = params.get("datasets")
     for entry in (params, *(several if isinstance(several, list) else [])):
         values = (

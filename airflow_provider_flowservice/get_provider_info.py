@@ -1,4 +1,4 @@
-"""What Airflow needs to know of this provider; imports little, since Airflow asks early."""
+"""The provider's description for Airflow; imports little, since Airflow loads it early."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ASSET_URIS = [
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Describe the provider's classes, and its connection type with the form for it."""
+    """Return the provider's classes, and its connection type with the connection form."""
     return {
         "package-name": "airflow-provider-flowservice",
         "name": _INTEGRATION,

@@ -1,4 +1,4 @@
-"""Retry policy for tasks of this package: retry where another try can help, and when the service asks."""
+"""Retry policy for tasks of this package: retries only if that can help, and respects ``Retry-After``."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ FAIL_AT_ONCE: tuple[type[exceptions.FlowServiceError], ...] = (
     exceptions.RetriggerAmbiguousError,
     exceptions.DataflowRunIncompleteError,
 )
-"""Errors that somebody has to look at."""
+"""Errors that need a person, so that a retry cannot help."""
 
 
 class FlowServiceRetryPolicy(RetryPolicy):
     """
-    Decide what a task is retried for, and when.
+    Decides whether a failed task is retried, and when.
 
-    What the policy has no opinion on is retried as the task's other arguments say.
+    For all other errors, ``retries`` and ``retry_delay`` of the task apply.
 
     :param fail_at_once: Errors after which the task fails without a retry.
-    :param non_retryable_codes: How error codes begin that no re-trigger mends. A run all of whose codes
-        do fails the task without a retry.
-    :param longest_delay: Seconds to wait at most where the service asks to be left alone for longer.
+    :param non_retryable_codes: Beginnings of error codes that a re-trigger cannot fix. If all error
+        codes of a failed run begin with one of them, the task fails without a retry.
+    :param longest_delay: Most seconds to wait if ``Retry-After`` asks for more.
     """
 
     def __init__(
@@ -60,14 +60,14 @@ class FlowServiceRetryPolicy(RetryPolicy):
         max_tries: int,
         context: Context | None = None,
     ) -> RetryDecision:
-        """Decide what follows a failed try."""
+        """Decide whether a task is retried after a failed try."""
         name = type(exception).__name__
         if isinstance(exception, self.fail_at_once):
-            return RetryDecision.fail(f"{name}: another try would meet the same.")
+            return RetryDecision.fail(f"{name}: a retry would fail in the same way.")
         if isinstance(exception, exceptions.DataflowRunFailedError):
             if are_non_retryable(exception.codes, self.non_retryable_codes):
                 codes = ", ".join(exception.codes)
-                return RetryDecision.fail(f"{name}: no re-trigger mends {codes}.")
+                return RetryDecision.fail(f"{name}: a re-trigger cannot fix {codes}.")
         elif (
             isinstance(exception, exceptions.FlowServiceApiError)
             and exception.is_transient
@@ -80,7 +80,7 @@ class FlowServiceRetryPolicy(RetryPolicy):
         return RetryDecision.default()
 
     def serialize(self) -> dict[str, Any]:
-        """Write the policy as JSON values."""
+        """Return the policy as JSON values."""
         return {
             "fail_at_once": [error.__name__ for error in self.fail_at_once],
             "non_retryable_codes": list(self.non_retryable_codes),
@@ -89,6 +89,6 @@ class FlowServiceRetryPolicy(RetryPolicy):
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> FlowServiceRetryPolicy:
-        """Read a policy back."""
+        """Return the policy from its JSON values."""
         errors = [getattr(exceptions, name) for name in data["fail_at_once"]]
         return cls(**{**data, "fail_at_once": errors})

@@ -1,11 +1,11 @@
-"""What a dataflow run is, and what its status means."""
+"""Dataflow runs, and the meaning of their statuses."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from airflow_provider_flowservice._json import (
     count,
@@ -19,7 +19,7 @@ from airflow_provider_flowservice._json import (
 __all__ = ["NON_RETRYABLE_CODES", "DataflowRun", "RunError", "RunSummary", "meaning_of"]
 
 # Compared in lower case without "_", "-" and blanks, see `_normalized`. Only `success`, `failed`,
-# `partialSuccess`, `inProgress` and `failure` are evidenced for runs; the others are near relatives.
+# `partialSuccess`, `inProgress` and `failure` are documented for runs; the others are variants.
 SUCCESSFUL = frozenset({"success", "succeeded", "completed", "complete", "finished"})
 PARTIAL = frozenset(
     {"partialsuccess", "partialfailure", "partiallycompleted", "completedwitherrors", "warning"}
@@ -38,7 +38,10 @@ NON_RETRYABLE_CODES = (
     "INGEST-",  # the lake rejected the data
     "MAPPER-",  # the mapping does not fit the data
 )
-"""How error codes begin that no re-trigger mends: it loads the same data with the same mapping."""
+"""
+Beginnings of error codes that a re-trigger cannot fix, since it loads the same data with the same
+mapping.
+"""
 
 
 _LONGEST_DETAIL = 4000
@@ -47,11 +50,11 @@ _LONGEST_DETAIL = 4000
 @dataclass(frozen=True)
 class RunError:
     """
-    One reason the service gives for what went wrong in a run.
+    An error that the service reports for a run.
 
     :param code: The service's code, such as ``CONNECTOR-1001-500``.
-    :param message: The service's words.
-    :param records: Number of records it concerns, where the service says so.
+    :param message: The service's text.
+    :param records: Number of affected records; ``None`` if the service does not say.
     """
 
     code: str
@@ -64,7 +67,7 @@ class RunError:
 
 
 class RunSummary(TypedDict):
-    """A run as XCom and trigger events carry it: small, and JSON only."""
+    """A run in XComs and trigger events: small, and JSON only. Times are ISO 8601 in UTC."""
 
     run_id: str
     flow_id: str
@@ -85,13 +88,13 @@ class RunSummary(TypedDict):
 @dataclass(frozen=True)
 class DataflowRun:
     """
-    A dataflow run, as the service last reported it.
+    A dataflow run as the service reported it.
 
-    A status the package does not know counts as still running. Times are epoch milliseconds. A
-    number the service does not know, or writes as ``-1``, is ``None``.
+    A status that the package does not know counts as still running. Times are epoch milliseconds. A
+    number that the service does not show, or writes as ``-1``, is ``None``.
 
-    :param details: What the source's or target's own software said. It may name the customer's
-        hosts, so it is for the task's log only.
+    :param details: Texts of the source's or target's own software. They may name the customer's
+        hosts, so they belong into the task's log only.
     """
 
     run_id: str
@@ -114,9 +117,9 @@ class DataflowRun:
     @classmethod
     def from_api(cls, item: Mapping[str, Any]) -> DataflowRun:
         """
-        Read a run as the service writes it; all but its ID may be missing.
+        Read a run from the API's JSON, in which all but the ID may be missing.
 
-        :raises ValueError: There is no run ID.
+        :raises ValueError: The ID is missing.
         """
         if not (run_id := identifier(item.get("id"))):
             raise ValueError("a dataflow run without an ID")
@@ -127,7 +130,7 @@ class DataflowRun:
         return cls(
             run_id=run_id,
             flow_id=identifier(item.get("flowId")),
-            # A status that is no text is an unknown one, and not none.
+            # A status that is no text counts as unknown, and not as missing.
             status=line(mapping(metrics, "statusSummary").get("status"), longest=100),
             created_at=milliseconds(item.get("createdAt")),
             created_client=identifier(item.get("createdClient")) or None,
@@ -148,9 +151,9 @@ class DataflowRun:
     @classmethod
     def from_summary(cls, summary: Mapping[str, Any]) -> DataflowRun:
         """
-        Read a run back from its summary; keys of other releases are passed over.
+        Read a run from its summary, and ignore keys of other releases.
 
-        :raises ValueError: There is no run ID.
+        :raises ValueError: The ID is missing.
         """
         if not (run_id := identifier(summary.get("run_id"))):
             raise ValueError("a summary without a run ID")
@@ -169,12 +172,12 @@ class DataflowRun:
 
     @property
     def is_successful(self) -> bool:
-        """Whether the run ended, and the service calls it a success."""
+        """Whether the run ended in success."""
         return _normalized(self.status) in SUCCESSFUL
 
     @property
     def is_partial(self) -> bool:
-        """Whether the run ended, and the service calls it a success in part."""
+        """Whether the run ended in partial success."""
         return _normalized(self.status) in PARTIAL
 
     @property
@@ -189,39 +192,33 @@ class DataflowRun:
 
     @property
     def is_status_known(self) -> bool:
-        """Whether the package knows the status; a run that shows none yet has only begun."""
+        """Whether the package knows the status; a run without one has only begun."""
         return self.is_terminal or _normalized(self.status) in UNFINISHED | {""}
 
     @property
     def ingested_records(self) -> int | None:
-        """Number of records that arrived; a run that read none shows no output count at all."""
+        """Number of records that arrived; a run that read no records shows no output count."""
         return 0 if self.input_records == 0 else self.output_records
 
     @property
     def error_codes(self) -> tuple[str, ...]:
-        """Codes of all errors it shows, most telling first."""
+        """Codes of all errors of the run, the most specific first."""
         return tuple(error.code for error in self.errors)
 
     @property
     def summary(self) -> RunSummary:
-        """The run for XCom and trigger events."""
+        """The run for XComs and trigger events."""
         error = self.errors[0] if self.errors else None
-        return RunSummary(
-            run_id=self.run_id,
-            flow_id=self.flow_id,
-            status=self.status,
-            created_at=_to_iso(self.created_at),
-            started_at=_to_iso(self.started_at),
-            completed_at=_to_iso(self.completed_at),
-            input_records=self.input_records,
-            output_records=self.output_records,
-            failed_records=self.failed_records,
-            input_files=self.input_files,
-            output_files=self.output_files,
-            output_bytes=self.output_bytes,
-            error_code=error.code if error else None,
-            error_message=error.message if error else None,
-        )
+        summary = {
+            "run_id": self.run_id,
+            "flow_id": self.flow_id,
+            "status": self.status,
+            **{name: _to_iso(getattr(self, name)) for name in _TIMES},
+            **{name: getattr(self, name) for name in _COUNTS},
+            "error_code": error.code if error else None,
+            "error_message": error.message if error else None,
+        }
+        return cast("RunSummary", summary)
 
     @property
     def description(self) -> str:
@@ -240,27 +237,27 @@ class DataflowRun:
 
 def meaning_of(status: str) -> str:
     """
-    Return what a status means, however the service spells it today.
+    Return the meaning of a status, in any spelling of the service.
 
-    :return: ``success``, ``partial``, ``failed`` or ``unfinished``; the word itself, in lower case,
-        where the package does not know it.
+    :return: ``success``, ``partial``, ``failed`` or ``unfinished``; an unknown status in lower case.
     """
     word = _normalized(status)
     return next((meaning for meaning, words in _MEANINGS.items() if word in words), word)
 
 
 def are_non_retryable(
-    codes: Collection[str], hopeless: tuple[str, ...] = NON_RETRYABLE_CODES
+    codes: Collection[str], non_retryable: tuple[str, ...] = NON_RETRYABLE_CODES
 ) -> bool:
     """
-    Return whether no re-trigger mends a run that shows these error codes.
+    Return whether a re-trigger cannot fix a run with these error codes.
 
-    One code that may pass is enough to try again: a cause such as missing files comes together
-    with a code that says no more than that the processing failed.
+    A re-trigger may help if it can fix one of the codes, since a cause such as missing files comes
+    together with a code that only reports that processing failed.
 
-    :param hopeless: How the codes begin that no re-trigger mends.
+    :param codes: Codes of the run's errors.
+    :param non_retryable: Beginnings of codes that a re-trigger cannot fix.
     """
-    return bool(codes) and all(code.startswith(hopeless) for code in codes)
+    return bool(codes) and all(code.startswith(non_retryable) for code in codes)
 
 
 _MEANINGS = {
@@ -284,10 +281,10 @@ def _normalized(status: str) -> str:
     return status.lower().translate({ord(char): None for char in "_- "})
 
 
-def _to_iso(epoch_milliseconds: int | None) -> str | None:
-    if epoch_milliseconds is None:
+def _to_iso(time_ms: int | None) -> str | None:
+    if time_ms is None:
         return None
-    return datetime.fromtimestamp(epoch_milliseconds / 1000, timezone.utc).isoformat()
+    return datetime.fromtimestamp(time_ms / 1000, timezone.utc).isoformat()
 
 
 def _from_iso(text: object) -> int | None:
@@ -298,7 +295,7 @@ def _from_iso(text: object) -> int | None:
 
 
 def _window(item: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Find the span of time whose data the run loads."""
+    """Return the window of the run's data, in epoch milliseconds."""
     for place in (mapping(item, "metrics"), *_activities(item)):
         extensions = mapping(mapping(place, "durationSummary"), "extensions")
         start = milliseconds(extensions.get("windowStart"))
@@ -309,13 +306,13 @@ def _window(item: Mapping[str, Any]) -> tuple[int, int] | None:
 
 
 def _activities(item: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Go through the activities of a run as the service writes it."""
+    """Iterate over the activities in a run's JSON."""
     # The published schema misspells the key.
     yield from mappings(item.get("activities") or item.get("activites"))
 
 
 def _errors_in(item: Mapping[str, Any]) -> Iterator[RunError]:
-    """List what went wrong, most telling first: an activity's own errors name the cause."""
+    """List the errors, the most specific first: an activity's own errors name the cause."""
     metrics = mapping(item, "metrics")
     summaries = [mapping(activity, "statusSummary") for activity in _activities(item)]
     for summary in summaries:
@@ -326,7 +323,7 @@ def _errors_in(item: Mapping[str, Any]) -> Iterator[RunError]:
 
 
 def _details_in(item: Mapping[str, Any]) -> Iterator[str]:
-    """List what the source's or target's own software said; it may name the customer's hosts."""
+    """List texts of the source's or target's own software, which may name the customer's hosts."""
     for activity in _activities(item):
         extensions = mapping(mapping(activity, "statusSummary"), "extensions")
         if detail := line(extensions.get("errorDetail"), longest=_LONGEST_DETAIL):

@@ -1,7 +1,7 @@
 """
 Pytest plugin that lets users test their DAGs without an Adobe account.
 
-Active wherever this package is installed; loads nothing but pytest until one of its fixtures is used.
+Active wherever this package is installed; imports only pytest until a test uses one of its fixtures.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PAUSES: dict[str, Any] = {
 
 @pytest.fixture
 def flowservice_conn_id() -> str:
-    """ID of the connection that leads to the local Flow Service; override it for another one."""
+    """ID of the connection to the local Flow Service; override the fixture for another ID."""
     from airflow_provider_flowservice._defaults import CONN_ID
 
     return CONN_ID
@@ -38,7 +38,7 @@ def flowservice_conn_id() -> str:
 def flowservice(
     flowservice_conn_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[FlowServiceEmulator]:
-    """Run a local Flow Service, without flows and runs, behind an Airflow connection."""
+    """Run a local Flow Service without flows and runs, with an Airflow connection to it."""
     from airflow_provider_flowservice._client.tokens import drop_tokens
     from airflow_provider_flowservice.emulator import FlowServiceEmulator
 
@@ -52,10 +52,10 @@ def flowservice(
 
 def succeeds(records: int = 100, failed_records: int = 0) -> Lifecycle:
     """
-    Let a re-triggered run end in success.
+    Let a re-triggered run succeed.
 
-    :param records: Records it reads.
-    :param failed_records: Records it rejects, out of those read.
+    :param records: Number of records it reads.
+    :param failed_records: Number of those that it rejects.
     """
     from airflow_provider_flowservice.emulator import Lifecycle
 
@@ -68,7 +68,7 @@ def fails(
     """
     Let a re-triggered run fail.
 
-    :param message: What the last of its errors says.
+    :param message: Text of its last error.
     :param code: Code of that error.
     """
     from airflow_provider_flowservice.emulator import Lifecycle
@@ -78,19 +78,21 @@ def fails(
 
 def remove_delays(dag: Any) -> None:
     """
-    Take the pauses out of a DAG: those between two looks at a run, and those before a retry.
+    Remove the delays between polls and before retries from all tasks of a DAG.
 
-    The local Flow Service does not mind: its runs move on with each look.
+    Runs of the local Flow Service then advance with each poll.
+
+    :param dag: The DAG.
     """
     for task in dag.tasks:
-        # What a mapped task hands to each of its instances, or the attributes of any other.
+        # The arguments that a mapped task passes to its instances, or the attributes of another task.
         settings = task.partial_kwargs if hasattr(task, "partial_kwargs") else vars(task)
         accepted = _arguments_of(getattr(task, "operator_class", type(task)))
         settings.update({name: pause for name, pause in _PAUSES.items() if name in accepted})
 
 
 def _arguments_of(operator_class: type) -> set[str]:
-    """Return the names of the constructor's arguments, those of its parents among them."""
+    """Return the names of the constructor's arguments, including those of parent classes."""
     return {
         name
         for base in operator_class.__mro__

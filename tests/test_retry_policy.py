@@ -62,7 +62,7 @@ def test_decides_what_helps(case):
 @since_3_3
 def test_gives_the_reason():
     assert decide(FAILED("no", ("INGEST-1212-400",))).reason == (
-        "DataflowRunFailedError: no re-trigger mends INGEST-1212-400."
+        "DataflowRunFailedError: a re-trigger cannot fix INGEST-1212-400."
     )
     assert "asks to wait 90 s" in decide(DECISIONS["throttled"][0]).reason
 

@@ -1,4 +1,4 @@
-"""Checks a connection in stages, each with what to do if it fails."""
+"""Checks a connection in stages; a stage that fails says what to do."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 class Stage(NamedTuple):
     """
-    A part of the check.
+    One stage of the check.
 
-    :param is_ok: Whether it passed. The stages after one that failed are not tried.
-    :param text: What was found; if it failed, with what to do.
+    :param name: Name of the stage.
+    :param is_ok: Whether the stage passed. No stage runs after one that failed.
+    :param text: What the stage found; after a failure, also what to do.
     """
 
     name: str
@@ -32,10 +33,11 @@ def check_connection(conn_id: str, connect: Callable[[], FlowServiceClient]) -> 
     """
     Check an Airflow connection, stage by stage, up to the first one that fails.
 
-    Reads only. Whether the credential may re-trigger runs cannot be tried without doing so.
+    The check only reads, so it cannot find out whether the credential may re-trigger runs.
 
     :param conn_id: ID of the connection.
-    :param connect: Reads the connection, and returns a client for it.
+    :param connect: Reads the connection and returns a client for it.
+    :return: The stages, each as soon as it has run.
     """
     stages: dict[str, Callable[[FlowServiceClient], str]] = {
         "connection": _check_settings,
@@ -52,8 +54,10 @@ def check_connection(conn_id: str, connect: Callable[[], FlowServiceClient]) -> 
 
 
 def _advice(stage: str, error: Exception, conn_id: str) -> str:
-    """Say what to do about an error that does not say so itself."""
-    if stage == "connection" and not isinstance(error, ValueError):  # Airflow's: there is none
+    """Return advice on an error whose own text gives none."""
+    if stage == "connection" and not isinstance(
+        error, ValueError
+    ):  # Airflow's own: no such connection
         return (
             f" Add one of type {CONN_TYPE!r}, under Admin > Connections or with the command: "
             f"airflow connections add {conn_id} --conn-type {CONN_TYPE} ..."
@@ -61,8 +65,8 @@ def _advice(stage: str, error: Exception, conn_id: str) -> str:
     if isinstance(error, FlowServiceConnectionError) and "ca_bundle" not in str(error):
         field = "'ims_url'" if stage == "token" else "Platform URL (host)"
         return (
-            f" Check {field} of the connection, and whether this machine can reach it. What begins "
-            "with https:// is reached through the proxy in HTTPS_PROXY, if that is set."
+            f" Check {field} of the connection, and whether this machine can reach it. "
+            "Requests to https:// URLs go through the proxy in HTTPS_PROXY, if it is set."
         )
     return ""
 
@@ -76,7 +80,7 @@ def _check_settings(client: FlowServiceClient) -> str:
 def _check_token(client: FlowServiceClient) -> str:
     client.get_token()
     if client.settings.access_token:
-        return "The connection holds a ready token; nobody can renew it when it expires."
+        return "The connection holds a pre-issued access token; it is not refreshed."
     return f"{client.settings.ims_url} grants a token."
 
 
@@ -92,7 +96,7 @@ def _check_sandbox(client: FlowServiceClient) -> str:
     if wanted in states:
         raise ValueError(f"Sandbox {wanted!r} is {states[wanted]}, not active.")
     if mapping(body, "_links").get("next"):
-        return f"There are too many sandboxes to see {wanted!r} in the list."
+        return f"The first page of the sandbox list does not show {wanted!r}; later pages may."
     raise ValueError(
         f"The credential may not use sandbox {wanted!r}. It may use: "
         f"{', '.join(states) or 'none'}. Check 'sandbox_name' of the connection; in Experience "

@@ -1,4 +1,4 @@
-"""The Flow Service behind one connection: URLs, headers, tokens and errors of its calls."""
+"""Client of the Flow Service for one connection: URLs, headers, tokens and errors."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ SANDBOXES_PATH = "/data/foundation/sandbox-management/"
 
 LARGEST_RESPONSE = 64 * 2**20
 
-# A real listing is far shorter; more pages mean that the service goes round in circles.
+# Real listings are far shorter; more pages mean that their links form a loop.
 _MOST_PAGES = 1000
 
 
 class FlowServiceClient:
     """
-    Calls the Flow Service as one credential in one sandbox.
+    Calls the Flow Service with one credential, in one sandbox.
 
-    :param settings: Where, and as whom.
-    :param limits: How hard to try.
+    :param settings: Addresses, credential and sandbox.
+    :param limits: How often and how long to retry.
     """
 
     def __init__(self, settings: Settings, limits: RetryLimits) -> None:
@@ -50,7 +50,7 @@ class FlowServiceClient:
         self._http = HttpSession(
             ca_bundle=settings.ca_bundle,
             timeout=settings.request_timeout,
-            largest_answer=LARGEST_RESPONSE,
+            largest_response=LARGEST_RESPONSE,
         )
         self._tokens = token_source(settings)
         self._headers = {
@@ -63,10 +63,13 @@ class FlowServiceClient:
 
     def get(self, path: str, params: Params = ()) -> Any:
         """
-        Read what is below a path of the Flow Service.
+        Send a GET request to the Flow Service, and retry it after transient errors.
 
-        :raises FlowServiceConnectionError: No answer came.
-        :raises FlowServiceApiError: The answer was an error.
+        :param path: Path below that of the API.
+        :param params: Query parameters.
+        :return: The JSON in the response.
+        :raises FlowServiceConnectionError: No response came.
+        :raises FlowServiceApiError: The response was an error.
         """
         return self._get(API_PATH + path, params)
 
@@ -74,26 +77,32 @@ class FlowServiceClient:
         """
         Read one resource.
 
+        :param collection: Kind of the resource, such as ``runs``.
+        :param item_id: ID of the resource.
         :raises FlowServiceNotFoundError: The sandbox has no such resource, or hides it.
-        :raises FlowServiceAnswerError: The answer is something else.
-        :raises ValueError: It cannot be an ID.
+        :raises FlowServiceAnswerError: The response holds something else.
+        :raises ValueError: ``item_id`` cannot be an ID.
         """
         path = _path_of(collection, item_id)
         tried = f"GET {path}"
         item = only_item(self.get(path), tried)
         if item is None:
             raise FlowServiceNotFoundError(
-                f"{tried}: the answer is empty, so there is no such resource in the sandbox."
+                f"{tried}: the response is empty, so the sandbox has no such resource."
             )
         if identifier(item.get("id")).lower() != item_id.lower():
-            raise FlowServiceAnswerError(f"{tried}: the answer is another resource, or has no ID.")
+            raise FlowServiceAnswerError(
+                f"{tried}: the response is another resource, or has no ID."
+            )
         return item
 
     def get_by_ids(self, collection: str, item_ids: Sequence[str]) -> Any:
         """
         Read several resources with one request.
 
-        :raises ValueError: One cannot be an ID.
+        :param collection: Kind of the resources, such as ``runs``.
+        :param item_ids: Their IDs, at most a page of them.
+        :raises ValueError: One of ``item_ids`` cannot be an ID.
         """
         for item_id in item_ids:
             _check_id(item_id)
@@ -110,13 +119,17 @@ class FlowServiceClient:
         may_retry: Callable[[BaseException], bool],
     ) -> Any:
         """
-        Ask for an action on a resource.
+        Perform an action on a resource.
 
-        :param op: The service's word for it.
-        :param may_retry: Whether an error proves that nothing was done, and may pass.
-        :raises FlowServiceConnectionError: No answer came; ``sent`` says what that means.
-        :raises FlowServiceApiError: The answer was an error.
-        :raises ValueError: It cannot be an ID.
+        :param collection: Kind of the resource, such as ``runs``.
+        :param item_id: ID of the resource.
+        :param op: The service's name for the action.
+        :param may_retry: Whether an error is transient and proves that the service did nothing.
+        :return: The JSON in the response.
+        :raises FlowServiceConnectionError: No response came; its ``sent`` says whether the request
+            may have arrived.
+        :raises FlowServiceApiError: The response was an error.
+        :raises ValueError: ``item_id`` cannot be an ID.
         """
         path = f"{API_PATH}{_path_of(collection, item_id)}/action"
         call = partial(self._call, "POST", path, [("op", op)])
@@ -132,9 +145,10 @@ class FlowServiceClient:
         """
         List resources.
 
-        :param filters: All have to hold.
-        :param order_by: Field to sort by; with ``-`` before it, the largest comes first.
-        :param limit: Number of resources to list at most, one or more.
+        :param path: Path of the list, such as ``/runs``.
+        :param filters: A resource must match all of them.
+        :param order_by: Field to sort by; with a leading ``-``, the largest value comes first.
+        :param limit: Largest number of resources to list, at least 1; ``None`` for all.
         """
         # Several filters are several parameters; a comma would be part of a value.
         params = [("property", value) for value in filters]
@@ -152,7 +166,7 @@ class FlowServiceClient:
         """
         Read a listing page by page.
 
-        :raises FlowServiceAnswerError: The pages go round in circles.
+        :raises FlowServiceAnswerError: The links between the pages form a loop.
         """
         body = self.get(path, params)
         yield body
@@ -160,7 +174,7 @@ class FlowServiceClient:
         while (query := next_query(body, params, f"GET {path}")) is not None:
             if query in seen or len(seen) >= _MOST_PAGES:
                 raise FlowServiceAnswerError(
-                    f"GET {path}: the links to the next page go round in circles "
+                    f"GET {path}: the links to the next page form a loop "
                     f"after {len(seen) + 1} pages."
                 )
             seen.add(query)
@@ -169,21 +183,21 @@ class FlowServiceClient:
 
     def get_token(self) -> Token:
         """
-        Get a token, as every call does by itself.
+        Get an access token; every call does so itself.
 
-        :raises FlowServiceAuthError: IMS refuses the credential.
+        :raises FlowServiceAuthError: IMS refused the credential.
         """
         return call_with_retries(self._get_token, self._limits)
 
     def get_sandboxes(self) -> Any:
-        """List the sandboxes this credential may use; open to every valid token."""
+        """List the sandboxes that the credential may use; every valid token may read them."""
         return self._get(SANDBOXES_PATH)
 
     def _get_token(self) -> Token:
         try:
             return self._tokens.get(partial(fetch_token, self.settings, self._http))
         except FlowServiceError as error:
-            error.sent = "no"  # the request that the token is for
+            error.sent = "no"  # the request that needs the token
             raise
 
     def _get(self, path: str, params: Params = ()) -> Any:
@@ -196,36 +210,36 @@ class FlowServiceClient:
         except FlowServiceAuthError as error:
             if not self._tokens.renew(token, error.http_status or 0):
                 raise
-        # Once more with a new token. If that is refused as well, it is a matter of permissions.
+        # If the service refuses the new token as well, a permission is missing.
         return self._send(method, path, params, self._get_token())
 
     def _send(self, method: str, path: str, params: Params, token: Token) -> Any:
         headers = self._headers
         if path == SANDBOXES_PATH:
             headers = {key: value for key, value in headers.items() if key != "x-sandbox-name"}
-        answer = self._http.send(
+        response = self._http.send(
             method, self.settings.base_url + path, params=params, headers=headers, auth=token
         )
-        if answer.is_success:
-            return answer.body
+        if response.is_success:
+            return response.body
         shown = path.removeprefix(API_PATH).partition("?")[0]
         secrets = (token.text, self.settings.client_secret)
-        raise error_of(answer, f"{method} {shown}", secrets)
+        raise error_of(response, f"{method} {shown}", secrets)
 
 
 def _path_of(collection: str, item_id: str) -> str:
-    """Write the path of a resource, with the ID quoted, so that it cannot become another path."""
+    """Return the path of a resource; its ID is quoted, so that it cannot lead to another path."""
     _check_id(item_id)
     return f"/{collection}/{quote(item_id, safe='')}"
 
 
 def _check_id(item_id: object) -> None:
     """
-    Refuse what cannot be an ID.
+    Refuse a value that cannot be an ID.
 
-    :raises ValueError: It is none.
+    :raises ValueError: ``item_id`` cannot be one.
     """
     is_word = isinstance(item_id, str) and item_id.isprintable() and " " not in item_id
-    # A template that found nothing leaves "None" behind.
+    # A template without a value renders as "None".
     if not is_word or item_id in ("", ".", "..", "None"):
         raise ValueError(f"The ID of a dataflow run or flow cannot be {item_id!r}.")

@@ -1,5 +1,5 @@
 """
-How error answers of the service are told: which exception, in which words, and what to do.
+Maps error responses to exceptions, their messages, and hints at what to do.
 
 Pure: values in, values out.
 """
@@ -21,16 +21,16 @@ from airflow_provider_flowservice.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_flowservice._client.http import Answer
+    from airflow_provider_flowservice._client.http import HttpResponse
 
 _LONGEST_CODE = 100
 # A number of the catalogues, such as FLOW-1439-404 or 1387-400.
 _CODE = re.compile(r"(?<![\w-])(?:[A-Z][A-Z_]*-)?(\d{4}-\d{3})(?![\w-])")
-# A signed token, whole or begun.
+# A signed token, or the beginning of one.
 _TOKEN = re.compile(r"eyJ[\w-]+(\.[\w-]*){0,2}")
 
-# What to do about an error. The two official catalogues use the same numbers for different things, so a
-# number counts together with its prefix or the HTTP status.
+# Hints at what to do about an error. The two official catalogues use the same numbers for different
+# errors, so a number only counts together with its prefix or the HTTP status.
 _GATEWAY = {
     "400003": "Check 'org_id' of the connection",
     "401013": "The token is not valid: it has expired, was withdrawn, or is of another organization",
@@ -52,21 +52,21 @@ _LABELS = (
 _ROLE = (
     "An administrator adds the credential to a role with View Sources and Manage Sources for this "
     "sandbox (Permissions > Roles > API credentials). Permissions are fixed in a token when it is "
-    "made; FlowServiceHook.drop_tokens() makes this process ask for a new one"
+    "issued; FlowServiceHook.drop_tokens() makes this process get a new one"
 )
 _MISSING = (
     "IDs belong to one sandbox, so check 'sandbox_name' of the connection; a resource that an "
     "access label hides from the credential looks missing as well"
 )
 _FOREIGN = (
-    "This is not the Flow Service speaking: check the Platform URL (host) of the connection, and "
-    "what a proxy on the way does"
+    "The response is not from the Flow Service: check the Platform URL (host) of the connection, "
+    "and any proxy in between"
 )
 _REDIRECT = "Redirects are not followed: check the Platform URL (host) of the connection"
-_QUERY = "Check the filters and the order that were asked for"
+_QUERY = "Check the filters and the order of the request"
 _TROUBLE = (
-    "If it stays so, check 'sandbox_name' and the credential's role: wrong ones have been answered "
-    "with a plain 500, too"
+    "If the error persists, check 'sandbox_name' and the credential's role: the service has returned "
+    "a plain 500 for wrong ones, too"
 )
 
 _FLOW_NUMBER = re.compile(r"(?:FLOW-)?(\d{4})-\d{3}")
@@ -74,10 +74,11 @@ _FLOW_NUMBER = re.compile(r"(?:FLOW-)?(\d{4})-\d{3}")
 
 def catalogue_hint(http_status: int, code: str | None, is_foreign: bool = False) -> str | None:
     """
-    Say what to do about an error, if anything is known to help.
+    Return a hint at what to do about an error; ``None`` if nothing is known to help.
 
+    :param http_status: HTTP status of the response.
     :param code: The error's code, such as ``FLOW-1439-404`` or ``401013``.
-    :param is_foreign: Whether the answer was no JSON, so that another server may have sent it.
+    :param is_foreign: Whether the body was no JSON, so that another server may have sent it.
     """
     number = _flow_number(code)
     if code in _GATEWAY:
@@ -98,62 +99,63 @@ def catalogue_hint(http_status: int, code: str | None, is_foreign: bool = False)
 
 
 def error_of(
-    answer: Answer,
+    response: HttpResponse,
     tried: str,
     secrets: Iterable[str] = (),
     hint_for: Callable[[int, str | None, bool], str | None] = catalogue_hint,
 ) -> FlowServiceApiError:
     """
-    Make the exception for an error answer.
+    Return the exception for an error response.
 
-    :param tried: What was tried, such as ``GET /runs/r1``.
-    :param secrets: What must not be repeated, should the answer quote the request.
-    :param hint_for: Says what to do, from the HTTP status, the code, and whether another server may
-        have answered.
+    :param response: The error response.
+    :param tried: The request, such as ``GET /runs/r1``.
+    :param secrets: Texts to black out, in case the response quotes the request.
+    :param hint_for: Returns the hint for an HTTP status, a code, and whether another server may have
+        sent the response.
     """
     secrets = [*secrets]
-    code = line(without_secrets(_code(answer.body), secrets), _LONGEST_CODE) or None
-    text = line(without_secrets(_text(answer), secrets)).rstrip(".")
-    request_id = line(without_secrets(_request_id(answer), secrets), _LONGEST_CODE) or None
+    code = line(without_secrets(_code(response.body), secrets), _LONGEST_CODE) or None
+    text = line(without_secrets(_text(response), secrets)).rstrip(".")
+    request_id = line(without_secrets(_request_id(response), secrets), _LONGEST_CODE) or None
     codes = tuple(dict.fromkeys(_CODE.findall(f"{code or ''} {text}")))
-    parts = [f"{tried} was answered with HTTP {answer.http_status}"]
+    parts = [f"{tried} returned HTTP {response.http_status}"]
     parts[0] += f", {code}" if code else ""
     parts[0] += f": {text}." if text else "."
-    if (wish := answer.retry_after) is not None:
-        parts.append(f"The service asks to wait {wish:.0f} s.")
-    if hint := hint_for(answer.http_status, code, _is_foreign(answer)):
+    if (retry_after := response.retry_after) is not None:
+        parts.append(f"The service asks to wait {retry_after:.0f} s.")
+    if hint := hint_for(response.http_status, code, _is_foreign(response)):
         parts.append(f"{hint}.")
     if request_id:
         parts.append(f"(x-request-id {request_id})")
-    error_class = _class_of(answer, code)
-    return error_class(" ".join(parts), answer.http_status, code, request_id, wish, codes)
+    error_class = _class_of(response, code)
+    return error_class(" ".join(parts), response.http_status, code, request_id, retry_after, codes)
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:
-    """Black out secrets, as they are and as a URL writes them, and all that looks like a token."""
+    """Black out secrets, plain and URL-encoded, and every text that looks like a token."""
     for secret in filter(None, secrets):
         for written in (secret, quote(secret, safe=""), quote_plus(secret)):
             text = text.replace(written, "***")
     return _TOKEN.sub("***", text)
 
 
-def _class_of(answer: Answer, code: str | None) -> type[FlowServiceApiError]:
-    status = answer.http_status
+def _class_of(response: HttpResponse, code: str | None) -> type[FlowServiceApiError]:
+    status = response.http_status
     if status == 429 or code == "429050":  # one gateway has sent this code with HTTP 400
         return FlowServiceThrottledError
     if status in (401, 403) or (status == 400 and _is_about_token(code)):
         return FlowServiceAuthError
     if status == 404 and not _is_about_sandbox(code):
         # A page of a gateway says nothing about the resource.
-        return FlowServiceUnavailableError if _is_foreign(answer) else FlowServiceNotFoundError
+        return FlowServiceUnavailableError if _is_foreign(response) else FlowServiceNotFoundError
     if status == 408 or status >= 500:
         return FlowServiceUnavailableError
     return FlowServiceApiError
 
 
-def _is_foreign(answer: Answer) -> bool:
-    """Whether somebody else than the service has answered, such as a proxy."""
-    return bool(answer.text.strip())
+def _is_foreign(response: HttpResponse) -> bool:
+    """Whether another server than the service, such as a proxy, may have sent the response."""
+    return bool(response.text.strip())
 
 
 def _code(body: object) -> str:
@@ -169,12 +171,12 @@ def _code(body: object) -> str:
     return ""
 
 
-def _text(answer: Answer) -> str:
-    """Find the best words, in the order in which the documented shapes are telling."""
-    body = answer.body
+def _text(response: HttpResponse) -> str:
+    """Return the most specific error text; the documented fields are tried in that order."""
+    body = response.body
     if not isinstance(body, Mapping):
-        title = re.search(r"<title[^>]*>(.*?)</title>", answer.text, re.DOTALL | re.IGNORECASE)
-        return title.group(1) if title else re.sub(r"<[^>]*>", " ", answer.text)
+        title = re.search(r"<title[^>]*>(.*?)</title>", response.text, re.DOTALL | re.IGNORECASE)
+        return title.group(1) if title else re.sub(r"<[^>]*>", " ", response.text)
     report = body.get("report")
     found = [report.get("detailed-message")] if isinstance(report, Mapping) else []
     names = ("errorMessage", "errorDetails", "detail", "message", "error_description", "title")
@@ -182,20 +184,20 @@ def _text(answer: Answer) -> str:
     return next((text for text in found if isinstance(text, str) and text.strip()), "")
 
 
-def _request_id(answer: Answer) -> str:
-    report = answer.body.get("report") if isinstance(answer.body, Mapping) else None
+def _request_id(response: HttpResponse) -> str:
+    report = response.body.get("report") if isinstance(response.body, Mapping) else None
     reported = report.get("request-id") if isinstance(report, Mapping) else None
-    found = answer.headers.get("x-request-id") or reported
+    found = response.headers.get("x-request-id") or reported
     return found if isinstance(found, str) else ""
 
 
 def _is_about_sandbox(code: str | None) -> bool:
-    """Whether an error says that the sandbox is wrong, and so nothing about what was asked for."""
+    """Whether an error is about the sandbox, and so says nothing about the requested resource."""
     return 2100 <= _flow_number(code) <= 2113
 
 
 def _is_about_token(code: str | None) -> bool:
-    """Whether an error says that the token is empty or invalid, with an HTTP status that does not."""
+    """Whether an error is about an empty or invalid token, whatever its HTTP status."""
     return 2114 <= _flow_number(code) <= 2115
 
 

@@ -1,4 +1,4 @@
-"""HTTP with this package's rules: verified, bounded in time and size, and never redirected."""
+"""HTTP with verified servers, bounded time and size, and without redirects."""
 
 from __future__ import annotations
 
@@ -28,17 +28,19 @@ from airflow_provider_flowservice.exceptions import (
 Params = Sequence[tuple[str, str]]
 
 _CHUNK = 64 * 1024
-# Connections kept per host; trigger threads share one session.
+# Connections kept per host; the threads of a triggerer share one session.
 _POOL_SIZE = 32
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpResponse:
     """
-    An HTTP answer.
+    An HTTP response that was read completely.
 
-    :param body: The JSON in it, or ``None`` where there is none.
-    :param text: The beginning of an answer that is no JSON.
+    :param http_status: Its status.
+    :param headers: Its headers.
+    :param body: The JSON in it; ``None`` if it is empty or no JSON.
+    :param text: The beginning of a body that is no JSON.
     """
 
     http_status: int
@@ -48,28 +50,28 @@ class Answer:
 
     @property
     def is_success(self) -> bool:
-        """Whether the request was granted."""
+        """Whether the status is one of success."""
         return 200 <= self.http_status < 300
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds the service asks to wait, given as a number or as a date."""
+        """Seconds to wait according to ``Retry-After``, which may hold a number or a date."""
         return parse_retry_after(self.headers.get("Retry-After"), time.time())
 
 
 class HttpSession:
     """
-    Sends requests, each once, and reads the whole answer.
+    Sends requests, each once, and reads the whole response.
 
-    :param ca_bundle: Path of the CA bundle to verify servers with, instead of the usual one.
-    :param timeout: Seconds to wait for a connection, and for one whole answer.
-    :param largest_answer: Bytes of the largest answer taken, unpacked.
+    :param ca_bundle: Path of the CA bundle to verify servers with; ``None`` for the default one.
+    :param timeout: Seconds to wait for a connection, and for one whole response.
+    :param largest_response: Largest accepted response, in bytes after unpacking.
     """
 
-    def __init__(self, *, ca_bundle: str | None, timeout: float, largest_answer: int) -> None:
+    def __init__(self, *, ca_bundle: str | None, timeout: float, largest_response: int) -> None:
         self._ca_bundle = ca_bundle
         self._timeout = timeout
-        self._largest_answer = largest_answer
+        self._largest_response = largest_response
         self._session = _new_session()
 
     def send(
@@ -80,13 +82,13 @@ class HttpSession:
         auth: AuthBase,
         params: Params = (),
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> HttpResponse:
         """
-        Send a request and read the answer, whatever its status.
+        Send a request and read the response, whatever its status.
 
-        :param auth: Signs the request. Without one, requests would look into ``.netrc``.
-        :raises FlowServiceConnectionError: No whole answer came.
-        :raises FlowServiceAnswerError: The answer is too large.
+        :param auth: Signs the request. Without one, ``requests`` would read ``.netrc``.
+        :raises FlowServiceConnectionError: No complete response came.
+        :raises FlowServiceAnswerError: The response is too large.
         """
         request = requests.Request(
             method, url, params=list(params), headers=dict(headers or {}), auth=auth
@@ -96,8 +98,8 @@ class HttpSession:
         try:
             if method == "GET":
                 return self._exchange(self._session, prepared, shown)
-            # A connection kept alive may be dead, and a request lost on it cannot be told from one
-            # that arrived. A new connection fails before anything is sent.
+            # A connection kept alive may be dead, and a request lost on it looks like one that
+            # arrived. A new connection fails before anything is sent.
             with _new_session() as session:
                 return self._exchange(session, prepared, shown)
         except (requests.RequestException, HTTPError, OSError) as error:
@@ -105,7 +107,7 @@ class HttpSession:
 
     def _exchange(
         self, session: requests.Session, prepared: requests.PreparedRequest, shown: str
-    ) -> Answer:
+    ) -> HttpResponse:
         with session.send(
             prepared,
             timeout=self._timeout,
@@ -113,28 +115,28 @@ class HttpSession:
             **self._environment(session, prepared.url or ""),
         ) as response:
             try:
-                content = _read(response, self._largest_answer)
+                content = _read(response, self._largest_response)
             except _TooLargeError:
                 raise FlowServiceAnswerError(
-                    f"{shown}: the answer is larger than {self._largest_answer} bytes.",
+                    f"{shown}: the response is larger than {self._largest_response} bytes.",
                     http_status=response.status_code,
                 ) from None
-            return _answer(response, content)
+            return _parsed(response, content)
 
     def _environment(self, session: requests.Session, url: str) -> dict[str, Any]:
-        """Take proxies and CA bundle from the standard variables, as requests does."""
+        """Take proxies and CA bundle from the standard variables, as ``requests`` does."""
         settings = session.merge_environment_settings(url, {}, True, None, None)
         if self._ca_bundle:
             settings["verify"] = self._ca_bundle
         if url.startswith("http://"):
-            # Allowed to loopback addresses only. A proxy would carry the token over the network.
+            # Such URLs lead to loopback addresses only; a proxy would carry the token over the network.
             settings["proxies"] = {}
         return dict(settings)
 
 
 class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Follow no redirect, and do not read its body to find out where it leads."""
+        """Follow no redirect, and read no body to find its target."""
 
 
 class _TooLargeError(Exception):
@@ -143,7 +145,7 @@ class _TooLargeError(Exception):
 
 def _new_session() -> requests.Session:
     session = _Session()
-    session.headers["Accept-Encoding"] = "gzip"  # what _unpacked knows
+    session.headers["Accept-Encoding"] = "gzip"  # the one encoding that _unpacked supports
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     adapter = TimedAdapter(pool_maxsize=_POOL_SIZE)
     session.mount("https://", adapter)
@@ -152,7 +154,7 @@ def _new_session() -> requests.Session:
 
 
 def _read(response: requests.Response, largest: int) -> bytes:
-    """Read and unpack an answer; urllib3 would unpack what it reads without a bound."""
+    """Read and unpack a response, since urllib3 unpacks without a limit."""
     packed = response.raw.stream(_CHUNK, decode_content=False)
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     content = bytearray()
@@ -170,29 +172,31 @@ def _unpacked(packed: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     try:
         for chunk in packed:
             rest, part = chunk, b""
-            # A full part may leave more behind, even when all of the chunk is used up.
+            # After a full part, more output may be left even if the whole chunk is used up.
             while not unpacker.eof and (rest or len(part) == _CHUNK):
                 yield (part := unpacker.decompress(rest, _CHUNK))
                 rest = unpacker.unconsumed_tail
         if not unpacker.eof:
-            raise requests.exceptions.ContentDecodingError("the gzip data breaks off")
+            raise requests.exceptions.ContentDecodingError("the gzip data is cut off")
     except zlib.error as error:
         raise requests.exceptions.ContentDecodingError(f"broken gzip data: {error}") from None
 
 
-def _answer(response: requests.Response, content: bytes) -> Answer:
+def _parsed(response: requests.Response, content: bytes) -> HttpResponse:
     try:
-        return Answer(response.status_code, response.headers, json.loads(content or b"null"))
+        return HttpResponse(response.status_code, response.headers, json.loads(content or b"null"))
     except (ValueError, RecursionError):
         text = content[:2000].decode("utf-8", errors="replace")
-        return Answer(response.status_code, response.headers, None, text)
+        return HttpResponse(response.status_code, response.headers, None, text)
 
 
 def parse_retry_after(value: str | None, now: float) -> float | None:
     """
-    Read a ``Retry-After`` header as seconds from now; ``None`` where it makes no sense.
+    Read a ``Retry-After`` header.
 
-    :param now: Epoch seconds, to which a date is compared.
+    :param value: The header, which holds seconds or a date.
+    :param now: Current epoch seconds.
+    :return: Seconds from now; ``None`` if the header is missing or invalid.
     """
     value = (value or "").strip()
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
@@ -210,15 +214,15 @@ def _connection_error(shown: str, error: Exception) -> FlowServiceConnectionErro
     if any(isinstance(cause, ProxyError) for cause in chain):
         reason = f"the proxy: {reason}"
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in chain):
-        reason += "; behind a proxy that opens TLS, set 'ca_bundle' of the connection"
+        reason += "; behind a proxy that intercepts TLS, set 'ca_bundle' of the connection"
     return FlowServiceConnectionError(
-        f"{shown} got no answer: {reason or type(error).__name__}.",
+        f"{shown} got no response: {reason or type(error).__name__}.",
         sent="no" if any(map(_is_before_sending, chain)) else "maybe",
     )
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Go from an error of requests to what happened, through all that is wrapped around it."""
+    """List an error of ``requests`` and its causes, the innermost last."""
     while error is not None:
         yield error
         inside = (getattr(error, "reason", None), *error.args)
@@ -227,9 +231,9 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _is_before_sending(error: BaseException) -> bool:
     """
-    Whether an error belongs to making a connection: nothing was sent on it yet.
+    Whether an error occurred while connecting, before anything was sent.
 
-    A ``ProxyError`` proves nothing: old releases of urllib3 raise it for a lost answer, too.
+    A ``ProxyError`` proves nothing: old releases of urllib3 raise it for a lost response, too.
     """
     unsent = (ConnectTimeoutError, NewConnectionError, ssl.SSLCertVerificationError)
     return isinstance(error, unsent) or str(error).startswith("Tunnel connection failed")

@@ -1,4 +1,4 @@
-"""Asks IMS, Adobe's identity service, for an access token."""
+"""Gets access tokens from IMS, Adobe's identity service."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from requests import PreparedRequest
 from requests.auth import AuthBase
 
 from airflow_provider_flowservice._client.errors import error_of
-from airflow_provider_flowservice._client.http import Answer, HttpSession
+from airflow_provider_flowservice._client.http import HttpResponse, HttpSession
 from airflow_provider_flowservice._client.tokens import Token
 from airflow_provider_flowservice._compat import mask_secret
 from airflow_provider_flowservice._connection.settings import Settings
@@ -22,7 +22,7 @@ from airflow_provider_flowservice.exceptions import (
 
 TOKEN_PATH = "/ims/token/v3"
 
-# Tokens live about a day; a larger number is milliseconds, as IMS writes elsewhere.
+# Tokens live about a day. A larger number is in milliseconds, which IMS uses elsewhere.
 _LONGEST_LIFETIME = 10**7
 _FALLBACK_LIFETIME = 600.0
 
@@ -38,7 +38,7 @@ _ANY_REFUSAL = "IMS refuses the credential: check Client ID, client secret and '
 
 
 class _Credential(AuthBase):
-    """Put the credential into a request's body; query strings would end up in logs."""
+    """Puts the credential into the request body, since query strings end up in logs."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -56,31 +56,31 @@ class _Credential(AuthBase):
 
 def fetch_token(settings: Settings, http: HttpSession) -> Token:
     """
-    Ask for a token, once.
+    Request a token, without retries.
 
-    :raises FlowServiceAuthError: IMS refuses the credential.
+    :raises FlowServiceAuthError: IMS refused the credential.
     """
-    answer = http.send(
+    response = http.send(
         "POST",
         settings.ims_url + TOKEN_PATH,
         headers={"Accept": "application/json"},
         auth=_Credential(settings),
     )
-    if not answer.is_success:
-        raise _refusal(answer, settings)
-    token = _read_token(answer)
+    if not response.is_success:
+        raise _refusal(response, settings)
+    token = _read_token(response)
     mask_secret(token.text)
     return token
 
 
-def _read_token(answer: Answer) -> Token:
-    body = answer.body if isinstance(answer.body, Mapping) else {}
+def _read_token(response: HttpResponse) -> Token:
+    body = response.body if isinstance(response.body, Mapping) else {}
     text = body.get("access_token")
-    # It is going to be an HTTP header.
+    # The token becomes part of an HTTP header.
     if not isinstance(text, str) or not text or not text.isascii() or not text.isprintable():
         raise FlowServiceAnswerError(
-            "IMS answered without an access token: check 'ims_url' of the connection.",
-            http_status=answer.http_status,
+            "The response of IMS is without an access token: check 'ims_url' of the connection.",
+            http_status=response.http_status,
         )
     return Token(text, _lifetime(body.get("expires_in")))
 
@@ -95,28 +95,28 @@ def _lifetime(value: object) -> float:
     return seconds / 1000 if seconds > _LONGEST_LIFETIME else seconds
 
 
-def _refusal(answer: Answer, settings: Settings) -> FlowServiceApiError:
-    """Say which part of the credential IMS refuses; that is for good, other trouble is not."""
+def _refusal(response: HttpResponse, settings: Settings) -> FlowServiceApiError:
+    """Return the error for a refusal; it names the part of the credential that IMS refused."""
     error = error_of(
-        answer,
+        response,
         f"POST {TOKEN_PATH} of IMS",
         [settings.client_secret],
-        hint_for=lambda *_: _hint(answer),
+        hint_for=lambda *_: _hint(response),
     )
     if isinstance(error, FlowServiceNotFoundError):
-        # Nobody who waits for a run must take this for a missing run.
+        # The caller would take this class for a missing run.
         return FlowServiceApiError(*error.args, **vars(error))
-    if answer.http_status in (400, 401, 403) and not isinstance(error, FlowServiceThrottledError):
+    if response.http_status in (400, 401, 403) and not isinstance(error, FlowServiceThrottledError):
         return FlowServiceAuthError(*error.args, **vars(error))
     return error
 
 
-def _hint(answer: Answer) -> str | None:
-    status = answer.http_status
+def _hint(response: HttpResponse) -> str | None:
+    status = response.http_status
     if status in (400, 401, 403):
-        body = answer.body if isinstance(answer.body, Mapping) else {}
+        body = response.body if isinstance(response.body, Mapping) else {}
         words = f"{body.get('error')} {body.get('error_description')}".lower()
         return next((hint for word, hint in _REFUSALS.items() if word in words), _ANY_REFUSAL)
     if status == 429:
-        return "IMS throttles a credential with which too many tokens are asked for"
+        return "IMS throttles a credential that requests too many tokens"
     return "Check 'ims_url' of the connection" if 300 <= status < 500 else None

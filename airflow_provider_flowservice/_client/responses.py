@@ -1,5 +1,5 @@
 """
-How successful answers of the service are read: envelopes, and links to the next page.
+Reads successful responses of the service: envelopes, and links to the next page.
 
 Pure: values in, values out.
 """
@@ -13,53 +13,57 @@ from urllib.parse import parse_qsl, quote
 from airflow_provider_flowservice._json import line
 from airflow_provider_flowservice.exceptions import FlowServiceAnswerError
 
-# The largest page the documentation names, and so the most resources one request asks for. Here, since
-# the hook needs it without an HTTP client.
+# The largest page in the documentation, and so the most resources per request. It is defined here
+# because the hook needs it without an HTTP client.
 LARGEST_PAGE = 100
 
 
 def items_of(body: object, tried: str) -> list[Mapping[str, Any]]:
     """
-    Take the resources out of an answer: ``{"items": [...]}``, a list, or one bare resource.
+    Return the resources in a response: ``{"items": [...]}``, a list, or one bare resource.
 
-    :param tried: What was tried, such as ``GET /runs/r1``.
-    :raises FlowServiceAnswerError: The answer is none of these.
+    :param body: The JSON in the response.
+    :param tried: The request, such as ``GET /runs/r1``.
+    :raises FlowServiceAnswerError: The response is none of these.
     """
     items = body.get("items") if isinstance(body, Mapping) else body
     if not isinstance(items, list):
         items = [body] if isinstance(body, Mapping) and isinstance(body.get("id"), str) else None
     if items is None:
-        raise FlowServiceAnswerError(f"{tried}: the answer holds no 'items', {_shape(body)}.")
+        raise FlowServiceAnswerError(f"{tried}: the response holds no 'items', {_shape(body)}.")
     if not all(isinstance(item, Mapping) for item in items):
-        raise FlowServiceAnswerError(f"{tried}: 'items' holds something else than objects.")
+        raise FlowServiceAnswerError(f"{tried}: 'items' holds entries that are no objects.")
     return items
 
 
 def only_item(body: object, tried: str) -> Mapping[str, Any] | None:
     """
-    Take the one resource out of an answer; ``None`` where it is empty.
+    Return the one resource in a response; ``None`` if it is empty.
 
-    :raises FlowServiceAnswerError: There are several.
+    :param body: The JSON in the response.
+    :param tried: The request, such as ``GET /runs/r1``.
+    :raises FlowServiceAnswerError: The response holds several.
     """
     items = items_of(body, tried)
     if len(items) > 1:
         raise FlowServiceAnswerError(
-            f"{tried}: the answer holds {len(items)} items instead of one."
+            f"{tried}: the response holds {len(items)} items instead of one."
         )
     return items[0] if items else None
 
 
 def next_query(body: object, params: Iterable[tuple[str, str]], tried: str) -> str | None:
     """
-    Find the query of the next page, or ``None`` on the last one.
+    Return the query of the next page; ``None`` on the last page.
 
-    The link may be relative to the service, to the host, or absolute; the listing is the same one,
-    so only its query counts. That is taken byte for byte, since tokens hold ``=``, ``+`` and ``%``.
-    What the first request asked for is added where the link lacks it.
+    The link may be relative to the service, relative to the host, or absolute. It always leads to the
+    same list, so only its query counts. The query is taken byte for byte, since page tokens hold
+    ``=``, ``+`` and ``%``. Parameters of the first request are added if the link lacks them.
 
+    :param body: The JSON in the response.
     :param params: Parameters of the first request.
-    :param tried: What was tried, such as ``GET /runs``.
-    :raises FlowServiceAnswerError: There is a link that cannot be read.
+    :param tried: The request, such as ``GET /runs``.
+    :raises FlowServiceAnswerError: The link cannot be read.
     """
     links = body.get("_links") if isinstance(body, Mapping) else None
     following = links.get("next") if isinstance(links, Mapping) else None

@@ -1,4 +1,4 @@
-"""Retries a request that met a transient error, where that is safe."""
+"""Retries requests after transient errors, if a retry is safe."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class RetryLimits:
     """
-    How hard to try for one response.
+    How often and how long to retry one request.
 
-    :param retries: Times a request is retried.
+    :param retries: Largest number of retries.
     :param backoff: Seconds before the first retry; each further one waits twice as long.
-    :param longest_sleep: Seconds a worker sleeps at most before a retry. When the service asks for
-        more with ``Retry-After``, the error is raised instead and carries ``retry_after``.
+    :param longest_sleep: Most seconds to sleep before a retry. If ``Retry-After`` asks for more, the client
+        raises the error instead, with ``retry_after`` set.
     """
 
     retries: int = 3
@@ -34,18 +34,18 @@ class RetryLimits:
     longest_sleep: float = 30.0
 
     def stop(self, state: RetryCallState) -> bool:
-        """Tell tenacity to give up after the last retry, or when the service asks for a long pause."""
-        return state.attempt_number > self.retries or _retry_after(state) > self.longest_sleep
+        """Stop after the last retry, or if ``Retry-After`` is longer than ``longest_sleep``."""
+        return state.attempt_number > self.retries or retry_after_of(state) > self.longest_sleep
 
     def wait(self, state: RetryCallState) -> float:
-        """Tell tenacity the seconds before the next attempt."""
+        """Return the seconds before the next attempt."""
         pause = min(self.backoff * 2.0 ** min(state.attempt_number - 1, 60), self.longest_sleep)
-        # Jitter keeps many workers from coming together.
-        return max(pause * (1 + random.random()) / 2, _retry_after(state))
+        # Jitter keeps many workers from retrying at the same moment.
+        return max(pause * (1 + random.random()) / 2, retry_after_of(state))
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether an error is one of ours that may pass by itself."""
+    """Whether an error of this package is transient."""
     return isinstance(error, FlowServiceError) and error.is_transient
 
 
@@ -56,10 +56,12 @@ def call_with_retries(
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
     """
-    Call, and call again after errors that allow it.
+    Call a function, and retry it after errors that allow it.
 
-    :param may_retry: Whether an error leaves nothing behind that a retry would double.
-    :param sleep: Sleeps some seconds; tests bring their own.
+    :param call: Sends the request.
+    :param limits: How often and how long to retry.
+    :param may_retry: Whether a retry after an error is safe and may succeed.
+    :param sleep: Sleeps a number of seconds; tests pass their own.
     """
     retrying = Retrying(
         stop=limits.stop,
@@ -73,14 +75,15 @@ def call_with_retries(
 
 
 def log_retry(state: RetryCallState) -> None:
-    """Log the error that is retried, and when."""
+    """Log the error, and when the request is retried."""
     log.warning("%s Trying again in %.1f s.", error_of(state), state.upcoming_sleep)
 
 
 def error_of(state: RetryCallState) -> BaseException | None:
-    """Return the error that an attempt met."""
+    """Return the error of the last attempt; ``None`` if it succeeded."""
     return state.outcome.exception() if state.outcome else None
 
 
-def _retry_after(state: RetryCallState) -> float:
+def retry_after_of(state: RetryCallState) -> float:
+    """Return the seconds that the service asked to wait; 0 if it did not ask."""
     return getattr(error_of(state), "retry_after", None) or 0.0

@@ -1,5 +1,5 @@
 """
-How the answers to a re-trigger are read: the new run, a refusal, or nothing certain.
+Reads responses to a re-trigger: the new run, a refusal, or an uncertain outcome.
 
 Pure: values in, values out.
 """
@@ -21,12 +21,12 @@ from airflow_provider_flowservice.exceptions import (
     FlowServiceUnavailableError,
 )
 
-# A run in "an invalid state" may be re-triggered "after some time".
+# The catalogue says that a run in "an invalid state" may be re-triggered "after some time".
 _INVALID_STATE = "1387-400"
 
 _UNKNOWN_OPERATION = "the service does not know the operation; see the hook's 'retrigger_op'"
-# Numbers of the Sources catalogue, but for 1434 and 1437. Flow Service has another 1401-400, "limit
-# and count together", which is no answer to a re-trigger.
+# Numbers of the Sources catalogue, except 1434 and 1437. The Flow Service catalogue has another
+# 1401-400, "limit and count together", which a re-trigger cannot cause.
 _INELIGIBLE = {
     "1333-400": "its source does not support it; only batch sources do",
     "1384-400": "the parameters of the run are not valid",
@@ -43,7 +43,12 @@ _OWN_REFUSAL = re.compile(r"([A-Z][A-Z_]*-)?\d{4}-503")
 
 
 class RetriggeredRun(NamedTuple):
-    """What the service answers to a re-trigger: the new run's ID, and its etag where it sends one."""
+    """
+    The run that a re-trigger has started.
+
+    :param run_id: ID of the new run.
+    :param etag: Its etag; ``None`` if the service sent none.
+    """
 
     run_id: str
     etag: str | None
@@ -51,36 +56,37 @@ class RetriggeredRun(NamedTuple):
 
 def read_retriggered(body: object, run_id: str) -> RetriggeredRun:
     """
-    Read the new run out of the answer.
+    Return the new run that a response names.
 
-    :param run_id: ID of the run that was re-triggered.
-    :raises FlowServiceAnswerError: It names no new run, though one may have started.
+    :param body: The JSON in the response.
+    :param run_id: ID of the re-triggered run.
+    :raises FlowServiceAnswerError: The response names no new run, though one may have started.
     """
     tried = f"Re-triggering dataflow run {run_id}"
     item = only_item(body, tried) or {}
     new_run_id = identifier(item.get("id"))
     if not new_run_id:
-        raise FlowServiceAnswerError(f"{tried}: the answer names no new run.")
+        raise FlowServiceAnswerError(f"{tried}: the response names no new run.")
     if new_run_id.lower() == run_id.lower():
         raise FlowServiceAnswerError(
-            f"{tried}: the answer names the same run, so it is not known whether a new one has "
-            "started."
+            f"{tried}: the response names the same run, so a new one may have started or not."
         )
-    # The key is `etag` in answers and `eTag` in the published schema.
+    # The key is `etag` in real responses and `eTag` in the published schema.
     return RetriggeredRun(new_run_id, identifier(item.get("etag") or item.get("eTag")) or None)
 
 
 def may_have_started_a_run(error: FlowServiceError) -> bool:
-    """Whether a re-trigger that ended with ``error`` may have taken effect all the same."""
+    """Whether a re-trigger that raised ``error`` may have started a run all the same."""
     if isinstance(error, FlowServiceUnavailableError | FlowServiceAnswerError):
-        # A 503 in the service's own words is a refusal; one of a gateway may have been forwarded.
+        # A 503 with a code of the service is a refusal. A gateway may have forwarded the request
+        # before it returned its own 503.
         is_refusal = error.http_status == 503 and _OWN_REFUSAL.fullmatch(error.code or "")
         return error.sent == "yes" and not is_refusal
     return error.sent == "maybe"
 
 
 def may_retry(error: BaseException) -> bool:
-    """Whether the service said that it did nothing, and that it may do it later."""
+    """Whether ``error`` proves that no run was started, and a retry may succeed."""
     if not isinstance(error, FlowServiceError) or may_have_started_a_run(error):
         return False
     is_early = isinstance(error, FlowServiceApiError) and _INVALID_STATE in error.codes
@@ -89,9 +95,9 @@ def may_retry(error: BaseException) -> bool:
 
 def as_refusal(error: FlowServiceApiError, run_id: str) -> FlowServiceError:
     """
-    Say it plainly if an error means that the run cannot be re-triggered.
+    Return a plainer error if ``error`` means that the run cannot be re-triggered, else ``error``.
 
-    The code may come alone, or wrapped in another error.
+    The service sends the code alone or wraps it in another error.
     """
     is_refusal = 400 <= (error.http_status or 0) < 500 and not isinstance(
         error, FlowServiceAuthError | FlowServiceThrottledError

@@ -1,4 +1,4 @@
-"""Access tokens: one per credential and process, fetched once however many threads ask."""
+"""Access tokens: one per credential and process, shared by all threads."""
 
 from __future__ import annotations
 
@@ -15,28 +15,29 @@ from requests import PreparedRequest
 from requests.auth import AuthBase
 
 from airflow_provider_flowservice._compat import mask_secret
-from airflow_provider_flowservice._connection.claims import ends_at, read_claims
+from airflow_provider_flowservice._connection.claims import expires_at, read_claims
 from airflow_provider_flowservice._connection.settings import Settings
 from airflow_provider_flowservice.exceptions import FlowServiceAuthError, FlowServiceError
 
 log = logging.getLogger(__name__)
 
-# Seconds before its end at which a token is renewed, if it lives long enough.
+# Seconds before its expiry at which a token becomes stale, see TokenCache.
 _MARGIN = 300.0
-# Seconds until the next attempt when a token could not be renewed in time.
+# Seconds between attempts to renew a stale token.
 _RENEWAL_PAUSE = 30.0
-# Seconds after which a token may have fewer permissions than its credential.
+# Age in seconds from which a token may lack permissions that its credential has got since.
 _OLD = 300.0
-# Seconds by which this machine's clock may be wrong.
+# Largest expected error of this machine's clock, in seconds.
 _CLOCK_ERROR = 300.0
 
 
 @dataclass(frozen=True)
 class Token(AuthBase):
     """
-    An access token, which signs requests; its text shows in no representation.
+    An access token that signs requests.
 
-    :param lifetime: Seconds from its making to its end.
+    :param text: The token; no representation shows it.
+    :param lifetime: Seconds from issue to expiry.
     """
 
     text: str = field(repr=False)
@@ -52,48 +53,55 @@ class TokenCache:
     """
     The token of one credential.
 
-    :param clock: Seconds that only ever grow; tests bring their own.
+    A token is *fresh*, then *stale*, then *expired*. It becomes stale 300 s before its expiry, or
+    after half of its lifetime if it lives less than 600 s. The cache renews a stale token, and goes
+    on with it while IMS is unavailable; it then tries again every 30 s until the token expires.
+
+    :param clock: Current monotonic seconds; tests pass their own.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._token: Token | None = None
-        self._asked_at = self._stale_at = 0.0
+        self._issued_mono = self._stale_mono = 0.0
         self._failures = 0
         self._failure: FlowServiceError | None = None
 
     def get(self, fetch: Callable[[], Token]) -> Token:
         """
-        Return the token, or fetch one; other threads wait for the same answer meanwhile.
+        Return the token, or fetch one while other threads wait for the result.
 
-        :param fetch: Asks for a token.
+        :param fetch: Requests a token.
+        :raises FlowServiceError: No token could be fetched.
         """
         failures = self._failures
         with self._lock:
-            if self._token and self._clock() < self._stale_at:
+            if self._token and self._clock() < self._stale_mono:
                 return self._token
             if self._failure and self._failures != failures:
-                raise copy.copy(self._failure)  # it happened while this thread waited
+                raise copy.copy(self._failure)  # of another thread, which fetched meanwhile
             try:
                 return self._renewed(fetch)
             except FlowServiceError as error:
                 self._failures += 1
-                self._failure = copy.copy(error)  # without the traceback and what hangs on it
+                self._failure = copy.copy(error)  # without the traceback and its frames
                 raise
 
     def renew(self, refused: Token, http_status: int) -> bool:
         """
-        Forget a token the service did not take (401), or that may lack new permissions (403).
+        Forget a token that the service rejected (401), or that may lack new permissions (403).
 
-        Permissions are fixed in a token when it is made. So an old one is exchanged after a 403,
-        and a young one is not: without the permission that would be a token per request.
+        Permissions are fixed in a token when it is issued. So the cache replaces an old token after a
+        403, but not a young one: if the permission is missing, every request would cost a token.
 
-        :return: Whether it is forgotten, now or already, so that asking for one may help.
+        :param refused: The token of the refused request.
+        :param http_status: HTTP status of the refusal.
+        :return: Whether the token is forgotten, so that a retry with a new one may succeed.
         """
         with self._lock:
             if self._token is refused:
-                if http_status == 403 and self._clock() - self._asked_at < _OLD:
+                if http_status == 403 and self._clock() - self._issued_mono < _OLD:
                     return False
                 self._token = None
             return True
@@ -104,51 +112,58 @@ class TokenCache:
             self._token = None
 
     def _renewed(self, fetch: Callable[[], Token]) -> Token:
-        asked_at = self._clock()
+        issued_mono = self._clock()
         try:
             token = fetch()
         except FlowServiceError as error:
             old = self._token
-            if not old or self._clock() >= self._asked_at + old.lifetime or not error.is_transient:
+            if (
+                not old
+                or self._clock() >= self._issued_mono + old.lifetime
+                or not error.is_transient
+            ):
                 raise
-            log.warning("The access token could not be renewed yet and stays in use: %s", error)
-            self._stale_at = min(self._clock() + _RENEWAL_PAUSE, self._asked_at + old.lifetime)
+            log.warning(
+                "Cannot renew the access token; it stays in use until it expires: %s", error
+            )
+            self._stale_mono = min(self._clock() + _RENEWAL_PAUSE, self._issued_mono + old.lifetime)
             return old
-        self._token, self._asked_at = token, asked_at
-        self._stale_at = asked_at + token.lifetime - min(_MARGIN, token.lifetime / 2)
+        self._token, self._issued_mono = token, issued_mono
+        self._stale_mono = issued_mono + token.lifetime - min(_MARGIN, token.lifetime / 2)
         return token
 
 
 class ReadyToken:
     """
-    An access token from the connection; nobody can renew it.
+    A pre-issued access token from the connection, which cannot be refreshed.
 
-    :param clock: Current epoch seconds; tests bring their own.
+    :param text: The token.
+    :param clock: Current epoch seconds; tests pass their own.
     """
 
     def __init__(self, text: str, clock: Callable[[], float] = time.time) -> None:
         self._token = Token(text, lifetime=float("inf"))
-        self._ends_at = ends_at(read_claims(text))
+        self._expires_at = expires_at(read_claims(text))
         self._clock = clock
 
     def get(self, fetch: object = None) -> Token:
         """
         Return the token.
 
-        :param fetch: Not used: there is no credential to ask for a token with.
-        :raises FlowServiceAuthError: It has expired.
+        :param fetch: Not used, since there is no credential to request a token with.
+        :raises FlowServiceAuthError: The token has expired.
         """
-        if self._ends_at is not None and self._clock() > self._ends_at + _CLOCK_ERROR:
-            end = datetime.fromtimestamp(self._ends_at, timezone.utc)
+        if self._expires_at is not None and self._clock() > self._expires_at + _CLOCK_ERROR:
+            expiry = datetime.fromtimestamp(self._expires_at, timezone.utc)
             raise FlowServiceAuthError(
-                f"The access token of the connection expired at {end:%Y-%m-%d %H:%M} UTC. Put a new "
-                "one into 'access_token', or use Client ID and secret, with which this package gets "
-                "tokens by itself."
+                f"The access token of the connection expired at {expiry:%Y-%m-%d %H:%M} UTC. Put a new "
+                "one into 'access_token', or use Client ID and secret: the package then requests and "
+                "renews tokens itself."
             )
         return self._token
 
     def renew(self, refused: Token, http_status: int) -> bool:
-        """Keep the token: there is no other."""
+        """Keep the token, since no other one can be requested."""
         return False
 
 
@@ -157,7 +172,7 @@ _caches_lock = threading.Lock()
 
 
 def token_source(settings: Settings) -> TokenCache | ReadyToken:
-    """Return where the tokens for ``settings`` come from: the process's one cache, or the connection."""
+    """Return the source of tokens for ``settings``: a cache of this process, or the connection."""
     for secret in filter(None, (settings.access_token, settings.client_secret)):
         mask_secret(secret)
     if settings.access_token:

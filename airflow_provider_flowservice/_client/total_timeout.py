@@ -1,8 +1,8 @@
 """
-Transport adapter of requests that bounds the time of an answer as a whole.
+Transport adapter for ``requests`` that limits the time of a whole response.
 
-The timeout of requests bounds each wait for the next bytes. A server that sends a byte now and then
-would hold a worker for hours.
+The timeout of ``requests`` limits each wait for the next bytes, so a server that sends a byte now and
+then could block a worker for hours.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 
 class TimedAdapter(HTTPAdapter):
-    """Give an answer, from its first byte to its last, no more time than the read timeout."""
+    """Adapter whose read timeout limits a response from its first byte to its last."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make connections whose answers are timed."""
+        """Make connections that limit the time of a response."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        """Make connections through a proxy whose answers are timed."""
+        """Make connections through a proxy that limit the time of a response."""
         manager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = _POOLS
         return manager
 
 
 class _TimedResponse(http.client.HTTPResponse):
-    """An answer that is read until its deadline."""
+    """A response that is read until its deadline."""
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
@@ -45,21 +45,21 @@ class _TimedResponse(http.client.HTTPResponse):
 
 
 class _TimedReader(io.RawIOBase):
-    """A socket's bytes, which end with an error at the deadline."""
+    """The bytes of a socket; reading raises an error after the deadline."""
 
-    def __init__(self, raw: io.RawIOBase, sock: socket.socket, deadline: float) -> None:
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, deadline_mono: float) -> None:
         super().__init__()
         self._raw = raw
         self._sock = sock
-        self._deadline = deadline
+        self._deadline_mono = deadline_mono
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        left = self._deadline - time.monotonic()
+        left = self._deadline_mono - time.monotonic()
         if left <= 0:
-            raise TimeoutError("the answer took too long")
+            raise TimeoutError("the response took too long")
         self._sock.settimeout(left)
         return self._raw.readinto(buffer)
 
@@ -70,7 +70,7 @@ class _TimedReader(io.RawIOBase):
 
 class _Connection(HTTPConnection):
     response_class = _TimedResponse
-    # Whoever turns on http.client's printing of requests would print the token and the secret.
+    # With a debug level, http.client prints requests, and so the token and the secret.
     debuglevel = 0
 
 

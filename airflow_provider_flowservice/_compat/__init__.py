@@ -1,15 +1,15 @@
 """
-Old and new Airflow in one place.
+Differences between Airflow releases, in one place.
 
-With ``triggers`` and ``retries`` beside it, the only module that asks which Airflow this is.
-Each fallback names the version that ends it.
+Only this package, with its modules ``triggers`` and ``retries``, depends on the release of Airflow.
+Each fallback names the first release that does not need it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-# Whether Airflow's execution_timeout goes on while a task is deferred, and ends it then.
+# Whether Airflow's execution_timeout goes on, and ends a task, while the task is deferred.
 TIMES_DEFERRED_TASKS: bool
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ else:
 
 
 def first_poked_at(context: Context) -> datetime | None:
-    """Return when a task in reschedule mode was first poked, in an earlier process; if it was."""
+    """Return the time of the first poke of a task in reschedule mode; ``None`` in its first process."""
     ti = context["ti"]
     if TIMES_DEFERRED_TASKS:  # before Airflow 3.0, where such a task keeps its start
         started_at: datetime | None = ti.start_date

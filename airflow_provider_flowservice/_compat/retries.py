@@ -1,7 +1,7 @@
 """
-Old and new Airflow for retry policies.
+Differences between Airflow releases in retry policies.
 
-Apart from ``_compat``, because most DAG files use none.
+Separate from ``_compat``, since most DAG files use no retry policy.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
-Old and new Airflow for event triggers.
+Differences between Airflow releases in event triggers.
 
-Apart from ``_compat``, because Airflow's triggers belong to its core and are slow to import.
+Separate from ``_compat``, since Airflow's triggers belong to its core and are slow to import.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ else:
         HAS_EVENT_TRIGGERS = False
     try:
         from airflow.triggers.shared_stream import AdvanceItem, SharedStreamProducer
-    except ImportError:  # before Airflow 3.3, which brought what it is for
+    except ImportError:  # before Airflow 3.3, which brought shared streams
         AdvanceItem = SharedStreamProducer = object
 
 __all__ = [
@@ -38,12 +38,12 @@ __all__ = [
 
 def asset_stores(accessors: Any) -> list[Any]:
     """
-    Return the state store of each asset that a trigger watches for; none before Airflow 3.3.
+    Return the state stores of the assets that a trigger watches for; none before Airflow 3.3.
 
-    :param accessors: What the triggerer has given to the trigger.
+    :param accessors: The trigger's ``asset_state_store``.
     """
-    # Watchers with the same arguments share a trigger, whichever assets they belong to, and then
-    # there is no public way to the stores: a trigger is not told the names of its assets.
+    # Watchers of several assets share one trigger if their arguments are equal. The public API then
+    # has no way to the stores, since a trigger does not know the names of its assets.
     by_name = getattr(accessors, "_by_name", None)
     if by_name is not None:
         return list(by_name.values())

@@ -1,1 +1,1 @@
-"""The Airflow connection: its form, and what the hook reads from it."""
+"""The Airflow connection: its form, and the settings that the hook reads from it."""

@@ -1,4 +1,4 @@
-"""What an IMS access token says about itself. It is read only; nobody here can check its signature."""
+"""Reads the claims of an IMS access token. Their signature is not checked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_provider_flowservice._json import count, identifier
 
 
 def read_claims(token: str) -> Mapping[str, Any]:
-    """Return the claims of a token; none where they cannot be read."""
+    """Return the claims of a token; an empty mapping if they cannot be read."""
     parts = token.split(".")
     if len(parts) != 3:
         return {}
@@ -23,14 +23,15 @@ def read_claims(token: str) -> Mapping[str, Any]:
     return claims if isinstance(claims, dict) else {}
 
 
-def ends_at(claims: Mapping[str, Any]) -> float | None:
-    """Return the epoch seconds at which a token ends. Both claims are milliseconds, as text."""
-    created, lifetime = count(claims.get("created_at")), count(claims.get("expires_in"))
-    if not created or not lifetime:
+def expires_at(claims: Mapping[str, Any]) -> float | None:
+    """Return the epoch seconds at which a token expires; ``None`` if its claims do not say."""
+    # Both claims are milliseconds, as text.
+    created_ms, lifetime_ms = count(claims.get("created_at")), count(claims.get("expires_in"))
+    if not created_ms or not lifetime_ms:
         return None
-    return (created + lifetime) / 1000
+    return (created_ms + lifetime_ms) / 1000
 
 
 def org_of(claims: Mapping[str, Any]) -> str:
-    """Return the organization a token is for; empty where it does not say."""
+    """Return the organization of a token; empty if its claims do not say."""
     return identifier(claims.get("org"))

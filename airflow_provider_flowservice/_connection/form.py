@@ -1,8 +1,8 @@
 """
-The connection form: its fields, their words, and what counts where they are left empty.
+The connection form: its fields, their texts, and their defaults.
 
-Imports nothing, since Airflow asks for it early. Airflow reads it from the provider's description
-from 3.2 on, and asks the hook before.
+Imports nothing of the package, since Airflow loads it early: from 3.2 on through the provider's
+description, before that through the hook.
 """
 
 from __future__ import annotations
@@ -23,11 +23,15 @@ LONGEST_TIMEOUT = 3600.0
 @dataclass(frozen=True)
 class Field:
     """
-    A field in the connection's extra.
+    A field of the connection's extra.
 
-    :param name: Its key there.
-    :param example: Shown in the field while it is empty.
-    :param is_required: Whether it has to be filled in.
+    :param name: Its key in the extra.
+    :param label: Label in the form.
+    :param description: Text below the field.
+    :param example: Placeholder while the field is empty.
+    :param is_required: Whether the field must be filled in.
+    :param is_secret: Whether the form hides the value.
+    :param is_number: Whether the value is a number.
     """
 
     name: str
@@ -39,7 +43,7 @@ class Field:
     is_number: bool = False
 
     def as_conn_field(self) -> dict[str, Any]:
-        """Describe the field as Airflow has it from 3.2 on."""
+        """Return the field in the format of Airflow 3.2 and later."""
         kind = "number" if self.is_number else "string"
         schema: dict[str, Any] = {"type": kind if self.is_required else [kind, "null"]}
         if self.is_required:
@@ -55,7 +59,7 @@ FIELDS = (
     Field(
         "org_id",
         "Organization ID",
-        "The long one, which ends in @AdobeOrg.",
+        "The long ID, which ends in @AdobeOrg.",
         "A1B2C3D4E5F6A7B8C9D0E1F2@AdobeOrg",
         is_required=True,
     ),
@@ -77,30 +81,30 @@ FIELDS = (
     Field(
         "access_token",
         "Access token",
-        "A ready token in place of Client ID and Client secret. It needs an API key, and nobody "
-        "renews it when it expires.",
+        "A pre-issued access token instead of Client ID and Client secret. It needs an API key, "
+        "and is not refreshed when it expires.",
         is_secret=True,
     ),
     Field("api_key", "API key", "Only if it differs from the Client ID."),
     Field(
         "tenant",
         "Tenant",
-        "Name of the organization in links to Experience Platform: what stands after @ in its "
-        "address there. If empty, the organization's ID.",
+        "Name of the organization in links to Experience Platform: the part after @ in the "
+        "addresses there. If empty, the organization's ID.",
         "acme",
     ),
-    Field("ims_url", "IMS URL", f"Where tokens come from. If empty, {IMS_URL}.", IMS_URL),
+    Field("ims_url", "IMS URL", f"Address of the token service. If empty, {IMS_URL}.", IMS_URL),
     Field(
         "ca_bundle",
         "CA bundle",
         "Path of a file or folder with the certificates to trust, on all machines that run tasks "
-        "or triggers. If empty, the usual ones.",
+        "or triggers. If empty, the default ones.",
         "/etc/ssl/certs/ca-certificates.crt",
     ),
     Field(
         "request_timeout",
         "Request timeout",
-        f"Seconds to wait for one HTTP answer. If empty, {REQUEST_TIMEOUT:.0f}.",
+        f"Seconds to wait for one HTTP response. If empty, {REQUEST_TIMEOUT:.0f}.",
         f"{REQUEST_TIMEOUT:.0f}",
         is_number=True,
     ),
@@ -117,15 +121,15 @@ _PLACEHOLDERS = {
 
 
 def conn_fields() -> dict[str, Any]:
-    """Describe the fields in the extra, as Airflow has it from 3.2 on."""
+    """Return the fields of the extra in the format of Airflow 3.2 and later."""
     return {field.name: field.as_conn_field() for field in FIELDS}
 
 
 def behaviour(separator: str = "_") -> dict[str, Any]:
     """
-    Describe the other fields.
+    Return labels and placeholders of the standard fields, and which of them are hidden.
 
-    :param separator: Between the words of a key: ``_`` in a hook, ``-`` in a provider's description.
+    :param separator: Separator in keys: ``_`` in a hook, ``-`` in a provider's description.
     """
     return {
         f"hidden{separator}fields": _HIDDEN,
@@ -135,14 +139,14 @@ def behaviour(separator: str = "_") -> dict[str, Any]:
 
 
 def widgets() -> dict[str, Any]:
-    """Return the fields in the extra as form fields, for Airflow before 3.2."""
-    # Only the web server has these, and only Airflow 2 really; later releases put mocks there.
+    """Return the fields of the extra as form widgets, for Airflow before 3.2."""
+    # Only the web server of Airflow 2 has these packages; later releases replace them by mocks.
     from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
     from wtforms import IntegerField, PasswordField, StringField
     from wtforms.validators import Optional
 
     def widget(field: Field) -> Any:
-        # One page holds the fields of all connection types, so none may insist on being filled in.
+        # One page holds the fields of all connection types, so no field may be required in the form.
         mark = "Required. " if field.is_required else ""
         arguments = {"description": mark + field.description, "validators": [Optional()]}
         if field.is_secret:

@@ -1,4 +1,4 @@
-"""What the hook reads from its Airflow connection."""
+"""The settings that the hook reads from its Airflow connection."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
 @dataclass(frozen=True)
 class Settings:
     """
-    What the hook needs to reach one sandbox of one organization.
+    Everything the hook needs to reach one sandbox.
 
-    :param request_timeout: Seconds to wait for one HTTP answer.
+    :param request_timeout: Seconds to wait for one HTTP response.
     """
 
     base_url: str
@@ -82,11 +82,11 @@ class Settings:
         return settings
 
     def __reduce__(self) -> NoReturn:
-        """Stay in this process: a pickle would hold the secret."""
-        raise TypeError("Settings hold a secret and are not pickled; read the connection again.")
+        """Refuse to be pickled, since a pickle would hold the secret."""
+        raise TypeError("Settings hold a secret and cannot be pickled; read the connection again.")
 
     def _problems(self) -> list[str]:
-        """Say what is missing or wrong, in the words of the connection form."""
+        """Return a sentence on each field that is missing or wrong."""
         problems = [*self._credential_problems()]
         if "@" not in self.org_id:
             problems.append("'org_id' must be the organization's ID, such as 0123ABC@AdobeOrg")
@@ -96,7 +96,9 @@ class Settings:
             problems.append("'sandbox_name' must name one sandbox, '*' is for Adobe's own services")
         for name in ("api_key", "org_id", "sandbox_name", "access_token"):
             if (value := getattr(self, name)) and not _HEADER_VALUE.fullmatch(value):
-                problems.append(f"'{name}' holds blanks or characters no HTTP header can carry")
+                problems.append(
+                    f"'{name}' holds blanks or characters that an HTTP header cannot contain"
+                )
         for label, url in (("Platform URL (host)", self.base_url), ("'ims_url'", self.ims_url)):
             if problem := _url_problem(url):
                 problems.append(f"{label} {problem}")
@@ -114,7 +116,7 @@ class Settings:
                 yield "Client secret (password) is empty"
             return
         if not self.api_key:
-            yield "'api_key' is empty: an access token needs the API key it was made with"
+            yield "'api_key' is empty: an access token needs the API key it was issued for"
         org_id = org_of(read_claims(self.access_token))
         if org_id and self.org_id and org_id != self.org_id:
             yield (
@@ -124,7 +126,7 @@ class Settings:
 
 
 def _plain_names(extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Take field names with the prefix that forms of old Airflow releases put before them."""
+    """Remove the prefix that the forms of old Airflow releases put before field names."""
     prefix = f"extra__{CONN_TYPE}__"
     return {
         **{key[len(prefix) :]: value for key, value in extra.items() if key.startswith(prefix)},
@@ -137,7 +139,7 @@ def _text(value: object) -> str:
 
 
 def _host(conn: Connection) -> str:
-    """Join host and port, which a connection given as a URI holds apart."""
+    """Join host and port, which a connection in URI format holds separately."""
     host = _text(conn.host).rstrip("/")
     if host and conn.port and not re.search(r":\d+$", host):
         return f"{host}:{conn.port}"
@@ -155,19 +157,21 @@ def _url_problem(url: str) -> str | None:
         host = parts.hostname
         _ = parts.port
     except ValueError:
-        return "is not a URL"  # and may hold a password, so it is not repeated
+        return "is not a URL"  # the message does not quote it, since it may hold a password
     if not host or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
         return "must be a URL such as https://platform.adobe.io"
     if parts.username or parts.password:
         return "must not hold a user name or password"
     if parts.scheme == "http" and not _is_loopback(host):
-        return f"must begin with https://; plain http would show the token to the network ({host})"
+        return (
+            f"must begin with https://; plain http would expose the token to the network ({host})"
+        )
     return None
 
 
 def _ca_bundle_problem(path: str) -> str | None:
-    """Load the bundle once; later it would look like trouble with the network."""
-    import ssl  # late, since it takes as long to load as all else here
+    """Load the bundle once, since later its error would look like a network error."""
+    import ssl  # late, since it takes as long to load as the rest of this module
 
     where = {"capath": path} if os.path.isdir(path) else {"cafile": path}
     try:

@@ -1,1 +1,1 @@
-"""Which flows and runs are meant."""
+"""Selects flows and runs."""

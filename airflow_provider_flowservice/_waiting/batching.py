@@ -1,8 +1,8 @@
 """
-RunLoader at runs, shared by all waits of a process: one request shows up to a hundred of them.
+Batches the polls of all waits of a process: one request polls up to a hundred runs.
 
-Waits that go by the same connection have their looks on a common beat. What is due at a beat is
-looked at together, and each wait is resolved what became of its own run.
+Waits with the same connection poll in the slots of a common grid. The loader polls all runs of a slot
+together, and resolves each wait with the state of its own run.
 """
 
 from __future__ import annotations
@@ -31,52 +31,56 @@ Future = asyncio.Future[Seen]
 
 PARALLEL = 2
 """
-Requests at a time. Services of the platform begin to refuse at about eight, and there may be
-several triggerers. More would also hold up the event loop, whose turn comes after that of each
-thread that reads a response.
+Most requests at a time. Services of the platform throttle from about eight, and there may be several
+triggerers. More threads that parse responses would also delay the event loop.
 """
 
-# Seconds between beats, unless a wait looks so often that this would hold it up.
+# Seconds between slots. The grid of a wait with a short interval is finer.
 _SLOT = 5.0
-# Beats between looks of one delay: the more, the more looks meet at one beat.
+# Delays of a whole multiple of these numbers of slots are aligned to the multiple. Wide steps come
+# first, since they let more polls share a slot.
 _STEPS = (12, 6, 4, 3, 2, 1)
-# Waits resolved at once. Telling more would be a long turn of the event loop.
+# Waits resolved in one turn of the event loop; more would make the turn long.
 _RESOLVED_AT_ONCE = 25
 
 
 def slot_of(now: float, delay: float, interval: float, phase: float) -> float:
     """
-    Return the time of a look: on a beat, so that many looks fall on the same one.
+    Return the slot of a poll: its time, aligned to a grid so that many polls share a slot.
 
-    A delay of a whole number of beats is taken to the nearest, so that looks on the beat stay on
-    it; any other one to the next.
+    The grid starts at ``phase`` and has a slot every five seconds. A delay of a whole number of slots
+    is rounded to the nearest slot of a grid as wide as possible, up to a minute. So with an interval of
+    60 s a wait polls at the same second of each minute, together with all other waits of the process.
+    Any other delay ends at the next slot.
 
-    :param now: Seconds.
-    :param delay: Seconds until the look.
-    :param interval: Seconds between the looks of a wait that lasts.
-    :param phase: Seconds by which the beats of this process are shifted.
+    :param now: Current seconds of the event loop's clock.
+    :param delay: Seconds until the poll.
+    :param interval: Seconds between the polls of the wait.
+    :param phase: Start of the grid, in seconds of the same clock.
     """
-    beat = min(_SLOT, interval / _STEPS[0])
-    if beat < 0.001:
+    width = min(_SLOT, interval / _STEPS[0])
+    if width < 0.001:
         return now + delay
-    for step in (beat * beats for beats in _STEPS):
+    for step in (width * slots for slots in _STEPS):
         turns = delay / step
         if turns > 0.5 and math.isclose(turns, round(turns)):
             return phase + round((now + delay - phase) / step) * step
-    return phase + math.ceil((now + delay - phase) / beat) * beat
+    return phase + math.ceil((now + delay - phase) / width) * width
 
 
 def shared_loader(
     connection: str, hook_params: Mapping[str, Any], new_hook: Callable[[], FlowServiceHook]
 ) -> RunLoader:
     """
-    Return the looks that all waits of this event loop with such a hook share; release them later.
+    Return the loader that all waits of this event loop with an equal hook share.
+
+    Each caller must release the loader when its wait has ended.
 
     :param connection: ID of the hook's connection.
     :param hook_params: Further arguments of the hook.
     :param new_hook: Makes the hook.
     """
-    # By event loop, since nothing of one may be used in another.
+    # One registry per event loop, since futures and tasks of one cannot be used in another.
     of_loop = _loaders.setdefault(asyncio.get_running_loop(), {})
     key = json.dumps([connection, hook_params], sort_keys=True)
     if key not in of_loop:
@@ -88,12 +92,12 @@ def shared_loader(
 
 class RunLoader:
     """
-    The looks of waits that share an fetcher.
+    Polls runs for the waits that share a fetcher.
 
-    :param fetcher: Asks the service.
+    :param fetcher: Fetches runs from the service.
     :param on_unused: Called when the last wait has ended.
-    :param phase: Seconds by which the beats are shifted. Each process has its own, so that
-        triggerers do not all knock at once.
+    :param phase: Start of the grid in seconds, see :func:`slot_of`; ``None`` for a random one, so that
+        triggerers do not poll in step.
     """
 
     def __init__(
@@ -106,35 +110,36 @@ class RunLoader:
         self._fetcher = fetcher
         self._on_unused = on_unused
         self._phase = random.uniform(0, _SLOT * _STEPS[0]) if phase is None else phase
-        self._batches: dict[float, _Batch] = {}
+        self._batches: dict[float | None, _Batch] = {}
         self._due: deque[tuple[str, list[Future]]] = deque()
         self._workers: set[asyncio.Task[None]] = set()
 
     async def load(self, run_id: str, delay: float, rules: WaitRules) -> Seen:
         """
-        Look at a run, and return what that brought.
+        Poll a run once, and return the run or the error.
 
-        :param delay: Seconds until the look.
-        :param rules: Those of the wait; soon after its deadline the look is over, too.
+        :param run_id: ID of the run.
+        :param delay: Seconds until the poll.
+        :param rules: Rules of the wait; soon after its deadline the poll times out.
         """
         loop = asyncio.get_running_loop()
         future: Future = loop.create_future()
-        beat = self._batch_at(slot_of(loop.time(), delay, rules.poll_interval, self._phase))
-        beat.waiting.setdefault(run_id, []).append(future)
-        end = None
+        batch = self._batch_at(slot_of(loop.time(), delay, rules.poll_interval, self._phase))
+        batch.waiting.setdefault(run_id, []).append(future)
+        timeout = None
         if rules.deadline is not None:
             left = max(rules.deadline - time.time(), delay)
-            end = loop.call_later(left + _SLOT, _give_up, future, run_id)
+            timeout = loop.call_later(left + _SLOT, _give_up, future, run_id)
         try:
             return await future
         finally:
-            if end:
-                end.cancel()
+            if timeout:
+                timeout.cancel()
             if future.cancelled():
-                self._forget(beat, run_id, future)
+                self._withdraw(batch, run_id, future)
 
     def release(self) -> None:
-        """Outcome a wait; the last one leaves nothing behind."""
+        """End a wait; after the last one, stop the workers and close the fetcher."""
         self.waits -= 1
         if self.waits:
             return
@@ -145,40 +150,40 @@ class RunLoader:
 
     def _batch_at(self, due: float) -> _Batch:
         loop = asyncio.get_running_loop()
-        # RunLoader that are due at once begin together, too: those of one turn of the event loop.
-        key = round(due, 3) if due > loop.time() else 0.0
-        if key not in self._batches:
+        # Polls that are due at once share a batch, too: those of one turn of the event loop.
+        slot = round(due, 3) if due > loop.time() else None
+        if slot not in self._batches:
             timer = (
-                loop.call_at(key, self._dispatch, key)
-                if key
-                else loop.call_soon(self._dispatch, key)
+                loop.call_soon(self._dispatch, slot)
+                if slot is None
+                else loop.call_at(slot, self._dispatch, slot)
             )
-            self._batches[key] = _Batch(key, timer)
-        return self._batches[key]
+            self._batches[slot] = _Batch(slot, timer)
+        return self._batches[slot]
 
-    def _forget(self, beat: _Batch, run_id: str, future: Future) -> None:
-        """Take a look back that nobody waits for any more, unless it has begun."""
-        if self._batches.get(beat.key) is not beat:
+    def _withdraw(self, batch: _Batch, run_id: str, future: Future) -> None:
+        """Remove a cancelled poll from its batch, unless the batch is dispatched."""
+        if self._batches.get(batch.slot) is not batch:
             return
-        beat.waiting[run_id].remove(future)
-        if not beat.waiting[run_id]:
-            del beat.waiting[run_id]
-        if not beat.waiting:
-            beat.timer.cancel()
-            del self._batches[beat.key]
+        batch.waiting[run_id].remove(future)
+        if not batch.waiting[run_id]:
+            del batch.waiting[run_id]
+        if not batch.waiting:
+            batch.timer.cancel()
+            del self._batches[batch.slot]
 
-    def _dispatch(self, key: float) -> None:
-        """Begin the looks of a beat."""
-        self._due.extend(self._batches.pop(key).waiting.items())
+    def _dispatch(self, slot: float | None) -> None:
+        """Queue the polls of a slot, and start workers for them."""
+        self._due.extend(self._batches.pop(slot).waiting.items())
         wanted = min(PARALLEL, math.ceil(len(self._due) / self._fetcher.max_batch_size))
         for _ in range(wanted - len(self._workers)):
-            # In an empty context: what is logged there belongs to no task more than to another.
+            # An empty context, since the log of a worker belongs to no single task.
             worker = contextvars.Context().run(asyncio.ensure_future, self._drain())
             self._workers.add(worker)
             worker.add_done_callback(self._workers.discard)
 
     async def _drain(self) -> None:
-        """Look until no look is due."""
+        """Poll until no poll is due."""
         await self._fetcher.backoff.wait()
         while self._due:
             if not (chunk := self._next_batch(self._fetcher.max_batch_size)):
@@ -186,18 +191,18 @@ class RunLoader:
             seen: Mapping[str, Seen | Exception] = {}
             try:
                 seen = await self._fetcher.fetch(list(chunk))
-            except Exception as error:  # noqa: BLE001  # each wait is resolved
-                # One request is enough to know it of all; a service that hangs would take an hour
-                # to let ten thousand waits know.
+            except Exception as error:  # noqa: BLE001  # raised in each wait
+                # The error holds for all polls that are due. With a request for each batch, a service
+                # that hangs would keep ten thousand waits uninformed for an hour.
                 chunk |= self._next_batch(len(self._due))
                 seen = dict.fromkeys(chunk, error)
             await _resolve(chunk, seen)
             await self._fetcher.backoff.wait()
 
-    def _next_batch(self, most: int) -> dict[str, list[Future]]:
-        """Take looks that are due; a run that was due twice is looked at once."""
+    def _next_batch(self, size: int) -> dict[str, list[Future]]:
+        """Take polls of up to ``size`` runs from the queue; polls of the same run are merged."""
         taken: dict[str, list[Future]] = {}
-        while self._due and len(taken) < most:
+        while self._due and len(taken) < size:
             run_id, futures = self._due.popleft()
             if waiting := [future for future in futures if not future.done()]:
                 taken.setdefault(run_id, []).extend(waiting)
@@ -206,9 +211,15 @@ class RunLoader:
 
 @dataclass
 class _Batch:
-    """The looks that are due at a time, by run."""
+    """
+    The polls of a slot.
 
-    key: float
+    :param slot: Seconds of the event loop's clock; ``None`` for polls that are due at once.
+    :param timer: Dispatches the batch.
+    :param waiting: The waits for each run.
+    """
+
+    slot: float | None
     timer: asyncio.Handle
     waiting: dict[str, list[Future]] = field(default_factory=dict)
 
@@ -216,7 +227,7 @@ class _Batch:
 async def _resolve(
     waiting: Mapping[str, list[Future]], seen: Mapping[str, Seen | Exception]
 ) -> None:
-    """Tell waits what became of their looks, some at a time."""
+    """Resolve waits with the runs or errors, some in each turn of the event loop."""
     resolved = 0
     for run_id, futures in waiting.items():
         for future in futures:
@@ -233,11 +244,11 @@ async def _resolve(
 
 
 def _give_up(future: Future, run_id: str) -> None:
-    """Outcome a look that the service has left without an answer until the deadline of its wait."""
+    """Time out a poll that has no response at the deadline of its wait."""
     if not future.done():
-        message = f"The service gave no answer about dataflow run {run_id} in time."
+        message = f"The service sent no response for dataflow run {run_id} in time."
         future.set_result(FlowServiceConnectionError(message))
 
 
-# The looks of each event loop of this process.
+# The loaders of each event loop of this process.
 _loaders: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, RunLoader]] = WeakKeyDictionary()

@@ -1,8 +1,8 @@
 """
-Fetches runs on behalf of many waits.
+Fetches runs for many waits.
 
-It minds what one wait cannot: whether the service shows many runs at once, and whether the connection
-has changed.
+The fetcher keeps what concerns all waits: the number of runs the service returns per request, a common
+backoff, and a hook that follows changes of the connection.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from airflow_provider_flowservice._client.retries import (
     RetryLimits,
-    error_of,
     is_transient,
     log_retry,
+    retry_after_of,
 )
 from airflow_provider_flowservice._waiting.poll import poll_runs
 from airflow_provider_flowservice._waiting.rules import Seen
@@ -32,92 +32,93 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Runs the hook asks for with one request at most.
+# Most runs per request of the hook.
 _MOST_RUNS = 100
-# Seconds for which nothing is asked at most, however long the service asks to wait.
-_LONGEST_QUIET = 300.0
-# Seconds for which a connection is not read again.
+# Longest backoff in seconds, even if Retry-After asks for more.
+_LONGEST_BACKOFF = 300.0
+# Seconds after which the connection is read again.
 _HOOK_AGE = 60.0
-# Requests for single runs after which no others are sent, when all responses made no sense.
-_ENOUGH_NONSENSE = 3
-# Seconds until it is tried anew whether the service shows many runs at once.
-_DOUBT = 900.0
+# Single requests after which the fetcher stops if all responses made no sense.
+_MOST_INVALID = 3
+# Seconds until the fetcher tries full batches again, after the service returned only some runs.
+_SMALL_BATCHES = 900.0
 
 
 class Backoff:
-    """The time until which a service with a transient error is left alone, by all requests alike."""
+    """A pause for all requests after a transient error."""
 
     def __init__(self) -> None:
-        self._until = 0.0
+        self._until_mono = 0.0
 
     def extend(self, seconds: float) -> None:
-        """Send nothing for so many seconds from now."""
-        self._until = max(self._until, _now() + min(seconds, _LONGEST_QUIET))
+        """Pause for at least this many seconds from now."""
+        self._until_mono = max(self._until_mono, _now() + min(seconds, _LONGEST_BACKOFF))
 
     async def wait(self) -> None:
-        """Wait until the service may be asked again."""
-        # Meanwhile another request may have met an error, too.
-        while (seconds := self._until - _now()) > 0:  # noqa: ASYNC110  # no event, a time
+        """Wait until the pause is over."""
+        # The error of another request may extend the pause meanwhile.
+        while (seconds := self._until_mono - _now()) > 0:  # noqa: ASYNC110  # waits for a time, not for an event
             await asyncio.sleep(seconds)
 
 
 class RunFetcher:
     """
-    Asks the service behind one connection, in worker threads.
+    Fetches runs from the service of one connection, in worker threads.
 
     :param new_hook: Makes a hook, which has not read its connection yet.
-    :param threads: Requests at a time.
+    :param threads: Most requests at a time.
     """
 
     def __init__(self, new_hook: Callable[[], FlowServiceHook], threads: int) -> None:
         self.backoff = Backoff()
-        self._hook = _RenewedHook(new_hook)
+        self._hook = _SharedHook(new_hook)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="flowservice")
-        self._shown_at_once = _MOST_RUNS
-        self._doubted_at = 0.0
+        self._batch_size = _MOST_RUNS
+        self._limited_mono = 0.0
 
     @property
     def max_batch_size(self) -> int:
-        """Number of runs to ask for with one request."""
-        if self._shown_at_once < _MOST_RUNS and _now() - self._doubted_at > _DOUBT:
-            self._shown_at_once = _MOST_RUNS
-        return self._shown_at_once
+        """Most runs to fetch with one request."""
+        if self._batch_size < _MOST_RUNS and _now() - self._limited_mono > _SMALL_BATCHES:
+            self._batch_size = _MOST_RUNS
+        return self._batch_size
 
     def close(self) -> None:
-        """Let the threads end."""
+        """End the threads."""
         self._threads.shutdown(wait=False)
 
     async def fetch(self, run_ids: Sequence[str]) -> dict[str, Seen | Exception]:
         """
-        Look at runs, with one request if the service can show them at once.
+        Fetch runs, with one request if the service returns them together.
 
-        :return: What was seen of each run, or the error that concerns it.
-        :raises FlowServiceError: What is met by all runs alike: no answer, or a refused credential.
+        :param run_ids: IDs of the runs, at most ``max_batch_size``.
+        :return: Each run, or the error that concerns it.
+        :raises FlowServiceError: An error that concerns all runs, such as a refused credential.
         """
         if len(run_ids) == 1:
             return {run_ids[0]: await self._fetch_one(run_ids[0])}
         found: Mapping[str, DataflowRun] = {}
         refusal = ""
         try:
-            found = await self._ask(run_ids)
-        except Exception as error:  # perhaps about one of them: each is asked for
-            if _is_met_by_all(error):
+            found = await self._request(run_ids)
+        except Exception as error:  # perhaps about one run, so each is fetched
+            if _concerns_all_runs(error):
                 raise
-            refusal = f" It says: {error}"
-        # A run that is missing among others is looked at by itself before that is believed.
+            refusal = f" Its error: {error}"
+        # A run that is missing in the response counts as missing only after a request of its own.
         singly = await self._fetch_singly(run_id for run_id in run_ids if run_id not in found)
-        kept_back = sum(isinstance(seen, DataflowRun) for seen in singly.values())
-        if kept_back > len(run_ids) / 10:
-            self._doubt(len(found), len(run_ids), refusal)
+        left_out = sum(isinstance(seen, DataflowRun) for seen in singly.values())
+        if left_out > len(run_ids) / 10:
+            self._limit_batch_size(len(found), len(run_ids), refusal)
         return {**found, **singly}
 
     async def _fetch_singly(self, run_ids: Iterable[str]) -> dict[str, Seen | Exception]:
         singly: dict[str, Seen | Exception] = {}
         for run_id in run_ids:
             seen = singly[run_id] = await self._fetch_one(run_id)
-            # If the first few responses all make no sense, more requests would not either.
+            # If the first few responses all make no sense, further ones would not either.
             if (
-                len(singly) == _ENOUGH_NONSENSE
+                len(singly) == _MOST_INVALID
                 and isinstance(seen, FlowServiceAnswerError)
                 and all(isinstance(each, FlowServiceAnswerError) for each in singly.values())
             ):
@@ -126,31 +127,31 @@ class RunFetcher:
 
     async def _fetch_one(self, run_id: str) -> Seen | Exception:
         try:
-            return (await self._ask([run_id]))[run_id]
+            return (await self._request([run_id]))[run_id]
         except Exception as error:  # raised in the wait for this run
-            if _is_met_by_all(error):
+            if _concerns_all_runs(error):
                 raise
             return error
 
-    def _doubt(self, shown: int, asked: int, refusal: str) -> None:
-        """Ask for no more runs at once than the service has shown."""
-        most = max(1, shown)
-        if most != self._shown_at_once:
+    def _limit_batch_size(self, shown: int, requested: int, refusal: str) -> None:
+        """Fetch no more runs per request than the service has returned."""
+        size = max(1, shown)
+        if size != self._batch_size:
             message = (
-                "The service showed %d of %d runs that it has. It is asked for %d at a time.%s"
+                "The service returned %d of %d existing runs. "
+                "The triggerer now requests at most %d at a time.%s"
             )
-            log.warning(message, shown, asked, most, refusal)
-        self._shown_at_once, self._doubted_at = most, _now()
+            log.warning(message, shown, requested, size, refusal)
+        self._batch_size, self._limited_mono = size, _now()
 
-    async def _ask(self, run_ids: Sequence[str]) -> Mapping[str, DataflowRun]:
-        """Ask, and again after transient errors, as the hook would; but hold no thread meanwhile."""
+    async def _request(self, run_ids: Sequence[str]) -> Mapping[str, DataflowRun]:
+        """Request runs, and retry as the hook would, but without a thread that sleeps."""
         _, limits = await self._hook.get(self._in_thread)
 
         def stop(state: RetryCallState) -> bool:
             if not limits.stop(state):
                 return False
-            error = error_of(state)
-            self.backoff.extend(max(limits.backoff, getattr(error, "retry_after", None) or 0.0))
+            self.backoff.extend(max(limits.backoff, retry_after_of(state)))
             return True
 
         def before_sleep(state: RetryCallState) -> None:
@@ -168,15 +169,15 @@ class RunFetcher:
             sleep=sleep,
             reraise=True,
         )
-        seen: Mapping[str, DataflowRun] = await retrying(self._ask_once, run_ids)
+        seen: Mapping[str, DataflowRun] = await retrying(self._request_once, run_ids)
         return seen
 
-    async def _ask_once(self, run_ids: Sequence[str]) -> Mapping[str, DataflowRun]:
+    async def _request_once(self, run_ids: Sequence[str]) -> Mapping[str, DataflowRun]:
         hook, _ = await self._hook.get(self._in_thread)
         try:
             seen: Mapping[str, DataflowRun] = await self._in_thread(poll_runs, hook, run_ids)
         except FlowServiceAuthError:
-            # The connection may have another credential by now.
+            # The connection may hold another credential by now.
             renewed, _ = await self._hook.get(self._in_thread, refused=hook)
             if renewed is hook:
                 raise
@@ -184,43 +185,43 @@ class RunFetcher:
         return seen
 
     async def _in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        # asyncio.to_thread would not do: on Airflow 3.0 and 3.1 a hook there cannot read its
-        # connection. Threads of its own, so that a service that hangs holds up no other triggers.
+        # Not asyncio.to_thread, in which a hook cannot read its connection on Airflow 3.0 and 3.1. The
+        # threads are the fetcher's own, so that a service that hangs delays no other triggers.
         run = sync_to_async(call, thread_sensitive=False, executor=self._threads)
         return await run(*arguments)
 
 
-class _RenewedHook:
-    """The hook of all, which follows changes of its connection."""
+class _SharedHook:
+    """The hook of a fetcher, which follows changes of its connection."""
 
     def __init__(self, new_hook: Callable[[], FlowServiceHook]) -> None:
         self._new_hook = new_hook
         self._hook: FlowServiceHook | None = None
         self._limits = RetryLimits()
-        self._read_at = 0.0
+        self._read_mono = 0.0
         self._lock = asyncio.Lock()
 
     async def get(
         self, in_thread: Callable[..., Any], refused: FlowServiceHook | None = None
     ) -> tuple[FlowServiceHook, RetryLimits]:
         """
-        Return the hook, and how hard to try with it.
+        Return the hook and its limits for retries.
 
         :param in_thread: Calls a function in a worker thread.
-        :param refused: A hook whose credential was refused.
+        :param refused: A hook whose credential the service refused.
         """
         async with self._lock:
-            is_old = _now() - self._read_at > _HOOK_AGE
+            is_old = _now() - self._read_mono > _HOOK_AGE
             if self._hook is None or self._hook is refused or is_old:
                 self._hook = await in_thread(self._renewed)
-                self._read_at = _now()
+                self._read_mono = _now()
             return self._hook, self._limits
 
     def _renewed(self) -> FlowServiceHook:
-        """Read the connection, and keep the hook with its sockets unless it has changed."""
-        wanted, old = self._new_hook(), self._hook
-        # A request is retried in _ask, where no thread sleeps meanwhile.
-        hook = wanted.without_retries()
+        """Read the connection again, and keep the hook and its sockets if nothing has changed."""
+        new, old = self._new_hook(), self._hook
+        # `_request` retries instead of the hook, so that no thread sleeps meanwhile.
+        hook = new.without_retries()
         try:
             if old and hook.settings == old.settings:
                 return old
@@ -228,14 +229,17 @@ class _RenewedHook:
         except Exception as error:
             if old is None:
                 raise
-            # Waits do not fail because Airflow's database is away for a moment.
-            log.warning("The connection cannot be read again and stays as it was: %s", error)
+            # A short outage of Airflow's database must not fail the waits.
+            log.warning(
+                "The trigger cannot read the connection again and keeps using the old one: %s",
+                error,
+            )
             return old
-        self._limits = wanted.retry_limits
+        self._limits = new.retry_limits
         return hook
 
 
-def _is_met_by_all(error: Exception) -> bool:
+def _concerns_all_runs(error: Exception) -> bool:
     return isinstance(error, FlowServiceAuthError) or is_transient(error)
 
 

@@ -1,8 +1,8 @@
 """
 Datasets of Experience Platform as Airflow assets: ``aep://{organization}/{sandbox}/dataset/{id}``.
 
-The organization goes without its ``@AdobeOrg``, since some Airflows take what stands before an ``@``
-for a user name and drop it.
+The organization is without its ``@AdobeOrg``, since some releases of Airflow take the part before an
+``@`` for a user name and drop it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _FORM = "aep://{organization}/{sandbox}/dataset/{id}"
 
 def dataset_uri(org_id: str, sandbox_name: str, dataset_id: str) -> str:
     """
-    Return the URI of a dataset, as for ``Asset(uri)``.
+    Return the URI of a dataset, for ``Asset(uri)``.
 
     :param org_id: ID of the organization, with or without its ``@AdobeOrg``.
     :param sandbox_name: Name of the sandbox.
@@ -33,17 +33,17 @@ def dataset_uri(org_id: str, sandbox_name: str, dataset_id: str) -> str:
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:
     """
-    Bring the URI of a dataset into its one form.
+    Normalize the URI of a dataset.
 
-    :raises ValueError: It has another form.
+    :raises ValueError: The URI is not one of a dataset.
     """
     org = _bare(unquote(uri.netloc))
     parts = uri.path.split("/")
-    # An Airflow that drops what stands before the `@` has left only this of the organization.
+    # A release of Airflow that drops the part before the `@` leaves only the suffix.
     if not org or org.lower() == _ORG_SUFFIX[1:].lower():
-        raise ValueError(f"The organization is missing, which goes without @AdobeOrg: {_FORM}")
+        raise ValueError(f"The organization is missing; write it without @AdobeOrg: {_FORM}")
     if len(parts) != 4 or parts[2] != "dataset" or not all(parts[1:]) or uri.query:
-        raise ValueError(f"This is not of the form {_FORM}: {uri.geturl()}")
+        raise ValueError(f"The URI is not of the form {_FORM}: {uri.geturl()}")
     return urlsplit(dataset_uri(org, unquote(parts[1]), unquote(parts[3])))
 
 
@@ -56,7 +56,7 @@ def convert_asset_to_openlineage(asset: Any, lineage_context: Any) -> Dataset:
 
 
 def openlineage_name(uri: str) -> tuple[str, str]:
-    """Return namespace and name by which OpenLineage knows a dataset."""
+    """Return OpenLineage's namespace and name of a dataset."""
     parts = urlsplit(uri)
     return f"{parts.scheme}://{parts.netloc}", parts.path.lstrip("/")
 

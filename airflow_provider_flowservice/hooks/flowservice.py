@@ -29,22 +29,22 @@ if TYPE_CHECKING:
 
 __all__ = ["FlowServiceHook", "RetriggeredRun", "may_have_started_a_run"]
 
-# The tutorial writes `re-trigger` and the published schema `RE_TRIGGER`; every example that calls
-# the live service writes its operations in lower case.
+# The tutorial writes `re-trigger` and the published schema `RE_TRIGGER`; all examples of calls to the
+# live service write operations in lower case.
 RETRIGGER_OP = "re-trigger"
 
 
 class FlowServiceHook(BaseHook):
     """
-    Call the Flow Service with the credentials of an Airflow connection.
+    Calls the Flow Service with the credential of an Airflow connection.
 
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
-    :param retrigger_op: The service's word for re-triggering a run.
-    :param retries: Times a request is repeated when the service is in trouble. A re-trigger is
-        repeated only where the service surely did not take it.
-    :param backoff: Seconds before the first repetition; each further one waits twice as long.
-    :param longest_sleep: Seconds to sleep at most before a repetition. Where the service asks for
-        more, the error is raised and carries the wish as ``retry_after``.
+    :param retrigger_op: The service's name for the action that re-triggers a run.
+    :param retries: Largest number of retries after a transient error. The hook retries a re-trigger
+        only if the service certainly did not start a run.
+    :param backoff: Seconds before the first retry; each further one waits twice as long.
+    :param longest_sleep: Most seconds to sleep before a retry. If ``Retry-After`` asks for more, the
+        hook raises the error instead, with ``retry_after`` set.
     """
 
     conn_name_attr = "flowservice_conn_id"
@@ -75,7 +75,7 @@ class FlowServiceHook(BaseHook):
     @cached_property
     def settings(self) -> Settings:
         """
-        What the Airflow connection says.
+        The settings in the Airflow connection.
 
         :raises ValueError: Fields are missing or wrong.
         """
@@ -83,20 +83,20 @@ class FlowServiceHook(BaseHook):
 
     @cached_property
     def _client(self) -> FlowServiceClient:
-        # Late, so that a DAG that names this hook loads no HTTP client when it is parsed.
+        # Late, so that parsing a DAG that uses this hook loads no HTTP client.
         from airflow_provider_flowservice._client.client import FlowServiceClient
 
         return FlowServiceClient(self.settings, self.retry_limits)
 
     @property
     def retry_limits(self) -> RetryLimits:
-        """How hard to try for one response."""
+        """How often and how long to retry one request."""
         from airflow_provider_flowservice._client.retries import RetryLimits
 
         return RetryLimits(self.retries, self.backoff, self.longest_sleep)
 
     def without_retries(self) -> FlowServiceHook:
-        """Return a hook like this one that sends each request once."""
+        """Return a copy of this hook that sends each request once."""
         return FlowServiceHook(self.flowservice_conn_id, retrigger_op=self.retrigger_op, retries=0)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -112,9 +112,8 @@ class FlowServiceHook(BaseHook):
         """
         Forget all access tokens of this process, so that the next request gets a new one.
 
-        Permissions are fixed in a token when it is made: after an administrator has changed a role,
-        only a new token knows. By itself a token is exchanged when it is some minutes old and meets
-        a missing permission.
+        Permissions are fixed in a token when it is issued, so a changed role takes effect with the
+        next token. After a 403, the client itself replaces a token that is older than five minutes.
         """
         from airflow_provider_flowservice._client.tokens import drop_tokens
 
@@ -122,7 +121,7 @@ class FlowServiceHook(BaseHook):
 
     def get_run(self, run_id: str) -> DataflowRun:
         """
-        Return a dataflow run as it stands now.
+        Return the current state of a dataflow run.
 
         :param run_id: ID of the run.
         :raises FlowServiceNotFoundError: The sandbox has no such run, or hides it.
@@ -131,10 +130,12 @@ class FlowServiceHook(BaseHook):
 
     def get_runs(self, run_ids: Sequence[str]) -> dict[str, DataflowRun]:
         """
-        Return several dataflow runs as they stand now, by their IDs, with one request.
+        Return the current state of several dataflow runs, with one request.
 
-        :param run_ids: At most 100 IDs. An ID the service does not show is missing in the answer.
+        :param run_ids: At most 100 IDs.
+        :return: The runs by their IDs, without those that the service does not show.
         :raises FlowServiceApiError: The service refused, perhaps because it does not know the filter.
+        :raises ValueError: There are more than 100 IDs, or a value cannot be an ID.
         """
         if len(run_ids) > LARGEST_PAGE:
             raise ValueError(f"{len(run_ids)} runs are too many for one request.")
@@ -146,9 +147,10 @@ class FlowServiceHook(BaseHook):
 
     def find_runs(self, run_ids: Sequence[str]) -> dict[str, DataflowRun]:
         """
-        Return those runs that the service shows when it is asked for many at once.
+        Return the current state of many dataflow runs, with a request for each 100 of them.
 
         :param run_ids: Any number of IDs.
+        :return: The runs by their IDs, without those that the service does not show in bulk.
         """
         found: dict[str, DataflowRun] = {}
         try:
@@ -171,20 +173,20 @@ class FlowServiceHook(BaseHook):
         limit: int | None = None,
     ) -> Iterator[DataflowRun]:
         """
-        List dataflow runs, page by page as they are used.
+        List dataflow runs; each page is requested when it is needed.
 
-        :param flow_id: Only runs of this flow.
-        :param status: Only runs with this status, as the service writes it, such as ``failed``.
-        :param created_after: Only runs created after this time, in epoch milliseconds.
+        :param flow_id: List only runs of this flow.
+        :param status: List only runs with this status, in the service's spelling, such as ``failed``.
+        :param created_after: List only runs created after this time, in epoch milliseconds.
         :param filters: Further filters, such as
-            ``metrics.durationSummary.startedAtUTC>1700000000000``; all have to hold. Runs that have
-            just begun may lack the fields under ``metrics``.
-        :param order_by: Field to sort by; with ``-`` before it, the largest comes first.
-        :param limit: Number of runs to list at most.
-        :raises ValueError: The flow's ID is empty.
+            ``metrics.durationSummary.startedAtUTC>1700000000000``; a run must match all of them.
+            Runs that have just begun may lack the fields under ``metrics``.
+        :param order_by: Field to sort by; with a leading ``-``, the largest value comes first.
+        :param limit: Largest number of runs to list; ``None`` for all.
+        :raises ValueError: ``flow_id`` is empty.
         """
         if flow_id is not None and not flow_id.strip():
-            # A template that found nothing would otherwise ask for the runs of all flows.
+            # Otherwise a template without a value would list the runs of all flows.
             raise ValueError("The ID of a flow cannot be empty.")
         if limit is not None and limit < 1:
             return
@@ -199,17 +201,17 @@ class FlowServiceHook(BaseHook):
 
     def list_flows(self, *, filters: Iterable[str] = ()) -> Iterator[Dataflow]:
         """
-        List the sandbox's dataflows, page by page as they are used.
+        List the sandbox's dataflows; each page is requested when it is needed.
 
-        Among them are the service's own flows and those to destinations.
+        The list includes the service's own flows and flows to destinations.
 
-        :param filters: Such as ``state==enabled``; all have to hold.
+        :param filters: Such as ``state==enabled``; a flow must match all of them.
         """
         yield from map(_flow, self._client.list_items("/flows", filters))
 
     def get_flow(self, flow_id: str) -> Dataflow:
         """
-        Return a dataflow as it stands now.
+        Return the current state of a dataflow.
 
         :param flow_id: ID of the flow.
         :raises FlowServiceNotFoundError: The sandbox has no such flow, or hides it.
@@ -218,7 +220,7 @@ class FlowServiceHook(BaseHook):
 
     def get_source_connection(self, connection_id: str) -> SourceConnection:
         """
-        Return where a flow reads.
+        Return a connection that a flow reads from.
 
         :param connection_id: One of the flow's ``source_connection_ids``.
         :raises FlowServiceNotFoundError: The sandbox has no such connection, or hides it.
@@ -227,7 +229,7 @@ class FlowServiceHook(BaseHook):
 
     def get_target_connection(self, connection_id: str) -> TargetConnection:
         """
-        Return where a flow writes.
+        Return a connection that a flow writes to.
 
         :param connection_id: One of the flow's ``target_connection_ids``.
         :raises FlowServiceNotFoundError: The sandbox has no such connection, or hides it.
@@ -236,16 +238,16 @@ class FlowServiceHook(BaseHook):
 
     def retrigger_run(self, run_id: str) -> RetriggeredRun:
         """
-        Run a dataflow again for the data of a failed run.
+        Re-trigger a dataflow run: start a new run for the data of a failed one.
 
-        Repeated by itself only where the service surely did not take it: the connection was never
-        made, or the service said that it is too busy, or that the run is not ready yet.
+        The hook retries the request only if the service certainly did not start a run: no connection
+        was made, or the service reported that it is too busy or that the run is not ready yet.
 
         :param run_id: ID of the failed run.
-        :return: The new run. The old one stays as it is.
+        :return: The new run. The old run does not change.
         :raises DataflowRunNotRetriggerableError: The service refuses to re-trigger this run.
-        :raises FlowServiceConnectionError: No answer came, so a new run may have started or not.
-        :raises FlowServiceAnswerError: The answer names no new run, though one may have started.
+        :raises FlowServiceConnectionError: No response came, so a new run may have started or not.
+        :raises FlowServiceAnswerError: The response names no new run, though one may have started.
         """
         try:
             body = self._client.act("runs", run_id, self.retrigger_op, may_retry)
@@ -258,9 +260,9 @@ class FlowServiceHook(BaseHook):
 
     def get_run_url(self, flow_id: str, run_id: str) -> str:
         """
-        Return the address of a run in the user interface of Experience Platform.
+        Return the address of a run in the Experience Platform UI.
 
-        The address follows the one in Adobe's alerts.
+        The address has the form of those in Adobe's alerts.
 
         :param flow_id: ID of the run's flow.
         :param run_id: ID of the run.
@@ -274,7 +276,11 @@ class FlowServiceHook(BaseHook):
         )
 
     def test_connection(self) -> tuple[bool, str]:
-        """Check the connection in stages: its fields, token, sandbox, flows. Never raises."""
+        """
+        Check the connection in stages: its fields, the token, the sandbox, the flows.
+
+        :return: Whether the connection works, and the results of the stages.
+        """
         from airflow_provider_flowservice._client.check import check_connection
 
         stages = list(check_connection(self.flowservice_conn_id, self.get_conn))
@@ -289,11 +295,11 @@ def _flow(item: Mapping[str, Any]) -> Dataflow:
     try:
         return Dataflow.from_api(item)
     except ValueError as error:
-        raise FlowServiceAnswerError(f"The answer holds {error}.") from None
+        raise FlowServiceAnswerError(f"The response holds {error}.") from None
 
 
 def _run(item: Mapping[str, Any]) -> DataflowRun:
     try:
         return DataflowRun.from_api(item)
     except ValueError as error:
-        raise FlowServiceAnswerError(f"The answer holds {error}.") from None
+        raise FlowServiceAnswerError(f"The response holds {error}.") from None

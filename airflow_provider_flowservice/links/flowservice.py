@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class DataflowRunLink(BaseOperatorLink):
-    """Button that opens the dataflow run in the user interface of Experience Platform."""
+    """Button that opens the dataflow run in the Experience Platform UI."""
 
     name = "Open dataflow run"
     xcom_key = "_link_DataflowRunLink"
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
-        """Return the address that the task left as soon as it knew the run."""
+        """Return the address that the task stored when it knew the run."""
         return XCom.get_value(ti_key=ti_key, key=self.xcom_key) or ""

@@ -16,8 +16,8 @@ from airflow_provider_flowservice._defaults import (
 from airflow_provider_flowservice._lineage import LineageMixin
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 
-# What a task needs is imported when it runs: a process that only parses the DAG does not run it, and
-# the modules of the tasks take several times as long to load as the operators.
+# The operators import their modules when they run. These take several times as long to load as this
+# one, and a process that only parses the DAG does not need them.
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -34,7 +34,7 @@ __all__ = [
     "RetriggerDataflowRunsOperator",
 ]
 
-# Airflow maps no list of more than 1024 by default.
+# By default, Airflow maps lists of at most 1024 entries.
 MAX_MAPPED = 1000
 
 
@@ -43,35 +43,35 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
     Re-trigger a dataflow run, and wait for the new run.
 
     The new run loads the data of the old run's window; files that arrived later are not picked up.
-    A run cannot be cancelled: when the task ends early, the run goes on.
+    A run cannot be cancelled: if the task ends early, the run goes on.
 
     :param run_id: ID of the run to re-trigger: one that failed, or that ingested nothing. (templated)
     :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
-    :param wait_for_completion: Whether to wait until the new run has ended. Without, the task
-        succeeds as soon as the new run is known.
+    :param wait_for_completion: Whether to wait until the new run has ended. If not, the task succeeds
+        as soon as it knows the new run.
     :param deferrable: Whether to wait in the triggerer instead of the worker.
-    :param poll_interval: Seconds between looks at the new run; the first few come earlier.
-    :param timeout: Seconds to wait for the new run. ``execution_timeout`` counts as well.
-    :param outage_timeout: Seconds the service may give no answer before sight of the run counts as lost.
-    :param durable: Whether to make sure that the run is re-triggered once, whatever crashes. Without,
-        each try of the task re-triggers it.
-    :param settle_time: Seconds within which a new run shows up in the service's lists. A request
-        whose answer was lost is not sent again before.
-    :param adopt_run_id: A run to go on with instead of re-triggering, for when it could not be told
-        what became of an earlier request. (templated)
+    :param poll_interval: Seconds between polls of the new run; the first few come earlier.
+    :param timeout: Seconds to wait for the new run. ``execution_timeout`` applies as well.
+    :param outage_timeout: Seconds without a response after which contact with the run counts as lost.
+    :param durable: Whether to re-trigger the run exactly once in spite of crashes. If not, each try of
+        the task re-triggers it.
+    :param settle_time: Seconds within which a new run appears in the service's lists. If the response
+        to a re-trigger is lost, the operator does not send it again before that time.
+    :param adopt_run_id: A run to wait for instead of re-triggering, if the operator could not find
+        out what an earlier request had done. (templated)
     :param on_ineligible: What to do with a run that cannot be re-triggered: ``fail`` or ``skip``
         the task.
-    :param on_partial: What a new run that succeeds in part does to the task: ``fail``, ``skip``, or
+    :param on_partial: What to do if the new run succeeds in part: ``fail`` or ``skip`` the task, or
         ``accept`` for success with a warning.
-    :param on_empty: What a new run that succeeds without any record does to it, likewise.
-    :param min_records: Fewest records that have to arrive for the task to succeed.
-    :param max_failed_records: Most records that may be rejected.
-    :param max_failed_share: Largest share of the records that may be rejected, from 0 to 1.
+    :param on_empty: What to do if the new run succeeds without any record; same choices.
+    :param min_records: Fewest records that must arrive for the task to succeed.
+    :param max_failed_records: Largest accepted number of rejected records.
+    :param max_failed_share: Largest accepted share of rejected records, from 0 to 1.
     :param hook_params: Further arguments for :class:`FlowServiceHook`.
-    :return: ID of the new run. Further XComs are ``summary``, a
-        :class:`~airflow_provider_flowservice.runs.RunSummary` of how it ended, there for a failed
-        task as well; ``attempts``, the IDs of all runs the task has led to, newest last; and the
-        address behind the link.
+    :return: ID of the new run. Further XComs are ``summary``, the
+        :class:`~airflow_provider_flowservice.runs.RunSummary` of the ended run, also after a failure;
+        ``attempts``, the IDs of all runs that the task has started, newest last; and the address of
+        the link.
     """
 
     template_fields: Sequence[str] = ("run_id", "flowservice_conn_id", "adopt_run_id")
@@ -82,7 +82,7 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
     """ID of the new run, as soon as this process knows it."""
 
     new_run_url: str | None = None
-    """Address of the new run in the user interface of Experience Platform."""
+    """Address of the new run in the Experience Platform UI."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.run_id: str = run_id  # type: ignore[assignment]  # the output of a task by then
+        self.run_id: str = run_id  # type: ignore[assignment]  # a task's output becomes an ID
         self.flowservice_conn_id = flowservice_conn_id
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
@@ -126,7 +126,7 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
         self.hook_params = hook_params
 
     def execute(self, context: Context) -> str:
-        """Re-trigger the run, then wait for the new one as configured."""
+        """Re-trigger the run, and wait for the new one as configured."""
         from airflow_provider_flowservice._outcomes.errors import exception_for_error
         from airflow_provider_flowservice._waiting.deadlines import deadline_of
         from airflow_provider_flowservice._waiting.drivers import wait_in_worker
@@ -162,9 +162,11 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
         self, context: Context, event: dict[str, Any], window: Sequence[int] | None = None
     ) -> str:
         """
-        Take up again where the trigger left off.
+        Resume after the trigger has fired.
 
-        :param window: Data the run has to load, if it is not certain that it is the new run.
+        :param event: Payload of the trigger event.
+        :param window: Window that the run must load, in epoch milliseconds, if the run may not be
+            the new one; else ``None``.
         """
         from airflow_provider_flowservice._waiting.rules import WaitResult
 
@@ -175,7 +177,7 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
         return self._finish(hook, context, result, window)
 
     def on_kill(self) -> None:
-        """Say that the run goes on; the service has no call to cancel it."""
+        """Log that the run goes on, since the service cannot cancel it."""
         if self.new_run_id:
             self.log.warning(
                 "The task was killed. Dataflow run %s goes on: %s",
@@ -226,7 +228,7 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
         return Retriggered(new_run_id, run.flow_id, False, (new_run_id,))
 
     def _show(self, hook: FlowServiceHook, context: Context, new_run: Retriggered) -> None:
-        """Say which run it is, where people and other tasks look for it."""
+        """Publish the new run in attributes, XComs and the log."""
         from airflow_provider_flowservice._exactly_once.task import ATTEMPTS_KEY
 
         self.new_run_url = hook.get_run_url(new_run.flow_id, new_run.run_id)
@@ -268,7 +270,7 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
         result: WaitResult,
         window: Sequence[int] | None,
     ) -> str:
-        """Outcome the task as the wait ended, unless the run turns out not to be the new one."""
+        """End the task according to the result, after a check that the run is the new one."""
         from airflow_provider_flowservice._exactly_once.search import check_adopted
         from airflow_provider_flowservice._outcomes.finish import finish
 
@@ -278,28 +280,28 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
 
 class RetriggerDataflowRunsOperator(BaseOperator):
     """
-    Re-trigger many dataflow runs in one task, each of them once, whatever crashes.
+    Re-trigger many dataflow runs in one task, each of them exactly once in spite of crashes.
 
-    Does not wait for the new runs: map ``DataflowRunSensor`` over the result for that. The runs of
-    one flow are re-triggered in the order in which they are given. When the credential is refused,
-    or the service is in trouble for several runs in a row, the rest is not tried.
+    The operator does not wait for the new runs: map ``DataflowRunSensor`` over the result for that. It
+    re-triggers the runs of one flow in the given order. It stops if the service refuses the
+    credential, or is unavailable for several runs in a row.
 
-    Whether or not all goes well, the XCom ``results`` holds a dict for each run: ``run_id``,
-    ``outcome`` (``retriggered``, ``ineligible``, ``failed`` or ``not_tried``), ``new_run_id`` and
-    ``error``. A further try of the task goes on with those that are left.
+    The XCom ``results``, which is there after a failure as well, holds a dict for each run:
+    ``run_id``, ``outcome`` (``retriggered``, ``ineligible``, ``failed`` or ``not_tried``),
+    ``new_run_id`` and ``error``. A retry of the task goes on with the remaining runs.
 
-    Exactly once in spite of a crash needs the task state store of Airflow 3.3. Before, a further
-    try looks for the new runs on the service, and fails rather than guess.
+    Exactly once in spite of a crash needs the task state store of Airflow 3.3. On older releases, a
+    retry searches the service for the new runs, and fails if their number is not certain.
 
     :param run_ids: IDs of the runs, such as the output of ``ListDataflowRunsOperator``. (templated)
-    :param concurrency: Runs that are re-triggered at the same time, those of one flow never.
-    :param on_ineligible: Whether the task is to ``fail`` in the end if some runs cannot be
-        re-triggered, or to ``skip`` them.
-    :param settle_time: Seconds within which a new run shows up in the service's lists.
+    :param concurrency: Most runs to re-trigger at the same time; runs of one flow go one by one.
+    :param on_ineligible: What to do with runs that cannot be re-triggered: ``fail`` the task in the
+        end, or ``skip`` them.
+    :param settle_time: Seconds within which a new run appears in the service's lists.
     :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
     :param hook_params: Further arguments for :class:`FlowServiceHook`.
     :return: IDs of the new runs, in the order of the old ones.
-    :raises FlowServiceError: Some runs were not re-triggered; all others were.
+    :raises FlowServiceError: Some runs were not re-triggered.
     """
 
     template_fields: Sequence[str] = ("run_ids", "flowservice_conn_id")
@@ -317,7 +319,7 @@ class RetriggerDataflowRunsOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.run_ids: Sequence[str] = run_ids  # type: ignore[assignment]  # the output by then
+        self.run_ids: Sequence[str] = run_ids  # type: ignore[assignment]  # a task's output becomes a list
         self.concurrency = concurrency
         self.on_ineligible = on_ineligible
         self.settle_time = settle_time
@@ -325,7 +327,7 @@ class RetriggerDataflowRunsOperator(BaseOperator):
         self.hook_params = hook_params
 
     def execute(self, context: Context) -> list[str]:
-        """Re-trigger the runs, and tell what became of each."""
+        """Re-trigger the runs, and push the result of each to XCom."""
         from airflow_provider_flowservice._exactly_once.bulk import (
             RESULTS_KEY,
             raise_for,
@@ -334,12 +336,12 @@ class RetriggerDataflowRunsOperator(BaseOperator):
         from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
         if isinstance(self.run_ids, str):
-            # As for all wrong arguments.
+            # A ValueError, as for all wrong arguments.
             raise ValueError(  # noqa: TRY004
-                f"run_ids is to be a list of IDs, not the text {self.run_ids!r}."
+                f"run_ids must be a list of IDs, not the text {self.run_ids!r}."
             )
         hook = FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {})
-        hook.get_conn()  # reads the connection here, before there are threads
+        hook.get_conn()  # reads the connection before there are threads
         results = retrigger_all(
             hook,
             context,
@@ -359,27 +361,27 @@ class ListDataflowRunsOperator(BaseOperator):
     Find dataflow runs, such as those that failed last night and can be re-triggered.
 
     The oldest run comes first, so that the runs of a flow are re-triggered in the order of their
-    data. A run that was re-triggered is left out: the newest run of its window stands for it.
+    data. The result omits runs that were re-triggered already, except the newest run of a window.
 
-    A run that is re-triggered after newer ones of its flow have succeeded loads its data out of
-    order. Where that does harm, set ``unless_loaded_since``; where each run loads a part of the
-    data, the part is missing then.
+    A run that is re-triggered after newer runs of its flow have succeeded loads its data out of
+    order. If that is harmful, set ``unless_loaded_since``; if each run loads its own part of the
+    data, that part then stays missing.
 
     :param flow_id: ID of the flow, or several. (templated)
     :param flow_name: Name of the flow instead, or a pattern for several, such as ``orders*``; upper
         and lower case are the same. Without both, the whole sandbox is searched. (templated)
-    :param status: What the runs are to have come to: ``failed``, ``success``, ``partialSuccess``,
-        ``inProgress``, or several. Spellings that mean the same are the same. (templated)
-    :param created_after: When the runs began at the earliest; by default 24 hours ago. (templated)
-    :param created_before: Before when they began. (templated)
+    :param status: Status of the runs: ``failed``, ``success``, ``partialSuccess``, ``inProgress``, or
+        several. Other spellings of a status are accepted. (templated)
+    :param created_after: Earliest creation time of the runs; by default 24 hours ago. (templated)
+    :param created_before: Time before which the runs were created. (templated)
     :param newest_per_flow: Whether to return only the newest of the found runs of each flow.
     :param retriggerable_only: Whether to leave out runs that certainly cannot be re-triggered.
     :param unless_loaded_since: Whether to leave out runs whose flow has had a success since.
-    :param all_kinds: Whether to search the service's own flows and those to destinations, too,
-        where flows are not named by their IDs.
-    :param limit: Number of runs to return at most, the oldest ones.
-    :param summaries: Whether to return the runs' summaries, see
-        :class:`~airflow_provider_flowservice.runs.RunSummary`, instead of their IDs.
+    :param all_kinds: Whether to include the service's own flows and flows to destinations, if flows
+        are not selected by ID.
+    :param limit: Largest number of runs to return; the oldest come first.
+    :param summaries: Whether to return a :class:`~airflow_provider_flowservice.runs.RunSummary` of each
+        run instead of its ID.
     :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
     :param hook_params: Further arguments for :class:`FlowServiceHook`.
     :return: IDs of the runs, ready for ``.expand(run_id=...)``, or their summaries.
@@ -414,7 +416,7 @@ class ListDataflowRunsOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.flow_id: str | Sequence[str] | None = flow_id  # type: ignore[assignment]  # by then
+        self.flow_id: str | Sequence[str] | None = flow_id  # type: ignore[assignment]
         self.flow_name = flow_name
         self.status = status
         self.created_after = created_after

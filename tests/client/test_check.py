@@ -105,7 +105,7 @@ def test_flows_that_cannot_be_read_are_told(flowservice, check):
     is_ok, text = check()
 
     assert not is_ok
-    assert "sandbox: ok, flows failed: GET /flows was answered with HTTP 403" in text
+    assert "sandbox: ok, flows failed: GET /flows returned HTTP 403" in text
 
 
 def test_a_success_that_is_no_list_of_flows_is_told(flowservice, check):

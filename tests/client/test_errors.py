@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_flowservice._client.errors import error_of, without_secrets
-from airflow_provider_flowservice._client.http import Answer
+from airflow_provider_flowservice._client.http import HttpResponse
 from airflow_provider_flowservice.exceptions import (
     FlowServiceApiError,
     FlowServiceAuthError,
@@ -16,7 +16,7 @@ from airflow_provider_flowservice.exceptions import (
 
 
 def told(status, body=None, text="", headers=None):
-    return error_of(Answer(status, headers or {}, body, text), "GET /runs/r1")
+    return error_of(HttpResponse(status, headers or {}, body, text), "GET /runs/r1")
 
 
 def flow_error(code, **fields):
@@ -79,7 +79,7 @@ def test_the_best_code_and_text_of_each_shape_are_told(body, code, words):
     error = told(400, body)
 
     assert error.code == code
-    assert str(error).startswith("GET /runs/r1 was answered with HTTP 400")
+    assert str(error).startswith("GET /runs/r1 returned HTTP 400")
     assert words in str(error)
 
 
@@ -101,7 +101,7 @@ def test_html_and_plain_text_are_told_as_one_line(text, words):
 
 @pytest.mark.parametrize("body", [None, {}, [], [1], "text", 7, True, {"message": None}])
 def test_a_body_that_says_nothing_is_told_by_its_status(body):
-    assert str(told(418, body)) == "GET /runs/r1 was answered with HTTP 418."
+    assert str(told(418, body)) == "GET /runs/r1 returned HTTP 418."
 
 
 @pytest.mark.parametrize(
@@ -223,15 +223,13 @@ def test_what_can_be_done_is_told(status, body, words):
 def test_a_gateways_page_is_not_explained_as_a_missing_run():
     message = str(told(404, text="<html>404 Not Found</html>"))
 
-    assert "This is not the Flow Service speaking" in message
+    assert "The response is not from the Flow Service" in message
     assert "access label" not in message
 
 
 @pytest.mark.parametrize("status", [400, 409, 412, 502, 503, 504])
 def test_where_nothing_is_known_to_help_nothing_is_advised(status):
-    assert (
-        str(told(status, {"message": "no"})) == f"GET /runs/r1 was answered with HTTP {status}: no."
-    )
+    assert str(told(status, {"message": "no"})) == f"GET /runs/r1 returned HTTP {status}: no."
 
 
 @pytest.mark.parametrize("code", ["CONNECTOR-2100-404", "1449-404", "XDM-2120-404"])
@@ -281,7 +279,7 @@ def test_what_an_answer_quotes_of_the_request_is_blacked_out(text):
 
 def test_every_part_of_an_error_is_blacked_out():
     secret = "s3cret-s3cret"
-    answer = Answer(
+    answer = HttpResponse(
         400,
         {"x-request-id": f"id-{secret}"},
         {"error_code": f"code-{secret}", "message": f"text {secret}"},

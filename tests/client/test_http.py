@@ -35,7 +35,7 @@ AUTH = Token("planted-token-emulator-secret-5f3c9a", 60)
 @pytest.fixture
 def session():
     """Return a function that makes a session."""
-    defaults = {"ca_bundle": None, "timeout": 5.0, "largest_answer": 10_000}
+    defaults = {"ca_bundle": None, "timeout": 5.0, "largest_response": 10_000}
     return lambda **kwargs: HttpSession(**{**defaults, **kwargs})
 
 
@@ -85,7 +85,7 @@ def test_packed_answers_are_unpacked(session, encoding):
     ("body", "encoding", "words"),
     [
         (b"no gzip", "gzip", "broken gzip data"),
-        (gzip.compress(b"x" * 5000)[:-20], "gzip", "breaks off"),
+        (gzip.compress(b"x" * 5000)[:-20], "gzip", "is cut off"),
         (b"x", "br", "unknown encoding 'br'"),
         (b"x", "gzip, br", "unknown encoding"),
     ],
@@ -119,7 +119,7 @@ def test_a_bomb_does_not_go_off(session):
     with CannedServer(lambda _: http_answer(200, bomb, {"Content-Encoding": "gzip"})) as server:
         with pytest.raises(FlowServiceAnswerError, match="larger than"):
             get(session(), server)
-        assert get(session(largest_answer=60_000_000), server).text == "0" * 2000
+        assert get(session(largest_response=60_000_000), server).text == "0" * 2000
 
 
 def test_a_server_that_trickles_does_not_hold_a_worker(session):
@@ -153,7 +153,7 @@ def test_a_server_that_trickles_does_not_hold_a_worker(session):
 def test_a_broken_answer_is_no_answer(session, answer):
     with CannedServer(lambda _: answer) as server:
         for method in ("GET", "POST"):
-            with pytest.raises(FlowServiceConnectionError, match="got no answer") as caught:
+            with pytest.raises(FlowServiceConnectionError, match="got no response") as caught:
                 get(session(), server, method)
             assert caught.value.sent == "maybe"
 
@@ -297,7 +297,7 @@ def test_the_password_of_a_proxy_is_not_repeated():
     error = requests.exceptions.InvalidProxyURL("Failed to parse: http://user:p@ss@host:port/")
 
     assert str(_connection_error("GET /", error)) == (
-        "GET / got no answer: Failed to parse: http://***@host:port/."
+        "GET / got no response: Failed to parse: http://***@host:port/."
     )
 
 

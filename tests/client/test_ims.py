@@ -89,7 +89,7 @@ def test_passing_trouble_is_tried_again(flowservice, ask, fault, error_class):
 def test_throttling_says_what_it_comes_from(flowservice, ask):
     flowservice.fail(Fault("POST /ims", status=429))
 
-    with pytest.raises(FlowServiceThrottledError, match="too many tokens are asked for"):
+    with pytest.raises(FlowServiceThrottledError, match="requests too many tokens"):
         ask()
 
 

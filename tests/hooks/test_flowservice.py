@@ -81,7 +81,7 @@ def test_an_empty_answer_is_a_missing_run(flowservice, hook, body):
         (b"", "empty or no JSON"),
         (b"<html>Welcome</html>", "empty or no JSON"),
         ({"items": {}}, "no 'items'"),
-        ({"items": ["r1"]}, "something else than objects"),
+        ({"items": ["r1"]}, "no objects"),
         ({"items": [{"id": "r1"}, {"id": "r2"}]}, "2 items instead of one"),
         ({"items": [{"id": "r2"}]}, "another resource"),
         ({"items": [{}]}, "no ID"),
@@ -294,7 +294,7 @@ def test_links_that_go_round_in_circles_are_noticed(flowservice, hook):
     page = {"items": [], "_links": {"next": {"href": "/runs?continuationToken=same"}}}
     flowservice.fail(Fault("GET /runs", status=200, body=page, times=None))
 
-    with pytest.raises(FlowServiceAnswerError, match="round in circles after 2 pages"):
+    with pytest.raises(FlowServiceAnswerError, match="form a loop after 2 pages"):
         list(hook.list_runs())
 
 
@@ -305,7 +305,7 @@ def test_pages_without_end_are_noticed(connect_to):
 
     with (
         CannedServer(page) as server,
-        pytest.raises(FlowServiceAnswerError, match="round in circles after 1001 pages"),
+        pytest.raises(FlowServiceAnswerError, match="form a loop after 1001 pages"),
     ):
         list(connect_to(server).list_runs())
 
