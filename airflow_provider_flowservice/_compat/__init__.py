@@ -22,11 +22,11 @@ if TYPE_CHECKING:
         BaseOperator,
         BaseOperatorLink,
         BaseSensorOperator,
+        Connection,
+        Context,
         PokeReturnValue,
+        XComArg,
     )
-    from airflow.sdk import Connection as Connection  # for type checkers only, so not in __all__
-    from airflow.sdk import Context as Context
-    from airflow.sdk import XComArg as XComArg
     from airflow.sdk.configuration import conf
     from airflow.sdk.exceptions import (
         AirflowException,
@@ -107,27 +107,3 @@ def first_poked_at(context: Context) -> datetime | None:
         started_at: datetime | None = ti.start_date
         return started_at
     return ti.get_first_reschedule_date(context)
-
-
-__all__ = [
-    "NEVER_EXPIRE",
-    "TIMES_DEFERRED_TASKS",
-    "AirflowException",
-    "AirflowFailException",
-    "AirflowRescheduleException",
-    "AirflowSensorTimeout",
-    "AirflowSkipException",
-    "AirflowTaskTimeout",
-    "Asset",
-    "BaseHook",
-    "BaseOperator",
-    "BaseOperatorLink",
-    "BaseSensorOperator",
-    "PokeReturnValue",
-    "Stats",
-    "TaskDeferralTimeout",
-    "XCom",
-    "conf",
-    "first_poked_at",
-    "mask_secret",
-]

@@ -15,5 +15,3 @@ else:
         from airflow.sdk import RetryDecision, RetryPolicy
     except ImportError:  # before Airflow 3.3
         RetryDecision = RetryPolicy = None
-
-__all__ = ["RetryDecision", "RetryPolicy"]

@@ -27,14 +27,6 @@ else:
     except ImportError:  # before Airflow 3.3, which brought shared streams
         AdvanceItem = SharedStreamProducer = object
 
-__all__ = [
-    "HAS_EVENT_TRIGGERS",
-    "AdvanceItem",
-    "BaseEventTrigger",
-    "SharedStreamProducer",
-    "asset_stores",
-]
-
 
 def asset_stores(accessors: Any) -> list[Any]:
     """
