@@ -2,8 +2,8 @@
 Whether a run may be re-triggered.
 
 According to Adobe's documentation, a run may be re-triggered if it failed, or succeeded without an
-ingested record, if its source is a batch source, and if its flow is enabled. Neither run nor flow says
-"batch", so the service decides on uncertain cases.
+ingested record, if its source is a batch source, and if its flow is enabled. Neither run nor flow
+says "batch", so the service decides on uncertain cases.
 """
 
 from __future__ import annotations

@@ -31,8 +31,8 @@ class EndedRun:
     A run that has ended.
 
     :param run: The run, without its details.
-    :param noticed_at: Epoch seconds of the poll that found it ended; 0 if it had ended before the first
-        poll.
+    :param noticed_at: Epoch seconds of the poll that found it ended; 0 if it had ended before the
+        first poll.
     :param url: Address of the run in the Experience Platform UI.
     """
 
@@ -199,7 +199,7 @@ class Watch:
         return new
 
     def unstored(self, snapshot: Snapshot) -> dict[str, int] | None:
-        """Return the seen runs to store beyond this process; ``None`` if they are stored already."""
+        """Return the seen runs to store; ``None`` if all of them are stored already."""
         if self._is_stored:
             return None
         oldest_ms = snapshot.since_ms - _MEMORY_MARGIN_MS

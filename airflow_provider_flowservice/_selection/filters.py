@@ -23,7 +23,8 @@ class FlowChoice:
     A filter for flows: by ID, or by name among the flows that load from a source.
 
     :param flow_ids: IDs of flows of any kind; ``None`` to filter by name.
-    :param flow_name: Name, or a pattern with ``*`` and ``?``, in upper or lower case; ``None`` for all.
+    :param flow_name: Name, or a pattern with ``*`` and ``?``, in upper or lower case; ``None`` for
+        all.
     :param all_kinds: Whether to include the service's own flows and flows to destinations.
     """
 
@@ -122,8 +123,8 @@ class RunChoice:
         """Return whether a later run has replaced a run that loaded no data."""
         if run.is_successful and run.ingested_records != 0:
             return False
-        # A later run of the same window is a re-trigger of this one. If it failed as well, it stands
-        # for both.
+        # A later run of the same window is a re-trigger of this one. If it failed as well, it
+        # stands for both.
         if run.window is not None and any(other.window == run.window for other in later):
             return True
         return self.unless_loaded_since and any(other.is_successful for other in later)

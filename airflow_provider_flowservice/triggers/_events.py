@@ -51,21 +51,21 @@ class DataflowRunEventTrigger(BaseEventTrigger):
 
     From Airflow 3.3 on, all watchers of a connection share their polls, and the trigger stores the
     reported runs in the asset's state store, so it misses and repeats no run when the triggerer
-    restarts. If the triggerer dies between the event and the store, the trigger reports the run again.
-    On Airflow 3.0 to 3.2, each watcher polls by itself, and forgets the reported runs when the
-    triggerer restarts.
+    restarts. If the triggerer dies between the event and the store, the trigger reports the run
+    again. On Airflow 3.0 to 3.2, each watcher polls by itself, and forgets the reported runs when
+    the triggerer restarts.
 
     :param flow_id: ID of the flow, or a list of several.
     :param flow_name: Name of the flow instead, or a pattern for several, such as ``orders*``; upper
         and lower case are the same. Without both, all flows of the sandbox that load from a source
         are watched.
-    :param status: Status of the runs to report: ``failed``, ``partialSuccess``, ``success``, or a list
-        of several.
+    :param status: Status of the runs to report: ``failed``, ``partialSuccess``, ``success``, or a
+        list of several.
     :param all_kinds: Whether to include the service's own flows and flows to destinations, if flows
         are not selected by ID.
     :param poll_interval: Seconds between polls. Only watchers with the same interval share polls.
-    :param lookback: Seconds for which the trigger polls a run after its creation. A triggerer that was
-        down for less reports the runs that ended meanwhile.
+    :param lookback: Seconds for which the trigger polls a run after its creation. A triggerer that
+        was down for less reports the runs that ended meanwhile.
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
     :param hook_params: Further arguments for the hook.
     :raises AirflowException: This Airflow is older than 3.0.
