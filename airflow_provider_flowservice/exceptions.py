@@ -81,8 +81,8 @@ class FlowServiceApiError(FlowServiceError):
     :param retry_after: Seconds to wait before the next request, from ``Retry-After``.
     :param codes: All numbers of Adobe's error catalogues in the response, such as ``1439-404``; the
         service wraps errors of the source in its own.
-    :param sent: Whether the request reached the service; ``no`` if the response is that of the token
-        service.
+    :param sent: Whether the request reached the service; ``no`` if the response is that of the
+        token service.
     """
 
     def __init__(
@@ -112,8 +112,8 @@ class FlowServiceNotFoundError(FlowServiceApiError):
     """
     The sandbox has no such resource, or hides it from the credential.
 
-    Not raised if the response says nothing about the resource, because the sandbox is unknown or the
-    response comes from a gateway.
+    Not raised if the response says nothing about the resource, because the sandbox is unknown or
+    the response comes from a gateway.
     """
 
 
@@ -168,7 +168,7 @@ class DataflowRunIncompleteError(DataflowRunFailedError):
 
 
 class DataflowRunTimeoutError(FlowServiceError):
-    """The run had not ended when its deadline passed; it goes on, since runs cannot be cancelled."""
+    """The run had not ended when its deadline passed; it goes on, as runs cannot be cancelled."""
 
 
 class DataflowRunLostError(FlowServiceError):

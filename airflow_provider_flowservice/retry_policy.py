@@ -1,4 +1,4 @@
-"""Retry policy for tasks of this package: retries only if that can help, and respects ``Retry-After``."""
+"""Retry policy for tasks: retries if a retry can help, and respects ``Retry-After``."""
 
 from __future__ import annotations
 

@@ -239,7 +239,8 @@ def meaning_of(status: str) -> str:
     """
     Return the meaning of a status, in any spelling of the service.
 
-    :return: ``success``, ``partial``, ``failed`` or ``unfinished``; an unknown status in lower case.
+    :return: ``success``, ``partial``, ``failed`` or ``unfinished``; an unknown status in lower
+        case.
     """
     word = _normalized(status)
     return next((meaning for meaning, words in _MEANINGS.items() if word in words), word)

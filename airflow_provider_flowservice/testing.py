@@ -1,7 +1,8 @@
 """
 Pytest plugin that lets users test their DAGs without an Adobe account.
 
-Active wherever this package is installed; imports only pytest until a test uses one of its fixtures.
+Active wherever this package is installed; imports only pytest until a test uses one of its
+fixtures.
 """
 
 from __future__ import annotations
@@ -85,7 +86,8 @@ def remove_delays(dag: Any) -> None:
     :param dag: The DAG.
     """
     for task in dag.tasks:
-        # The arguments that a mapped task passes to its instances, or the attributes of another task.
+        # The arguments that a mapped task passes to its instances, or the attributes of another
+        # task.
         settings = task.partial_kwargs if hasattr(task, "partial_kwargs") else vars(task)
         accepted = _arguments_of(getattr(task, "operator_class", type(task)))
         settings.update({name: pause for name, pause in _PAUSES.items() if name in accepted})

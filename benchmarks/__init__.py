@@ -1,1 +1,1 @@
-"""What the numbers in the README are made with: ``make bench``."""
+"""Benchmarks behind the numbers in the README: ``make bench``."""

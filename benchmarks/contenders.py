@@ -1,4 +1,4 @@
-"""The triggers that are measured, and how each is connected to its service."""
+"""The triggers to compare, and how each connects to its service."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Contender(NamedTuple):
 
     :param package: Its distribution.
     :param operators: Module of its operators.
-    :param serve: Starts its service with some runs, and connects the environment to it.
-    :param new_trigger: Makes a trigger for the run of a number, with an interval in seconds.
+    :param serve: Starts its service with a number of runs, and sets the environment up for it.
+    :param new_trigger: Makes a trigger for a run, given by its number, with an interval in seconds.
     """
 
     package: str
@@ -57,7 +57,7 @@ def _new_ours(number: int, interval: float) -> Any:
 
 def _serve_databricks(_: Path, __: int) -> Fake:
     fake = Fake()
-    # A personal token: the peer asks for tokens of a service principal over TLS only.
+    # A personal token, since the peer requests tokens of a service principal over TLS only.
     _connect(
         "DATABRICKS",
         conn_type="databricks",
@@ -76,7 +76,7 @@ def _new_databricks(_: int, interval: float) -> Any:
 
 
 def _serve_dbt(folder: Path, _: int) -> Fake:
-    # It knows no plain HTTP.
+    # It does not support plain HTTP.
     fake = Fake(make_certificate(folder))
     host = fake.url.removeprefix("https://")
     _connect("DBT", conn_type="dbt_cloud", host=host, login="1", password="token")
@@ -132,5 +132,5 @@ CONTENDERS = {
         _new_airbyte,
     ),
 }
-# Only its import is measured: its trigger cannot be led to a local service.
+# Only its import is measured, since its trigger cannot use a local service.
 FIVETRAN = ("airflow-provider-fivetran-async", "fivetran_provider_async.operators")

@@ -20,25 +20,25 @@ from benchmarks.waits import wait
 
 
 async def measure(service: Any, waits: int, interval: float) -> list[float]:
-    """Let runs end at random times, and see when their waits know."""
-    ended_at: dict[int, float] = {}
+    """Let runs end at random times, and measure when their waits end."""
+    ended_mono: dict[int, float] = {}
 
-    async def known_after(number: int) -> float:
+    async def delay_of(number: int) -> float:
         await wait(CONTENDERS[OURS].new_trigger(number, interval))
-        return time.monotonic() - ended_at[number]
+        return time.monotonic() - ended_mono[number]
 
-    tasks = [asyncio.create_task(known_after(number)) for number in range(waits)]
-    await asyncio.sleep(2 * interval)  # the first looks come earlier than the later ones
+    tasks = [asyncio.create_task(delay_of(number)) for number in range(waits)]
+    await asyncio.sleep(2 * interval)  # the first polls are closer together
     for number in range(waits):
         await asyncio.sleep(random.expovariate(waits / (3 * interval)))
         body = {"run_id": run_id_of(number), "statuses": ["success"]}
-        ended_at[number] = time.monotonic()
+        ended_mono[number] = time.monotonic()
         await asyncio.to_thread(service.call, "POST", "/_emulator/script", body)
     return list(await asyncio.gather(*tasks))
 
 
 def main() -> None:
-    """Measure what the command line says."""
+    """Run the measurement on the command line."""
     waits, interval = int(sys.argv[1]), float(sys.argv[2])
     with tempfile.TemporaryDirectory() as folder:
         service = CONTENDERS[OURS].serve(Path(folder), waits)

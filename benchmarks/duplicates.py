@@ -1,8 +1,8 @@
 """
-Count the runs that one task starts when answers are lost and processes are killed, beside two peers.
+Count the runs that one task starts when responses are lost and processes are killed.
 
-``python -m benchmarks.duplicates``. Each try of a task is a process of its own, which really is
-killed; the task has retries left, and the task state store of Airflow 3.3. One run is right.
+``python -m benchmarks.duplicates``. Each try of a task is a separate process, which is really
+killed; the task has retries left, and the task state store of Airflow 3.3. One run is correct.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from airflow.sdk.exceptions import TaskDeferred
 from airflow_provider_flowservice.emulator import Fault, FlowServiceEmulator
 
 TRIES = 3
-# Seconds that a client waits for an answer, instead of minutes.
-OUTAGE_TIMEOUT = 1.0
+# Seconds that a client waits for a response, instead of minutes.
+REQUEST_TIMEOUT = 1.0
 CASES = (
-    "the answer is lost",
-    "the answer is late",
-    "killed before the answer",
-    "killed after the answer",
-    "killed in the wait",
+    "the response is lost",
+    "the response is late",
+    "killed before the response",
+    "killed after the response",
+    "killed during the wait",
 )
 DEFERRED, FAILED = 3, 4
 
 
 class Store:
-    """The task state store, in a file, since each try is a process of its own."""
+    """The task state store, in a file, since each try is a separate process."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -64,13 +64,13 @@ class Store:
 
 @dataclass
 class Fake:
-    """A service of a peer, whose runs succeed at once."""
+    """The service of a peer, whose runs succeed at once."""
 
     start_path: str
     started: dict[str, Any]
     seen: dict[str, Any]
     runs: int = 0
-    trouble: str = ""
+    fault: str = ""
     server: ThreadingHTTPServer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -80,20 +80,20 @@ class Fake:
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 if not self.path.endswith(fake.start_path):
-                    self.answer({"access_token": "t", "token_type": "Bearer", "expires_in": 3600})
+                    self.respond({"access_token": "t", "token_type": "Bearer", "expires_in": 3600})
                     return
                 fake.runs += 1
-                trouble, fake.trouble = fake.trouble, ""
-                if trouble == "lost":
+                fault, fake.fault = fake.fault, ""
+                if fault == "lost":
                     return
-                if trouble == "late":
-                    threading.Event().wait(3 * OUTAGE_TIMEOUT)
-                self.answer(fake.started)
+                if fault == "late":
+                    threading.Event().wait(3 * REQUEST_TIMEOUT)
+                self.respond(fake.started)
 
             def do_GET(self) -> None:
-                self.answer(fake.seen)
+                self.respond(fake.seen)
 
-            def answer(self, body: dict[str, Any]) -> None:
+            def respond(self, body: dict[str, Any]) -> None:
                 text = json.dumps(body).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
@@ -103,7 +103,7 @@ class Fake:
                     self.wfile.write(text)
 
             def log_message(self, *args: Any) -> None:
-                """Stay silent."""
+                """Log nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -112,17 +112,17 @@ class Fake:
 @dataclass
 class Contender:
     """
-    An operator, its service, and how trouble is made there.
+    An operator, its service, and how to inject a fault there.
 
     :param new_operator: Makes the operator, deferrable or not.
-    :param make_trouble: Loses the next answer, or holds it back.
-    :param count: Counts the runs started.
+    :param inject_fault: Loses or delays the next response.
+    :param count: Counts the started runs.
     """
 
     title: str
     start_path: str
     new_operator: Callable[[bool], Any]
-    make_trouble: Callable[[str], None]
+    inject_fault: Callable[[str], None]
     count: Callable[[], int]
 
 
@@ -131,7 +131,7 @@ def ours() -> Contender:
     emulator = FlowServiceEmulator(step_seconds=0.1)
     emulator.start()
     connection = json.loads(emulator.connection_json)
-    connection["extra"] = {**_extra(connection), "request_timeout": OUTAGE_TIMEOUT}
+    connection["extra"] = {**_extra(connection), "request_timeout": REQUEST_TIMEOUT}
     os.environ["AIRFLOW_CONN_FLOWSERVICE_DEFAULT"] = json.dumps(connection)
     run_id = emulator.add_run(emulator.add_flow(), "failed")
 
@@ -142,14 +142,14 @@ def ours() -> Contender:
             task_id="t", run_id=run_id, deferrable=deferrable, poll_interval=0.1, retries=TRIES
         )
 
-    def make_trouble(trouble: str) -> None:
-        kind = {"lost": "close_after", "late": "slow"}[trouble]
+    def inject_fault(fault: str) -> None:
+        kind = {"lost": "close_after", "late": "slow"}[fault]
         emulator.fail(
-            Fault("POST /runs", kind=kind, delay=3 * OUTAGE_TIMEOUT if kind == "slow" else 0)
+            Fault("POST /runs", kind=kind, delay=3 * REQUEST_TIMEOUT if kind == "slow" else 0)
         )
 
     title = f"this package {version('airflow-provider-flowservice')}"
-    return Contender(title, "/action", new_operator, make_trouble, lambda: len(emulator.retriggers))
+    return Contender(title, "/action", new_operator, inject_fault, lambda: len(emulator.retriggers))
 
 
 def databricks() -> Contender:
@@ -170,14 +170,14 @@ def databricks() -> Contender:
     def new_operator(deferrable: bool) -> Any:
         from airflow.providers.databricks.operators.databricks import DatabricksRunNowOperator
 
-        class Impatient(DatabricksRunNowOperator):  # type: ignore[misc]
-            """The operator with a shorter time-out, for which it has no argument."""
+        class QuickTimeout(DatabricksRunNowOperator):  # type: ignore[misc]
+            """The operator with a shorter timeout, for which it has no argument."""
 
             def execute(self, context: Any) -> Any:
-                self._hook.timeout_seconds = OUTAGE_TIMEOUT
+                self._hook.timeout_seconds = REQUEST_TIMEOUT
                 return super().execute(context)
 
-        return Impatient(
+        return QuickTimeout(
             task_id="t", job_id=1, deferrable=deferrable, polling_period_seconds=1, retries=TRIES
         )
 
@@ -200,7 +200,7 @@ def airbyte() -> Contender:
             "host": f"http://127.0.0.1:{fake.server.server_port}/v1/",
             "login": "id",
             "password": "secret",
-            "extra": {"timeout": OUTAGE_TIMEOUT},
+            "extra": {"timeout": REQUEST_TIMEOUT},
         }
     )
 
@@ -217,10 +217,10 @@ def airbyte() -> Contender:
 def _peer(name: str, fake: Fake, new_operator: Callable[[bool], Any]) -> Contender:
     title = f"{name} {version(f'apache-airflow-providers-{name}')}"
 
-    def make_trouble(trouble: str) -> None:
-        fake.trouble = trouble
+    def inject_fault(fault: str) -> None:
+        fake.fault = fault
 
-    return Contender(title, fake.start_path, new_operator, make_trouble, lambda: fake.runs)
+    return Contender(title, fake.start_path, new_operator, inject_fault, lambda: fake.runs)
 
 
 def _extra(connection: dict[str, Any]) -> dict[str, Any]:
@@ -229,24 +229,24 @@ def _extra(connection: dict[str, Any]) -> dict[str, Any]:
 
 
 def count_runs(new_contender: Callable[[], Contender], case: str, deferrable: bool) -> str:
-    """Run one task, with retries, and tell how many runs it has started and how it ended."""
+    """Run one task with retries; return the number of started runs, and whether it failed."""
     contender = new_contender()
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder, "store"))
         for number in range(1, TRIES + 1):
             kill_at = case if number == 1 and case.startswith("killed") else ""
             if number == 1 and case in CASES[:3]:
-                contender.make_trouble("late" if case != CASES[0] else "lost")
+                contender.inject_fault("late" if case != CASES[0] else "lost")
             ended = _try(contender, number, store, deferrable, kill_at)
-            if ended == DEFERRED and kill_at == "killed in the wait":
-                continue  # the process that would have taken up again is killed
+            if ended == DEFERRED and kill_at == "killed during the wait":
+                continue  # the process that would have resumed is killed
             if ended in (0, DEFERRED):
                 return str(contender.count())
     return f"{contender.count()}, and the task fails"
 
 
 def _try(contender: Contender, number: int, store: Store, deferrable: bool, kill_at: str) -> int:
-    """Run one try in a process of its own; return its exit status, negative if it was killed."""
+    """Run one try in a separate process; return its exit status, negative if it was killed."""
     if (pid := os.fork()) == 0:
         os._exit(_run_task(contender, number, store, deferrable, kill_at))
     _, status = os.waitpid(pid, 0)
@@ -276,14 +276,14 @@ def _run_task(
             contender.new_operator(deferrable).execute(context)
         except TaskDeferred:
             return DEFERRED
-        except Exception:  # whatever it is, the task is retried
+        except Exception:  # Airflow would retry the task
             logging.getLogger(__name__).debug("The try failed.", exc_info=True)
             return FAILED
     return 0
 
 
 def _die_at(kill_at: str, start_path: str) -> None:
-    """Let this process be killed at a point of its conversation with the service."""
+    """Kill this process at a point of its exchange with the service."""
     started = []
 
     def die() -> None:
@@ -292,16 +292,16 @@ def _die_at(kill_at: str, start_path: str) -> None:
     def wrap(send: Any) -> Any:
         def sending(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
             is_start = request.method == "POST" and start_path in str(request.url)
-            if kill_at == "killed before the answer" and is_start:
-                threading.Timer(OUTAGE_TIMEOUT / 2, die).start()
-            if kill_at == "killed in the wait" and started:
+            if kill_at == "killed before the response" and is_start:
+                threading.Timer(REQUEST_TIMEOUT / 2, die).start()
+            if kill_at == "killed during the wait" and started:
                 die()
-            answer = send(self, request, *args, **kwargs)
+            response = send(self, request, *args, **kwargs)
             if is_start:
-                started.append(answer)
-                if kill_at == "killed after the answer":
+                started.append(response)
+                if kill_at == "killed after the response":
                     die()
-            return answer
+            return response
 
         return sending
 
@@ -314,7 +314,7 @@ def main() -> None:
     """Print the table."""
     contenders = (ours, databricks, airbyte)
     titles = [new().title for new in contenders]
-    print(f"Runs started by one task, on Airflow {version('apache-airflow')}; 1 is right.\n")
+    print(f"Runs started by one task, on Airflow {version('apache-airflow')}; 1 is correct.\n")
     print("| what happens | waits in | " + " | ".join(titles) + " |")
     print("|---|---|" + "---|" * len(titles))
     for case in CASES:

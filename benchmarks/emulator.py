@@ -1,5 +1,5 @@
 """
-The emulator with many runs that run for ever, in a process of its own.
+The emulator with many runs that never end, in a separate process.
 
 ``python -m benchmarks.emulator PORT RUNS``
 """

@@ -1,5 +1,5 @@
 """
-Small fakes of the peers' services, in a process of their own: every run there runs for ever.
+Small fakes of the peers' services, in a separate process: no run there ever ends.
 
 ``python -m benchmarks.fakes PORT [CERTIFICATE]``
 """
@@ -15,7 +15,7 @@ from aiohttp import web
 COUNTS: Counter[str] = Counter()
 STATE = {"away": False}
 
-ANSWERS = {
+BODIES = {
     "/api/2.": {"run_id": 1, "run_page_url": "http://127.0.0.1/run/1", "state": {
         "life_cycle_state": "RUNNING", "state_message": "In run"}},
     "/api/v2/accounts/": {"data": {"id": 1, "status": 3}},
@@ -25,8 +25,8 @@ ANSWERS = {
 }  # fmt: skip
 
 
-async def answer(request: web.Request) -> web.Response:
-    """Answer a peer, and count it; or hang up while away."""
+async def respond(request: web.Request) -> web.Response:
+    """Count a request and respond to it, or close the connection while away."""
     if request.path == "/_fake/counts":
         counts = dict(COUNTS)
         COUNTS.clear()
@@ -39,7 +39,7 @@ async def answer(request: web.Request) -> web.Response:
             request.transport.close()
         return web.Response(status=503)
     COUNTS["tokens" if "token" in request.path else "requests"] += 1
-    for start, body in ANSWERS.items():
+    for start, body in BODIES.items():
         if request.path.startswith(start):
             return web.json_response(body)
     return web.Response(status=404)
@@ -48,7 +48,7 @@ async def answer(request: web.Request) -> web.Response:
 def main() -> None:
     """Serve until terminated."""
     app = web.Application()
-    app.router.add_route("*", "/{path:.*}", answer)
+    app.router.add_route("*", "/{path:.*}", respond)
     context = None
     if len(sys.argv) > 2:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -1,7 +1,7 @@
 """
-Measure how many of some waits live through an outage of the service.
+Measure how many waits survive an outage of the service.
 
-``python -m benchmarks.outage CONTENDER WAITS INTERVAL SECONDS`` prints the number that does.
+``python -m benchmarks.outage CONTENDER WAITS INTERVAL SECONDS`` prints their number.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from benchmarks.waits import wait
 
 
 async def measure(contender: str, service: Any, waits: int, interval: float, seconds: float) -> int:
-    """Let the service be away in mid-wait, and count the waits that go on afterwards."""
+    """Make the service unreachable for a while, and count the waits that go on afterwards."""
     new_trigger = CONTENDERS[contender].new_trigger
     tasks = [asyncio.create_task(wait(new_trigger(each, interval))) for each in range(waits)]
     await asyncio.sleep(2 * interval)
@@ -34,7 +34,7 @@ async def measure(contender: str, service: Any, waits: int, interval: float, sec
 
 
 def main() -> None:
-    """Measure what the command line says."""
+    """Run the measurement on the command line."""
     contender, waits = sys.argv[1], int(sys.argv[2])
     interval, seconds = map(float, sys.argv[3:])
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""The services the triggers ask: the emulator for ours, small fakes for the peers."""
+"""The services of the triggers: the emulator for ours, small fakes for the peers."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ Json = Any
 
 class Service:
     """
-    A service in a process of its own.
+    A service in a separate process.
 
-    :param module: What to run.
-    :param arguments: What to run it with; ``PORT`` stands for its port.
-    :param certificate: For a service over TLS.
+    :param module: Module to run.
+    :param arguments: Its arguments; ``PORT`` stands for the port.
+    :param certificate: Certificate of a service over TLS; ``None`` for plain HTTP.
     """
 
     def __init__(self, module: str, *arguments: str, certificate: Path | None = None) -> None:
@@ -45,31 +45,31 @@ class Service:
         self._tls = ssl.create_default_context(cafile=str(certificate)) if certificate else None
 
     def wait(self, path: str) -> None:
-        """Wait until it answers."""
+        """Wait until the service responds."""
         for _ in range(600):
             try:
                 self.call("GET", path)
                 return
             except OSError:
                 time.sleep(0.1)
-        raise RuntimeError(f"{self.url} does not answer")
+        raise RuntimeError(f"{self.url} does not respond")
 
     def call(self, method: str, path: str, body: Json = None) -> Json:
-        """Ask it something."""
+        """Send a request, and return the JSON in the response."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, method=method, data=data)
-        with urllib.request.urlopen(request, timeout=60, context=self._tls) as answer:
-            return json.loads(answer.read())
+        with urllib.request.urlopen(request, timeout=60, context=self._tls) as response:
+            return json.loads(response.read())
 
     def stop(self) -> None:
-        """Outcome its process."""
+        """End the process."""
         self._process.terminate()
         self._process.wait()
 
 
 class Emulator(Service):
     """
-    The Flow Service of ours.
+    The Flow Service for this package.
 
     :param runs: Number of its runs.
     """
@@ -84,14 +84,14 @@ class Emulator(Service):
         return FlowServiceEmulator(port=self.port).connection_json
 
     def counts(self) -> dict[str, int]:
-        """Tell the requests since the last time."""
+        """Return the numbers of requests since the last call."""
         summary = self.call("GET", "/_emulator/summary")
         self.call("DELETE", "/_emulator/requests")
         tokens = summary["token_requests"]
         return {"requests": sum(summary["requests"].values()) - tokens, "tokens": tokens}
 
     def go_away(self, away: bool) -> None:
-        """Hang up on everyone, or not any more."""
+        """Close all connections, or stop doing so."""
         if away:
             fault = {"on": "* /", "kind": "close_before", "times": None}
             self.call("POST", "/_emulator/faults", fault)
@@ -100,7 +100,7 @@ class Emulator(Service):
 
 
 class Fake(Service):
-    """The service of a peer. It knows any run."""
+    """The service of a peer, which has every run."""
 
     def __init__(self, certificate: Path | None = None) -> None:
         words = [str(certificate)] if certificate else []
@@ -108,17 +108,17 @@ class Fake(Service):
         self.wait("/_fake/counts")
 
     def counts(self) -> dict[str, int]:
-        """Tell the requests since the last time."""
+        """Return the numbers of requests since the last call."""
         counts = self.call("GET", "/_fake/counts")
         return {"requests": counts.get("requests", 0), "tokens": counts.get("tokens", 0)}
 
     def go_away(self, away: bool) -> None:
-        """Hang up on everyone, or not any more."""
+        """Close all connections, or stop doing so."""
         self.call("GET", f"/_fake/away/{int(away)}")
 
 
 def make_certificate(folder: Path) -> Path:
-    """Make a certificate for 127.0.0.1, which this process and its children trust."""
+    """Make a certificate for 127.0.0.1 that this process and its children trust."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.datetime.now(datetime.timezone.utc)

@@ -1,5 +1,5 @@
 """
-Measure many waits in this process, as a triggerer holds them.
+Measure many waits in this process, as in a triggerer.
 
 ``python -m benchmarks.waits CONTENDER WAITS INTERVAL SECONDS`` prints the figures as JSON.
 """
@@ -19,17 +19,17 @@ import psutil  # comes with Airflow
 
 from benchmarks.contenders import CONTENDERS
 
-# Seconds between looks at the clock.
+# Seconds between readings of the clock.
 TICK = 0.005
 # Waits started in one turn of the event loop; a triggerer starts one.
 AT_ONCE = 10
 
 
-class Holds:
-    """When the event loop was held, and when Python's garbage collector stopped everything."""
+class Blocks:
+    """Times at which the event loop was blocked, and at which the garbage collector stopped it."""
 
     def __init__(self) -> None:
-        self._holds: list[tuple[float, float]] = []
+        self._blocks: list[tuple[float, float]] = []
         self._collections: list[tuple[float, float]] = []
         self._collecting_since = 0.0
 
@@ -40,14 +40,14 @@ class Holds:
             while True:
                 due = time.perf_counter() + TICK
                 await asyncio.sleep(TICK)
-                self._holds.append((due, time.perf_counter()))
+                self._blocks.append((due, time.perf_counter()))
         finally:
             gc.callbacks.remove(self._collector)
 
     @property
     def longest(self) -> float:
-        """Seconds of the longest hold, without what the collector took of it."""
-        return max(end - start - self._collected(start, end) for start, end in self._holds)
+        """Seconds of the longest block, without the time of the collector."""
+        return max(end - start - self._collected(start, end) for start, end in self._blocks)
 
     @property
     def longest_collection(self) -> float:
@@ -74,24 +74,24 @@ async def wait(trigger: Any) -> Any:
 
 
 async def measure(contender: str, waits: int, interval: float, seconds: float) -> Any:
-    """Start many waits, let them wait, and tell what that took."""
+    """Start many waits, and measure what they cost."""
     new_trigger = CONTENDERS[contender].new_trigger
     first = asyncio.create_task(wait(new_trigger(0, interval)))
-    await asyncio.sleep(3)  # all is imported and connected
+    await asyncio.sleep(3)  # imports and connects
     first.cancel()
     gc.collect()
-    process, holds = psutil.Process(), Holds()
+    process, blocks = psutil.Process(), Blocks()
     memory, cpu = process.memory_info().rss, time.process_time()
-    began_at = time.monotonic()
-    watch = asyncio.create_task(holds.watch())
+    began_mono = time.monotonic()
+    watch = asyncio.create_task(blocks.watch())
     tasks = []
     for number in range(waits):
         tasks.append(asyncio.create_task(wait(new_trigger(number, interval))))
         if number % AT_ONCE == 0:
             await asyncio.sleep(0)
-    await asyncio.sleep(max(0.0, began_at + seconds - time.monotonic()))
+    await asyncio.sleep(max(0.0, began_mono + seconds - time.monotonic()))
     figures = {
-        "seconds": time.monotonic() - began_at,
+        "seconds": time.monotonic() - began_mono,
         "cpu": time.process_time() - cpu,
         "memory": (process.memory_info().rss - memory) / waits,
     }
@@ -101,13 +101,13 @@ async def measure(contender: str, waits: int, interval: float, seconds: float) -
     await asyncio.gather(*tasks, return_exceptions=True)
     return {
         **figures,
-        "hold": holds.longest,
-        "collection": holds.longest_collection,
+        "blocked": blocks.longest,
+        "collection": blocks.longest_collection,
     }
 
 
 def main() -> None:
-    """Measure what the command line says."""
+    """Run the measurement on the command line."""
     contender, waits = sys.argv[1], int(sys.argv[2])
     interval, seconds = map(float, sys.argv[3:])
     with tempfile.TemporaryDirectory() as folder:

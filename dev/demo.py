@@ -1,7 +1,7 @@
 """
-Show the package at work: a failed dataflow run is re-triggered and waited for in a real Airflow.
+Demonstrate the package: a real Airflow re-triggers a failed dataflow run and waits for it.
 
-Runs the example DAG ``example_flowservice_sensor`` against the emulator, and tells what happens.
+Runs the example DAG ``example_flowservice_sensor`` against the emulator, and prints the steps.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DAG_ID = "example_flowservice_sensor"
 
 
 class DemoError(Exception):
-    """The demo did not go as it should."""
+    """The demo has failed."""
 
 
 def main() -> int:
@@ -43,8 +43,8 @@ def main() -> int:
 
 
 def show_failed_run(emulator: FlowServiceEmulator) -> None:
-    """Print the run that the demo is about."""
-    run = look(emulator, SEEDED_FAILED_RUN_ID)
+    """Print the failed run."""
+    run = get_run(emulator, SEEDED_FAILED_RUN_ID)
     section("A dataflow run has failed")
     fact("flow", emulator.flow(run.flow_id)["name"])
     fact("run", run.run_id)
@@ -54,32 +54,32 @@ def show_failed_run(emulator: FlowServiceEmulator) -> None:
 
 
 def run_dag(airflow: LocalAirflow, emulator: FlowServiceEmulator) -> None:
-    """Run the example DAG, and print meanwhile what happens in the Flow Service."""
+    """Run the example DAG, and print the runs in the Flow Service meanwhile."""
     section(f"Airflow runs the DAG {DAG_ID}")
     fact("log", str(airflow.log.relative_to(ROOT)))
-    began = time.monotonic()
+    began_mono = time.monotonic()
     for arguments in ["db", "migrate"], ["dags", "test", DAG_ID]:
-        event(began, f"airflow {' '.join(arguments)}")
+        event(began_mono, f"airflow {' '.join(arguments)}")
         with airflow.command(*arguments) as command:
-            told: set[tuple[str, str]] = set()
+            printed: set[tuple[str, str]] = set()
             while command.poll() is None:
                 for run in new_runs(emulator):
-                    if (run.run_id, run.status) not in told:
-                        event(began, f"run {run.run_id} is {run.status}")
-                        told.add((run.run_id, run.status))
+                    if (run.run_id, run.status) not in printed:
+                        event(began_mono, f"run {run.run_id} is {run.status}")
+                        printed.add((run.run_id, run.status))
                 time.sleep(0.1)
         if command.returncode:
             raise DemoError(f"airflow {' '.join(arguments)} ended with {command.returncode}.")
-    event(began, "the DAG run has ended")
+    event(began_mono, "the DAG run has ended")
 
 
 def show_xcoms(airflow: LocalAirflow) -> None:
-    """Print what the tasks left in Airflow."""
+    """Print the XComs of the tasks."""
     with closing(sqlite3.connect(airflow.home / "airflow.db")) as database:
         rows = database.execute("SELECT task_id, key, value FROM xcom").fetchall()
     xcoms: dict[tuple[str, str], Any] = {(row[0], row[1]): json.loads(row[2]) for row in rows}
     if ("transform", "return_value") not in xcoms:
-        raise DemoError("its last task has not run.")
+        raise DemoError("the last task has not run.")
     section("What its tasks left behind")
     fact("retrigger", xcoms["retrigger", "return_value"])
     fact("link", xcoms["retrigger", DataflowRunLink.xcom_key])
@@ -94,20 +94,20 @@ def show_runs(emulator: FlowServiceEmulator) -> None:
     """Print how the old and the new run ended."""
     runs = new_runs(emulator)
     section("Done")
-    fact("old run", f"{SEEDED_FAILED_RUN_ID}  {look(emulator, SEEDED_FAILED_RUN_ID).status}")
+    fact("old run", f"{SEEDED_FAILED_RUN_ID}  {get_run(emulator, SEEDED_FAILED_RUN_ID).status}")
     for run in runs:
         fact("new run", f"{run.run_id}  {run.status}")
     if len(runs) != 1 or not runs[0].is_successful:
-        raise DemoError("one new run was due, and a successful one.")
+        raise DemoError("expected one new run, and a successful one.")
 
 
 def new_runs(emulator: FlowServiceEmulator) -> list[DataflowRun]:
-    """Return the runs that Airflow has made, as they stand now."""
-    return [look(emulator, run_id) for _, run_id in emulator.retriggers]
+    """Return the current state of the runs that Airflow has started."""
+    return [get_run(emulator, run_id) for _, run_id in emulator.retriggers]
 
 
-def look(emulator: FlowServiceEmulator, run_id: str) -> DataflowRun:
-    """Return a run as it stands now."""
+def get_run(emulator: FlowServiceEmulator, run_id: str) -> DataflowRun:
+    """Return the current state of a run."""
     return DataflowRun.from_api(emulator.run(run_id))
 
 
@@ -117,13 +117,13 @@ def section(title: str) -> None:
 
 
 def fact(name: str, text: str) -> None:
-    """Print something by its name."""
+    """Print a name and a text."""
     print(f"  {name:<10} {text}", flush=True)
 
 
-def event(began: float, text: str) -> None:
-    """Print what happens now, some seconds after the beginning."""
-    fact(f"{time.monotonic() - began:5.1f} s", text)
+def event(began_mono: float, text: str) -> None:
+    """Print an event, and the seconds since the beginning."""
+    fact(f"{time.monotonic() - began_mono:5.1f} s", text)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Keep an Airflow with the examples and an emulator up, for a look around in a browser."""
+"""Run an Airflow with the examples and an emulator, to explore in a browser."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def main() -> int:
         with airflow.command("standalone") as standalone:
             try:
                 if not wait_until_up(url, standalone):
-                    print("Airflow ended; its log tells why.", file=sys.stderr)
+                    print("Airflow ended; see its log.", file=sys.stderr)
                     return 1
                 print(WELCOME.format(url=url, emulator=emulator.url), flush=True)
                 standalone.wait()
@@ -49,7 +49,7 @@ def main() -> int:
 
 WELCOME = """
 Airflow             {url}
-                    No login: everybody who reaches this machine's loopback address is admin.
+                    No login: every user of this machine's loopback address is admin.
 Flow Service        {emulator}
                     An emulator, not Adobe's service.
 
@@ -57,7 +57,7 @@ Trigger one of the DAGs example_flowservice_*; Ctrl-C stops everything."""
 
 
 def free_ports(*wanted: int) -> list[int]:
-    """Return a free port for each wanted one: that one if possible."""
+    """Return a free port for each wanted one, the wanted one if possible."""
     with ExitStack() as stack:
         return [_free_port(stack, port) for port in wanted]
 
@@ -74,7 +74,7 @@ def _free_port(stack: ExitStack, wanted: int) -> int:
 
 
 def wait_until_up(url: str, standalone: subprocess.Popen[bytes]) -> bool:
-    """Return whether Airflow answers, as soon as it does or has ended."""
+    """Wait until Airflow responds, and return true; return false if it ends first."""
     opener = build_opener(ProxyHandler({}))
     while standalone.poll() is None:
         try:

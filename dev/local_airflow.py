@@ -20,10 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 class LocalAirflow:
     """
-    An Airflow whose folder is made anew.
+    An Airflow with a new folder.
 
     :param name: Name of its folder.
-    :param emulator: The Flow Service its connection leads to.
+    :param emulator: The Flow Service for its connection.
     :param settings: Further environment variables.
     """
 
@@ -41,15 +41,15 @@ class LocalAirflow:
             "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "example_dags"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW_CONN_FLOWSERVICE_DEFAULT": emulator.connection_json,
-            "NO_PROXY": "127.0.0.1,localhost",  # no proxy stands before a loopback address
-            # Its components find Airflow's command line on the path.
+            "NO_PROXY": "127.0.0.1,localhost",  # loopback addresses need no proxy
+            # Airflow's components start its command line from the path.
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             **(settings or {}),
         }
 
     @contextmanager
     def command(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-        """Run Airflow's command line in a session of its own, with all it prints in the log."""
+        """Run Airflow's command line in a new session, with all output in the log."""
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 ["airflow", *arguments],
@@ -67,7 +67,7 @@ class LocalAirflow:
 
 
 def _kill_session(session: int) -> None:
-    # Tasks have process groups of their own and outlive a killed parent: the session is what stays.
+    # Tasks have their own process groups and outlive a killed parent, but stay in its session.
     for pid in psutil.pids():
         with suppress(ProcessLookupError, PermissionError):
             if os.getsid(pid) == session:

@@ -1,4 +1,4 @@
-"""Write docs/outcomes.md: how every end of a run or a wait ends a task, as the code decides it."""
+"""Write docs/outcomes.md: the task result for each outcome, as the code decides it."""
 
 from __future__ import annotations
 
@@ -92,18 +92,20 @@ def document() -> str:
         "sensor, `never_fail`": replace(sensor, never_fail=True),
     }
     lines = [["What became of the run", *columns], ["---"] * (len(columns) + 1)]
-    for end, words in _WORDS.items():
-        for choice in CHOICES.get(end, (None,)):
-            label = f'{words}; `on_{end}="{choice}"`' if choice else words
-            chosen: dict[str, Any] = {f"on_{end}": choice} if choice else {}
+    for outcome, words in _WORDS.items():
+        for choice in CHOICES.get(outcome, (None,)):
+            label = f'{words}; `on_{outcome}="{choice}"`' if choice else words
+            chosen: dict[str, Any] = {f"on_{outcome}": choice} if choice else {}
             policies = (replace(each, **chosen) for each in columns.values())
-            lines.append([label, *(_cell(end, each) for each in policies)])
+            lines.append([label, *(_cell(outcome, each) for each in policies)])
     tail = _TAIL.format(codes=", ".join(f"`{code}`" for code in NON_RETRYABLE_CODES))
     return "\n".join([_HEAD, *(f"| {' | '.join(cells)} |" for cells in lines), tail])
 
 
-def _cell(end: Outcome, policy: OutcomePolicy) -> str:
-    return "" if end in OPERATOR_ONLY and policy.task == "sensor" else task_result(end, policy)
+def _cell(outcome: Outcome, policy: OutcomePolicy) -> str:
+    return (
+        "" if outcome in OPERATOR_ONLY and policy.task == "sensor" else task_result(outcome, policy)
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """
-Check what the built packages in ``dist`` say of themselves, and what is in them.
+Check metadata and contents of the built packages in ``dist``.
 
-The session ``package`` builds them, and runs this beside nox, which brings ``packaging``.
+The session ``package`` builds them, and runs this module in the environment of nox, which has
+``packaging``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ SDIST_HAS = {
     "example_dags",
     "tests",
 }
-"""What the checks are run from, and what the law asks for."""
+"""Files that the checks need, and the license."""
 
 
 def main() -> None:
@@ -36,16 +37,14 @@ def main() -> None:
         metadata = Metadata.from_email(archive.read(path), validate=True)
     foreign = [name for name in names if not name.startswith("airflow_provider_flowservice")]
     if foreign or "airflow_provider_flowservice/py.typed" not in names:
-        raise SystemExit(
-            f"The wheel lacks py.typed, or holds what does not belong there: {foreign}"
-        )
+        raise SystemExit(f"The wheel lacks py.typed, or holds foreign files: {foreign}")
     if not metadata.description or metadata.description_content_type != "text/markdown":
         raise SystemExit("The wheel has no README.")
     with tarfile.open(sdist) as sources:
         parts = {name.split("/")[1] for name in sources.getnames() if "/" in name}
     if lacking := SDIST_HAS - parts:
         raise SystemExit(f"The source distribution lacks {lacking}.")
-    print(f"{wheel.name} ({len(names)} files) and {sdist.name} say what they should.")
+    print(f"{wheel.name} ({len(names)} files) and {sdist.name} are complete.")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """
-Tell what came of the checks, from the reports that nox has left in a folder.
+Summarize the checks from the reports of nox in a folder.
 
-It is run beside nox, and lists all that nox runs by default, since some may not have been run.
+The summary lists all sessions that nox runs by default, since some may not have run.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def main(folder: str) -> None:
-    """Print a line for each check, and how many there are of each kind."""
+    """Print the result of each check, and the number of each result."""
     results = {}
     for report in Path(folder).glob("*.json"):
         for result in json.loads(report.read_text())["sessions"]:

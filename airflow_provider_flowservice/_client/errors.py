@@ -33,7 +33,7 @@ _TOKEN = re.compile(r"eyJ[\w-]+(\.[\w-]*){0,2}")
 # errors, so a number only counts together with its prefix or the HTTP status.
 _GATEWAY = {
     "400003": "Check 'org_id' of the connection",
-    "401013": "The token is not valid: it has expired, was withdrawn, or is of another organization",
+    "401013": "The token is invalid: it has expired, was revoked, or is of another organization",
     "403000": "The API key is missing: check the Client ID or 'api_key' of the connection",
     "403003": (
         "The API key is wrong, or the Experience Platform API is not added to its project in the "
@@ -65,8 +65,8 @@ _FOREIGN = (
 _REDIRECT = "Redirects are not followed: check the Platform URL (host) of the connection"
 _QUERY = "Check the filters and the order of the request"
 _TROUBLE = (
-    "If the error persists, check 'sandbox_name' and the credential's role: the service has returned "
-    "a plain 500 for wrong ones, too"
+    "If the error persists, check 'sandbox_name' and the credential's role: the service has "
+    "returned a plain 500 for wrong ones, too"
 )
 
 _FLOW_NUMBER = re.compile(r"(?:FLOW-)?(\d{4})-\d{3}")
@@ -110,8 +110,8 @@ def error_of(
     :param response: The error response.
     :param tried: The request, such as ``GET /runs/r1``.
     :param secrets: Texts to black out, in case the response quotes the request.
-    :param hint_for: Returns the hint for an HTTP status, a code, and whether another server may have
-        sent the response.
+    :param hint_for: Returns the hint for an HTTP status, a code, and whether another server may
+        have sent the response.
     """
     secrets = [*secrets]
     code = line(without_secrets(_code(response.body), secrets), _LONGEST_CODE) or None

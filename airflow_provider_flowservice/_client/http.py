@@ -129,7 +129,8 @@ class HttpSession:
         if self._ca_bundle:
             settings["verify"] = self._ca_bundle
         if url.startswith("http://"):
-            # Such URLs lead to loopback addresses only; a proxy would carry the token over the network.
+            # Such URLs lead to loopback addresses only; a proxy would carry the token over the
+            # network.
             settings["proxies"] = {}
         return dict(settings)
 

@@ -56,9 +56,9 @@ def next_query(body: object, params: Iterable[tuple[str, str]], tried: str) -> s
     """
     Return the query of the next page; ``None`` on the last page.
 
-    The link may be relative to the service, relative to the host, or absolute. It always leads to the
-    same list, so only its query counts. The query is taken byte for byte, since page tokens hold
-    ``=``, ``+`` and ``%``. Parameters of the first request are added if the link lacks them.
+    The link may be relative to the service, relative to the host, or absolute. It always leads to
+    the same list, so only its query counts. The query is taken byte for byte, since page tokens
+    hold ``=``, ``+`` and ``%``. Parameters of the first request are added if the link lacks them.
 
     :param body: The JSON in the response.
     :param params: Parameters of the first request.

@@ -25,8 +25,8 @@ class RetryLimits:
 
     :param retries: Largest number of retries.
     :param backoff: Seconds before the first retry; each further one waits twice as long.
-    :param longest_sleep: Most seconds to sleep before a retry. If ``Retry-After`` asks for more, the client
-        raises the error instead, with ``retry_after`` set.
+    :param longest_sleep: Most seconds to sleep before a retry. If ``Retry-After`` asks for more,
+        the client raises the error instead, with ``retry_after`` set.
     """
 
     retries: int = 3

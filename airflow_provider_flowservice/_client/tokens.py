@@ -92,8 +92,8 @@ class TokenCache:
         """
         Forget a token that the service rejected (401), or that may lack new permissions (403).
 
-        Permissions are fixed in a token when it is issued. So the cache replaces an old token after a
-        403, but not a young one: if the permission is missing, every request would cost a token.
+        Permissions are fixed in a token when it is issued. So the cache replaces an old token after
+        a 403, but not a young one: if the permission is missing, every request would cost a token.
 
         :param refused: The token of the refused request.
         :param http_status: HTTP status of the refusal.
@@ -156,9 +156,9 @@ class ReadyToken:
         if self._expires_at is not None and self._clock() > self._expires_at + _CLOCK_ERROR:
             expiry = datetime.fromtimestamp(self._expires_at, timezone.utc)
             raise FlowServiceAuthError(
-                f"The access token of the connection expired at {expiry:%Y-%m-%d %H:%M} UTC. Put a new "
-                "one into 'access_token', or use Client ID and secret: the package then requests and "
-                "renews tokens itself."
+                f"The access token of the connection expired at {expiry:%Y-%m-%d %H:%M} UTC. Put a "
+                "new one into 'access_token', or use Client ID and secret, with which the package "
+                "requests and renews tokens itself."
             )
         return self._token
 

@@ -1,8 +1,8 @@
 """
 Transport adapter for ``requests`` that limits the time of a whole response.
 
-The timeout of ``requests`` limits each wait for the next bytes, so a server that sends a byte now and
-then could block a worker for hours.
+The timeout of ``requests`` limits each wait for the next bytes, so a server that sends a byte now
+and then could block a worker for hours.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ else:
 
 
 def first_poked_at(context: Context) -> datetime | None:
-    """Return the time of the first poke of a task in reschedule mode; ``None`` in its first process."""
+    """Return when a task in reschedule mode was first poked; ``None`` in its first process."""
     ti = context["ti"]
     if TIMES_DEFERRED_TASKS:  # before Airflow 3.0, where such a task keeps its start
         started_at: datetime | None = ti.start_date

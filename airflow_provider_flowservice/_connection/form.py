@@ -146,7 +146,8 @@ def widgets() -> dict[str, Any]:
     from wtforms.validators import Optional
 
     def widget(field: Field) -> Any:
-        # One page holds the fields of all connection types, so no field may be required in the form.
+        # One page holds the fields of all connection types, so no field may be required in the
+        # form.
         mark = "Required. " if field.is_required else ""
         arguments = {"description": mark + field.description, "validators": [Optional()]}
         if field.is_secret:

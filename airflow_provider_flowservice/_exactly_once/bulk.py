@@ -66,7 +66,7 @@ def retrigger_all(
     """
     requests = _Requests(hook, context, retries, settle_time, log)
     records = {
-        run_id: _retriggered(run_id, new_run_id)
+        run_id: _record(run_id, "retriggered", new_run_id)
         for run_id, new_run_id in requests.done_before(run_ids).items()
     }
     if records:
@@ -115,20 +115,20 @@ class Bulk:
 
     def _run_one(self, run_id: str) -> BulkRecord:
         if self._is_stopped:
-            return _not_retriggered(run_id, "not_tried", "The bulk was stopped before its turn.")
+            return _record(run_id, "not_tried", error="The bulk was stopped before its turn.")
         try:
             new_run_id = self._retrigger(run_id)
         except DataflowRunNotRetriggerableError as error:
             self._take_note(None)
             self._log.warning("%s", error)
-            return _not_retriggered(run_id, "ineligible", str(error))
+            return _record(run_id, "ineligible", error=str(error))
         except (FlowServiceError, ValueError) as error:
             self._take_note(error)
             self._log.error("Dataflow run %s is not re-triggered: %s", run_id, error)
-            return _not_retriggered(run_id, "failed", str(error))
+            return _record(run_id, "failed", error=str(error))
         self._take_note(None)
         self._log.info("Dataflow run %s is re-triggered as %s.", run_id, new_run_id)
-        return _retriggered(run_id, new_run_id)
+        return _record(run_id, "retriggered", new_run_id)
 
     def _take_note(self, error: Exception | None) -> None:
         """Stop the bulk if the credential is refused, or the service gives no answers."""
@@ -221,17 +221,10 @@ def raise_for(
         )
 
 
-def _retriggered(run_id: str, new_run_id: str) -> BulkRecord:
-    """Return the record of a run that is re-triggered."""
-    return {
-        "run_id": run_id,
-        "outcome": "retriggered",
-        "new_run_id": new_run_id,
-        "error": None,
-    }
-
-
-def _not_retriggered(
-    run_id: str, outcome: Literal["ineligible", "failed", "not_tried"], error: str
+def _record(
+    run_id: str,
+    outcome: Literal["retriggered", "ineligible", "failed", "not_tried"],
+    new_run_id: str | None = None,
+    error: str | None = None,
 ) -> BulkRecord:
-    return {"run_id": run_id, "outcome": outcome, "new_run_id": None, "error": error}
+    return {"run_id": run_id, "outcome": outcome, "new_run_id": new_run_id, "error": error}

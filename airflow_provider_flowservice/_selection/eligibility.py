@@ -1,9 +1,9 @@
 """
 Whether a run may be re-triggered.
 
-Adobe documents: runs of batch sources that failed, or succeeded with no record ingested, and whose
-flow is enabled. Nothing in a run or a flow says "batch", so what is not certain is left to the
-service.
+According to Adobe's documentation, a run may be re-triggered if it failed, or succeeded without an
+ingested record, if its source is a batch source, and if its flow is enabled. Neither run nor flow
+says "batch", so the service decides on uncertain cases.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Eligibility:
     """
-    What is to be said about re-triggering a run.
+    Whether a run may be re-triggered.
 
-    :param refusal: Why the run certainly cannot be re-triggered, and what to do.
+    :param refusal: Why the run certainly cannot be re-triggered, and what to do; else ``None``.
     :param doubts: Why the service may refuse.
     """
 
@@ -40,7 +40,7 @@ def judge(run: DataflowRun, flow: Dataflow | None) -> Eligibility:
     Judge whether a run may be re-triggered.
 
     :param run: The run to re-trigger.
-    :param flow: Its flow, unless it could not be read.
+    :param flow: Its flow; ``None`` if it could not be read.
     """
     for refusal in (_refuse_run(run), _refuse_flow(flow)):
         if refusal:
@@ -54,7 +54,7 @@ def _refuse_run(run: DataflowRun) -> str | None:
     if run.is_successful:
         if not run.ingested_records:
             return None
-        return f"it succeeded and ingested {run.ingested_records} records; only failed runs, or successful ones that ingested nothing, can be re-triggered"
+        return f"it succeeded and ingested {run.ingested_records} records; only failed runs, or successful ones without an ingested record, can be re-triggered"
     if run.is_status_known:
         return f"it has not ended (status {run.status or 'not shown yet'}); wait for it with DataflowRunSensor first"
     return None
@@ -79,7 +79,8 @@ def _doubts(run: DataflowRun, flow: Dataflow | None) -> list[str]:
         doubts.append(f"its status {run.status!r} is unknown to this package")
     if run.is_partial:
         doubts.append(
-            "it succeeded in part, and it is not documented whether that may be re-triggered"
+            "it succeeded in part, and the documentation does not say whether such a run may be "
+            "re-triggered"
         )
     if run.is_successful and run.ingested_records is None:
         doubts.append("it succeeded and does not show how many records it ingested")
@@ -95,9 +96,12 @@ def _doubts(run: DataflowRun, flow: Dataflow | None) -> list[str]:
 
 def check_eligible(hook: FlowServiceHook, log: Any, run: DataflowRun) -> None:
     """
-    Refuse a run that certainly cannot be re-triggered, and say why the service may refuse it.
+    Refuse a run that certainly cannot be re-triggered, and log why the service may refuse it.
 
-    :raises DataflowRunNotRetriggerableError: It cannot be.
+    :param hook: Reads the run's flow.
+    :param log: Logger of the task.
+    :param run: The run to re-trigger.
+    :raises DataflowRunNotRetriggerableError: The run cannot be re-triggered.
     """
     eligibility = judge(run, _get_flow(hook, log, run.flow_id))
     for doubt in eligibility.doubts:
@@ -109,7 +113,7 @@ def check_eligible(hook: FlowServiceHook, log: Any, run: DataflowRun) -> None:
 
 
 def _get_flow(hook: FlowServiceHook, log: Any, flow_id: str) -> Dataflow | None:
-    """Read the flow for a better error, but leave the decision to the service if it is hidden."""
+    """Read the flow; ``None`` if the service hides it, which must not decide on the run."""
     try:
         return hook.get_flow(flow_id)
     except (FlowServiceError, ValueError) as error:

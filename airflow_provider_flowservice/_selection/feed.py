@@ -1,16 +1,16 @@
 """
-How the ends of runs are noticed: what to ask the service for, and what is new to whom.
+Detects runs that have ended.
 
-A feed follows all runs of a sandbox from their creation to their end. Anyone may watch it; a watch
-remembers what it has reported.
+A feed polls all runs of a sandbox from their creation to their end, and takes a snapshot with each
+poll. A watch selects the runs that are new to one watcher, and remembers the runs it has reported.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from airflow_provider_flowservice._selection.filters import FlowChoice
 from airflow_provider_flowservice.flows import Dataflow
@@ -19,10 +19,10 @@ from airflow_provider_flowservice.runs import DataflowRun, meaning_of
 
 log = logging.getLogger(__name__)
 
-# Seconds after which a run turns up in lists at the latest, clocks that differ included.
+# Most seconds until a new run appears in lists, including differences between clocks.
 _OVERLAP = 600.0
-# Milliseconds for which a watch remembers a run longer than a feed does.
-_MEMORY_MARGIN = 3_600_000
+# Milliseconds for which a watch remembers a run longer than a feed.
+_MEMORY_MARGIN_MS = 3_600_000
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,10 @@ class EndedRun:
     """
     A run that has ended.
 
-    :param noticed_at: Epoch seconds when its end was noticed, 0 if it had ended before the feed began.
-    :param url: Address of the run in the user interface.
+    :param run: The run, without its details.
+    :param noticed_at: Epoch seconds of the poll that found it ended; 0 if it had ended before the
+        first poll.
+    :param url: Address of the run in the Experience Platform UI.
     """
 
     run: DataflowRun
@@ -42,29 +44,27 @@ class EndedRun:
 @dataclass(frozen=True)
 class Snapshot:
     """
-    What a feed knows after one look at the service.
+    The runs that a feed knows after a poll.
 
-    :param new: Runs whose end was noticed by this look.
+    :param new: Runs that this poll found ended.
     :param ended: All runs that have ended.
     :param flows: The sandbox's flows, by their IDs.
-    :param since: Epoch milliseconds; older runs are forgotten.
-    :param when_stored: What to do once the events this look has led to are stored.
+    :param since_ms: Epoch milliseconds; the feed has forgotten older runs.
     """
 
     new: Sequence[EndedRun]
     ended: Sequence[EndedRun]
     flows: Mapping[str, Dataflow]
-    since: int
-    when_stored: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    since_ms: int
 
 
 class RunFeed:
     """
-    The runs of a sandbox that were created in the last hours, and whether they have ended.
+    Polls the recent runs of a sandbox until they have ended.
 
-    :param make_hook: Makes a hook, which is kept until an error.
+    :param make_hook: Makes a hook, which the feed keeps until an error.
     :param lookback: Seconds for which a run is followed from its creation.
-    :param clock: Current epoch seconds; tests bring their own.
+    :param clock: Current epoch seconds; tests pass their own.
     """
 
     def __init__(
@@ -85,38 +85,38 @@ class RunFeed:
 
     def poll(self) -> Snapshot:
         """
-        Ask for the runs that are new or had not ended.
+        Request the runs that are new or had not ended.
 
-        :raises FlowServiceError: The service could not be asked; nothing is lost by that.
+        :raises FlowServiceError: The request failed; the next poll finds the same runs.
         """
-        # Kept again only at the end: after an error, the connection may have been changed.
+        # Stored again only after success: after an error, the connection may have changed.
         hook, self._hook = self._hook or self._make_hook(), None
         now = self._clock()
-        since = round((now - self._lookback) * 1000)
-        runs = [_dated(run, now) for run in self._changed(hook, since).values()]
+        since_ms = round((now - self._lookback) * 1000)
+        runs = [_dated(run, now) for run in self._changed(hook, since_ms).values()]
         self._learn_flows(hook, {run.flow_id for run in runs})
         new = self._sort(hook, runs, now)
-        self._forget(since)
+        self._forget(since_ms)
         self._polled_at = now
         self._hook = hook
-        return Snapshot(new, tuple(self._ended.values()), self._flows, since)
+        return Snapshot(new, tuple(self._ended.values()), self._flows, since_ms)
 
-    def _changed(self, hook: FlowServiceHook, since: int) -> dict[str, DataflowRun]:
-        after = since
+    def _changed(self, hook: FlowServiceHook, since_ms: int) -> dict[str, DataflowRun]:
+        after_ms = since_ms
         if self._polled_at is not None:
-            after = max(since, round((self._polled_at - _OVERLAP) * 1000))
-        runs = {run.run_id: run for run in hook.list_runs(created_after=after)}
+            after_ms = max(since_ms, round((self._polled_at - _OVERLAP) * 1000))
+        runs = {run.run_id: run for run in hook.list_runs(created_after=after_ms)}
         old = {run_id: run for run_id, run in self._unfinished.items() if run_id not in runs}
-        return {**self._poll_again(hook, old, since), **runs} if old else runs
+        return {**self._poll_again(hook, old, since_ms), **runs} if old else runs
 
     def _poll_again(
-        self, hook: FlowServiceHook, runs: Mapping[str, DataflowRun], since: int
+        self, hook: FlowServiceHook, runs: Mapping[str, DataflowRun], since_ms: int
     ) -> dict[str, DataflowRun]:
-        """Snapshot at runs that had not ended: by their IDs, or else by the time they were created."""
+        """Request runs that had not ended: by their IDs, or else by the time of their creation."""
         found = hook.find_runs(list(runs))
         if missing := [run for run_id, run in runs.items() if run_id not in found]:
-            oldest = max(since, min(run.created_at or 0 for run in missing) - 1)
-            for run in hook.list_runs(created_after=oldest):
+            oldest_ms = max(since_ms, min(run.created_at or 0 for run in missing) - 1)
+            for run in hook.list_runs(created_after=oldest_ms):
                 found[run.run_id] = run
         return found
 
@@ -129,7 +129,7 @@ class RunFeed:
     def _sort(
         self, hook: FlowServiceHook, runs: Iterable[DataflowRun], now: float
     ) -> list[EndedRun]:
-        """Put the runs where they belong, and return those whose end is new."""
+        """Sort runs into unfinished and ended ones, and return those that are newly ended."""
         new = []
         noticed_at = 0.0 if self._polled_at is None else now
         for run in runs:
@@ -145,25 +145,28 @@ class RunFeed:
             new.append(ended_run)
         return new
 
-    def _forget(self, since: int) -> None:
+    def _forget(self, since_ms: int) -> None:
         for run_id, run in list(self._unfinished.items()):
-            if (run.created_at or 0) < since:
-                log.warning("Dataflow run %s has not ended; it is not watched further.", run_id)
+            if (run.created_at or 0) < since_ms:
+                log.warning(
+                    "Dataflow run %s has not ended within the lookback; the feed stops polling it.",
+                    run_id,
+                )
                 del self._unfinished[run_id]
         for run_id, ended_run in list(self._ended.items()):
-            if (ended_run.run.created_at or 0) < since:
+            if (ended_run.run.created_at or 0) < since_ms:
                 del self._ended[run_id]
 
 
 class Watch:
     """
-    What one watcher wants to know, and what it has been told.
+    Selects the ended runs that are new to one watcher.
 
-    :param flow_choice: Flows it watches.
-    :param statuses: What the end of a run may mean, see :func:`meaning_of`.
-    :param began_at: Epoch seconds.
-    :param seen: IDs of the runs it need not be told of, with the epoch milliseconds of their
-        creation; ``None`` for a watch that begins: it need not be told what had ended before.
+    :param flow_choice: Flows to watch.
+    :param statuses: Meanings of the statuses to report, see :func:`meaning_of`.
+    :param began_at: Epoch seconds at which the watch began.
+    :param seen: IDs of the runs that are not new, with the epoch milliseconds of their creation;
+        ``None`` for a first watch, to which all runs are old that ended before ``began_at``.
     """
 
     def __init__(
@@ -175,13 +178,13 @@ class Watch:
     ) -> None:
         self._flow_choice = flow_choice
         self._statuses = statuses
-        self._quiet_before = began_at if seen is None else None
+        self._reports_from = began_at if seen is None else None
         self._seen = dict(seen or {})
         self._has_polled = False
-        self._is_kept = seen is not None
+        self._is_stored = seen is not None
 
     def take(self, snapshot: Snapshot) -> list[EndedRun]:
-        """Return what is new to this watcher, the oldest run first."""
+        """Return the runs that are new to the watcher, the oldest first."""
         ended_runs = snapshot.new if self._has_polled else snapshot.ended
         self._has_polled = True
         new = []
@@ -189,23 +192,27 @@ class Watch:
             run = ended_run.run
             if run.run_id in self._seen or not self._wants(run, snapshot):
                 continue
-            self._seen[run.run_id] = run.created_at or snapshot.since
-            self._is_kept = False
-            if self._quiet_before is None or ended_run.noticed_at >= self._quiet_before:
+            self._seen[run.run_id] = run.created_at or snapshot.since_ms
+            self._is_stored = False
+            if self._reports_from is None or ended_run.noticed_at >= self._reports_from:
                 new.append(ended_run)
         return new
 
-    def unkept(self, snapshot: Snapshot) -> dict[str, int] | None:
-        """Return what is to be kept beyond this process; ``None`` if that is kept already."""
-        if self._is_kept:
+    def unstored(self, snapshot: Snapshot) -> dict[str, int] | None:
+        """Return the seen runs to store; ``None`` if all of them are stored already."""
+        if self._is_stored:
             return None
-        oldest = snapshot.since - _MEMORY_MARGIN
-        self._seen = {run_id: at for run_id, at in self._seen.items() if at >= oldest}
+        oldest_ms = snapshot.since_ms - _MEMORY_MARGIN_MS
+        self._seen = {
+            run_id: created_ms
+            for run_id, created_ms in self._seen.items()
+            if created_ms >= oldest_ms
+        }
         return dict(self._seen)
 
-    def kept(self, seen: Mapping[str, int]) -> None:
-        """Take note that this is kept."""
-        self._is_kept = seen == self._seen
+    def mark_stored(self, seen: Mapping[str, int]) -> None:
+        """Record that these seen runs are stored."""
+        self._is_stored = seen == self._seen
 
     def _wants(self, run: DataflowRun, snapshot: Snapshot) -> bool:
         if meaning_of(run.status) not in self._statuses:

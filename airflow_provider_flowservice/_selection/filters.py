@@ -1,7 +1,7 @@
 """
-Which flows are meant, and which of their runs.
+Filters flows and runs by the user's arguments.
 
-Pure: what the user wants and what the service shows goes in, runs come out.
+Pure: arguments, flows and runs in, runs out.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from airflow_provider_flowservice.runs import DataflowRun, meaning_of
 @dataclass(frozen=True)
 class FlowChoice:
     """
-    Which flows are meant: those named by their IDs, or the sources among those with a name.
+    A filter for flows: by ID, or by name among the flows that load from a source.
 
-    :param flow_ids: IDs of flows of any kind; ``None`` where they are chosen otherwise.
-    :param flow_name: Name, or a pattern with ``*`` and ``?``, in upper or lower case.
-    :param all_kinds: Whether the service's own flows and those to destinations are meant, too.
+    :param flow_ids: IDs of flows of any kind; ``None`` to filter by name.
+    :param flow_name: Name, or a pattern with ``*`` and ``?``, in upper or lower case; ``None`` for
+        all.
+    :param all_kinds: Whether to include the service's own flows and flows to destinations.
     """
 
     flow_ids: frozenset[str] | None = None
@@ -36,12 +37,12 @@ class FlowChoice:
         cls, flow_id: str | Iterable[str] | None, flow_name: str | None, all_kinds: bool
     ) -> FlowChoice:
         """
-        Read what the user wants.
+        Return the filter for the user's arguments.
 
-        :raises ValueError: It makes no sense.
+        :raises ValueError: An argument is empty or no ID, or the flows are named in both ways.
         """
         if flow_id is not None and flow_name is not None:
-            raise ValueError("Name flows by flow_id or by flow_name, not by both.")
+            raise ValueError("Use either flow_id or flow_name, not both.")
         if flow_name is not None and not flow_name.strip():
             raise ValueError("flow_name is empty.")
         if flow_id is None:
@@ -53,9 +54,10 @@ class FlowChoice:
 
     def admits(self, flow_id: str, flow: Dataflow | None) -> bool:
         """
-        Tell whether a flow is meant.
+        Return whether a flow matches.
 
-        :param flow: The flow; ``None`` where the service does not show it.
+        :param flow_id: ID of the flow.
+        :param flow: The flow; ``None`` if the service hides it.
         """
         if self.flow_ids is not None:
             return flow_id in self.flow_ids
@@ -67,13 +69,13 @@ class FlowChoice:
 @dataclass(frozen=True)
 class RunChoice:
     """
-    Which runs of a flow are meant.
+    A filter for runs.
 
-    :param statuses: What their status may mean, see :func:`meaning_of`.
-    :param created_before: Epoch milliseconds.
-    :param newest_per_flow: Whether only the newest one of each flow is.
-    :param retriggerable_only: Whether only those are that can be re-triggered.
-    :param unless_loaded_since: Whether those are left out whose flow has had a success since.
+    :param statuses: Accepted meanings of the status, see :func:`meaning_of`.
+    :param created_before: Epoch milliseconds before which the runs were created; ``None`` for all.
+    :param newest_per_flow: Whether to keep only the newest run of each flow.
+    :param retriggerable_only: Whether to leave out runs that certainly cannot be re-triggered.
+    :param unless_loaded_since: Whether to leave out runs whose flow has succeeded since.
     """
 
     statuses: frozenset[str]
@@ -86,9 +88,9 @@ class RunChoice:
         self, runs: Iterable[DataflowRun], flows: Mapping[str, Dataflow]
     ) -> list[DataflowRun]:
         """
-        Choose among the runs, and return the oldest first.
+        Return the runs that match, the oldest first.
 
-        :param runs: All runs of the flows since the beginning of the time in question.
+        :param runs: All runs of the flows since the earliest creation time.
         :param flows: The flows, by their IDs.
         """
         by_flow: defaultdict[str, list[DataflowRun]] = defaultdict(list)
@@ -117,11 +119,11 @@ class RunChoice:
         return not (self.retriggerable_only and judge(run, flow).refusal)
 
     def _is_settled(self, run: DataflowRun, later: Sequence[DataflowRun]) -> bool:
-        """Tell whether a run that brought no data need not be looked after any more."""
+        """Return whether a later run has replaced a run that loaded no data."""
         if run.is_successful and run.ingested_records != 0:
             return False
-        # Another run of the same window is a re-trigger of this one. If it failed as well, it
-        # stands for both of them.
+        # A later run of the same window is a re-trigger of this one. If it failed as well, it
+        # stands for both.
         if run.window is not None and any(other.window == run.window for other in later):
             return True
         return self.unless_loaded_since and any(other.is_successful for other in later)
@@ -140,9 +142,9 @@ def check_flow_id(flow_id: str) -> None:
 
 def statuses_of(status: str | Iterable[str]) -> frozenset[str]:
     """
-    Read statuses as the user writes them.
+    Return the meanings of the statuses in the user's arguments.
 
-    :raises ValueError: There are none.
+    :raises ValueError: There is no status, or an empty one.
     """
     words = [status] if isinstance(status, str) else list(status)
     if not words or not all(words):
@@ -152,13 +154,13 @@ def statuses_of(status: str | Iterable[str]) -> frozenset[str]:
 
 def epoch_milliseconds(time: str | datetime) -> int:
     """
-    Read a point in time; one without a time zone is in UTC.
+    Return a time as epoch milliseconds; without a time zone, it is in UTC.
 
-    :param time: Also as text in ISO 8601, as templates render it.
-    :raises ValueError: It is none.
+    :param time: A time, or a text in ISO 8601, which templates render.
+    :raises ValueError: The text is no time.
     """
     if isinstance(time, str):
-        # Python reads the final Z from 3.11 on.
+        # Python parses the final Z from 3.11 on.
         time = datetime.fromisoformat(time.strip().replace("Z", "+00:00"))
     if time.tzinfo is None:
         time = time.replace(tzinfo=timezone.utc)
@@ -170,12 +172,12 @@ def _age(run: DataflowRun) -> int:
 
 
 def _is_source(flow: Dataflow) -> bool:
-    """Tell whether a flow loads from a source; where the service is silent, a schedule speaks."""
+    """Return whether a flow loads from a source; if the service does not say, by its schedule."""
     if flow.is_source is None:
         return flow.has_schedule and not flow.is_destination
     return flow.is_source
 
 
 def _fits(name: str, pattern: str) -> bool:
-    # A name may hold brackets, which mean something else in a pattern.
+    # A name may contain brackets, which are special in a pattern.
     return name == pattern or fnmatchcase(name, pattern)

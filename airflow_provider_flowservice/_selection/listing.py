@@ -1,4 +1,4 @@
-"""Lists the runs that are meant, of the flows that are meant."""
+"""Lists the runs that match the user's filters."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
     from airflow_provider_flowservice.runs import DataflowRun
 
-_DAY = 24 * 60 * 60 * 1000
-# Runs that are named in the log.
-_MOST_NAMED = 50
-# Flows that one request asks for: their IDs are part of its address.
+_DAY_MS = 24 * 60 * 60 * 1000
+# Most runs that the log lists.
+_MOST_LOGGED = 50
+# Most flows per request, since their IDs are part of its URL.
 _MOST_FLOWS = 50
 
 
@@ -33,26 +33,30 @@ def list_runs(
     created_after: str | datetime | None,
 ) -> list[DataflowRun]:
     """
-    List the runs that are meant, the oldest first.
+    List the runs that match, the oldest first.
 
-    :param created_after: When they began at the earliest; by default 24 hours ago.
+    :param hook: Lists flows and runs.
+    :param flow_choice: Filter for flows.
+    :param run_choice: Filter for runs.
+    :param created_after: Earliest creation time of the runs; ``None`` for 24 hours ago.
+    :raises FlowServiceNotFoundError: A flow that is named by its ID does not exist.
     """
     flows = {flow.flow_id: flow for flow in _flows(hook, flow_choice)}
     return run_choice.choose(_runs(hook, flow_choice, flows, created_after), flows)
 
 
 def log_found(log: Any, runs: Sequence[DataflowRun], left_out: int) -> None:
-    """Name the runs in the log."""
+    """Log the runs that were found."""
     log.info("Found %d dataflow runs.", len(runs))
-    for run in runs[:_MOST_NAMED]:
+    for run in runs[:_MOST_LOGGED]:
         log.info("%s", run.description)
     if left_out:
-        log.warning("%d newer runs are left out, as limit says.", left_out)
+        log.warning("%d newer runs are left out because of the argument limit.", left_out)
 
 
 def _flows(hook: FlowServiceHook, choice: FlowChoice) -> Iterable[Dataflow]:
     if choice.flow_ids is not None:
-        # One by one, since an ID that does not exist is a mistake worth an error.
+        # One by one, since an ID that does not exist must raise an error.
         return map(hook.get_flow, sorted(choice.flow_ids))
     return (flow for flow in hook.list_flows() if choice.admits(flow.flow_id, flow))
 
@@ -63,17 +67,17 @@ def _runs(
     flows: Mapping[str, Dataflow],
     after: str | datetime | None,
 ) -> Iterator[DataflowRun]:
-    """List the runs of the flows of every status: what came later counts as well."""
-    since = round(time.time() * 1000) - _DAY if after is None else epoch_milliseconds(after)
+    """List the runs of the flows in every status, since later runs matter for the filter."""
+    since_ms = round(time.time() * 1000) - _DAY_MS if after is None else epoch_milliseconds(after)
     for filters in _filters(choice, flows):
-        # The time itself belongs to the span, as an interval's start does.
-        for run in hook.list_runs(created_after=since - 1, filters=filters):
+        # The time itself is included, like the start of an interval.
+        for run in hook.list_runs(created_after=since_ms - 1, filters=filters):
             if run.flow_id in flows:
                 yield run
 
 
 def _filters(choice: FlowChoice, flows: Mapping[str, Dataflow]) -> list[list[str]]:
-    """Return the filters of each listing: some flows by their IDs, or the whole sandbox."""
+    """Return the filters of each request: a batch of flows by their IDs, or the whole sandbox."""
     if choice.flow_ids is None and choice.flow_name is None:
         return [[]]
     ids = sorted(flows)

@@ -1,8 +1,8 @@
 """
 Batches the polls of all waits of a process: one request polls up to a hundred runs.
 
-Waits with the same connection poll in the slots of a common grid. The loader polls all runs of a slot
-together, and resolves each wait with the state of its own run.
+Waits with the same connection poll in the slots of a common grid. The loader polls all runs of a
+slot together, and resolves each wait with the state of its own run.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ Future = asyncio.Future[Seen]
 
 PARALLEL = 2
 """
-Most requests at a time. Services of the platform throttle from about eight, and there may be several
-triggerers. More threads that parse responses would also delay the event loop.
+Most requests at a time. Services of the platform throttle from about eight, and there may be
+several triggerers. More threads that parse responses would also delay the event loop.
 """
 
 # Seconds between slots. The grid of a wait with a short interval is finer.
@@ -48,10 +48,10 @@ def slot_of(now: float, delay: float, interval: float, phase: float) -> float:
     """
     Return the slot of a poll: its time, aligned to a grid so that many polls share a slot.
 
-    The grid starts at ``phase`` and has a slot every five seconds. A delay of a whole number of slots
-    is rounded to the nearest slot of a grid as wide as possible, up to a minute. So with an interval of
-    60 s a wait polls at the same second of each minute, together with all other waits of the process.
-    Any other delay ends at the next slot.
+    The grid starts at ``phase`` and has a slot every five seconds. A delay of a whole number of
+    slots is rounded to the nearest slot of a grid as wide as possible, up to a minute. So with an
+    interval of 60 s a wait polls at the same second of each minute, together with all other waits
+    of the process. Any other delay ends at the next slot.
 
     :param now: Current seconds of the event loop's clock.
     :param delay: Seconds until the poll.
@@ -96,8 +96,8 @@ class RunLoader:
 
     :param fetcher: Fetches runs from the service.
     :param on_unused: Called when the last wait has ended.
-    :param phase: Start of the grid in seconds, see :func:`slot_of`; ``None`` for a random one, so that
-        triggerers do not poll in step.
+    :param phase: Start of the grid in seconds, see :func:`slot_of`; ``None`` for a random one, so
+        that triggerers do not poll in step.
     """
 
     def __init__(
@@ -192,8 +192,8 @@ class RunLoader:
             try:
                 seen = await self._fetcher.fetch(list(chunk))
             except Exception as error:  # noqa: BLE001  # raised in each wait
-                # The error holds for all polls that are due. With a request for each batch, a service
-                # that hangs would keep ten thousand waits uninformed for an hour.
+                # The error holds for all polls that are due. With a request for each batch, a
+                # service that hangs would keep ten thousand waits uninformed for an hour.
                 chunk |= self._next_batch(len(self._due))
                 seen = dict.fromkeys(chunk, error)
             await _resolve(chunk, seen)

@@ -1,8 +1,8 @@
 """
 Fetches runs for many waits.
 
-The fetcher keeps what concerns all waits: the number of runs the service returns per request, a common
-backoff, and a hook that follows changes of the connection.
+The fetcher keeps what concerns all waits: the number of runs the service returns per request, a
+common backoff, and a hook that follows changes of the connection.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Backoff:
     async def wait(self) -> None:
         """Wait until the pause is over."""
         # The error of another request may extend the pause meanwhile.
-        while (seconds := self._until_mono - _now()) > 0:  # noqa: ASYNC110  # waits for a time, not for an event
+        while (seconds := self._until_mono - _now()) > 0:  # noqa: ASYNC110  # a time, no event
             await asyncio.sleep(seconds)
 
 
@@ -185,8 +185,8 @@ class RunFetcher:
         return seen
 
     async def _in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        # Not asyncio.to_thread, in which a hook cannot read its connection on Airflow 3.0 and 3.1. The
-        # threads are the fetcher's own, so that a service that hangs delays no other triggers.
+        # Not asyncio.to_thread, in which a hook cannot read its connection on Airflow 3.0 and 3.1.
+        # The threads are the fetcher's own, so that a service that hangs delays no other triggers.
         run = sync_to_async(call, thread_sensitive=False, executor=self._threads)
         return await run(*arguments)
 

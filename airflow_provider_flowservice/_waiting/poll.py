@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from airflow_provider_flowservice._compat import Stats
+from airflow_provider_flowservice._compat import AirflowRescheduleException, Stats
 from airflow_provider_flowservice._waiting.rules import Seen
 from airflow_provider_flowservice.exceptions import FlowServiceError, FlowServiceThrottledError
 
@@ -51,17 +51,22 @@ def count_poll(runs: int) -> Iterator[None]:
 
 
 @contextmanager
-def timed_wait() -> Iterator[None]:
-    """Count a wait that ends, with a result or an error; a cancelled one goes on elsewhere."""
-    started_mono = time.monotonic()
+def timed_wait(began_at: float | None = None) -> Iterator[None]:
+    """
+    Count a wait that ends, with a result or an error; a cancelled or rescheduled one goes on elsewhere.
+
+    :param began_at: Epoch seconds; by default now.
+    """
+    began_at = time.time() if began_at is None else began_at
     try:
         yield
-    except Exception:
-        count_wait(time.monotonic() - started_mono)
+    except AirflowRescheduleException:
         raise
-    count_wait(time.monotonic() - started_mono)
+    except Exception:
+        _count_wait(began_at)
+        raise
+    _count_wait(began_at)
 
 
-def count_wait(seconds: float) -> None:
-    """Count a wait that has ended."""
-    Stats.timing("flowservice.wait", timedelta(seconds=seconds))
+def _count_wait(began_at: float) -> None:
+    Stats.timing("flowservice.wait", timedelta(seconds=time.time() - began_at))

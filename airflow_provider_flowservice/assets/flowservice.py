@@ -1,8 +1,8 @@
 """
 Datasets of Experience Platform as Airflow assets: ``aep://{organization}/{sandbox}/dataset/{id}``.
 
-The organization is without its ``@AdobeOrg``, since some releases of Airflow take the part before an
-``@`` for a user name and drop it.
+The organization is without its ``@AdobeOrg``, since some releases of Airflow take the part before
+an ``@`` for a user name and drop it.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FlowServiceHook", "RetriggeredRun", "may_have_started_a_run"]
 
-# The tutorial writes `re-trigger` and the published schema `RE_TRIGGER`; all examples of calls to the
-# live service write operations in lower case.
+# The tutorial writes `re-trigger` and the published schema `RE_TRIGGER`; all examples of calls to
+# the live service write operations in lower case.
 RETRIGGER_OP = "re-trigger"
 
 
@@ -43,8 +43,8 @@ class FlowServiceHook(BaseHook):
     :param retries: Largest number of retries after a transient error. The hook retries a re-trigger
         only if the service certainly did not start a run.
     :param backoff: Seconds before the first retry; each further one waits twice as long.
-    :param longest_sleep: Most seconds to sleep before a retry. If ``Retry-After`` asks for more, the
-        hook raises the error instead, with ``retry_after`` set.
+    :param longest_sleep: Most seconds to sleep before a retry. If ``Retry-After`` asks for more,
+        the hook raises the error instead, with ``retry_after`` set.
     """
 
     conn_name_attr = "flowservice_conn_id"
@@ -134,7 +134,8 @@ class FlowServiceHook(BaseHook):
 
         :param run_ids: At most 100 IDs.
         :return: The runs by their IDs, without those that the service does not show.
-        :raises FlowServiceApiError: The service refused, perhaps because it does not know the filter.
+        :raises FlowServiceApiError: The service refused, perhaps because it does not know the
+            filter.
         :raises ValueError: There are more than 100 IDs, or a value cannot be an ID.
         """
         if len(run_ids) > LARGEST_PAGE:
@@ -176,7 +177,8 @@ class FlowServiceHook(BaseHook):
         List dataflow runs; each page is requested when it is needed.
 
         :param flow_id: List only runs of this flow.
-        :param status: List only runs with this status, in the service's spelling, such as ``failed``.
+        :param status: List only runs with this status, in the service's spelling, such as
+            ``failed``.
         :param created_after: List only runs created after this time, in epoch milliseconds.
         :param filters: Further filters, such as
             ``metrics.durationSummary.startedAtUTC>1700000000000``; a run must match all of them.
@@ -240,8 +242,9 @@ class FlowServiceHook(BaseHook):
         """
         Re-trigger a dataflow run: start a new run for the data of a failed one.
 
-        The hook retries the request only if the service certainly did not start a run: no connection
-        was made, or the service reported that it is too busy or that the run is not ready yet.
+        The hook retries the request only if the service certainly did not start a run: no
+        connection was made, or the service reported that it is too busy or that the run is not
+        ready yet.
 
         :param run_id: ID of the failed run.
         :return: The new run. The old run does not change.

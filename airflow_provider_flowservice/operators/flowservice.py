@@ -45,18 +45,20 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
     The new run loads the data of the old run's window; files that arrived later are not picked up.
     A run cannot be cancelled: if the task ends early, the run goes on.
 
-    :param run_id: ID of the run to re-trigger: one that failed, or that ingested nothing. (templated)
+    :param run_id: ID of the run to re-trigger: one that failed, or that ingested nothing.
+        (templated)
     :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
-    :param wait_for_completion: Whether to wait until the new run has ended. If not, the task succeeds
-        as soon as it knows the new run.
+    :param wait_for_completion: Whether to wait until the new run has ended. If not, the task
+        succeeds as soon as it knows the new run.
     :param deferrable: Whether to wait in the triggerer instead of the worker.
     :param poll_interval: Seconds between polls of the new run; the first few come earlier.
     :param timeout: Seconds to wait for the new run. ``execution_timeout`` applies as well.
-    :param outage_timeout: Seconds without a response after which contact with the run counts as lost.
-    :param durable: Whether to re-trigger the run exactly once in spite of crashes. If not, each try of
-        the task re-triggers it.
-    :param settle_time: Seconds within which a new run appears in the service's lists. If the response
-        to a re-trigger is lost, the operator does not send it again before that time.
+    :param outage_timeout: Seconds without a response after which contact with the run counts as
+        lost.
+    :param durable: Whether to re-trigger the run exactly once in spite of crashes. If not, each try
+        of the task re-triggers it.
+    :param settle_time: Seconds within which a new run appears in the service's lists. If the
+        response to a re-trigger is lost, the operator does not send it again before that time.
     :param adopt_run_id: A run to wait for instead of re-triggering, if the operator could not find
         out what an earlier request had done. (templated)
     :param on_ineligible: What to do with a run that cannot be re-triggered: ``fail`` or ``skip``
@@ -69,9 +71,9 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
     :param max_failed_share: Largest accepted share of rejected records, from 0 to 1.
     :param hook_params: Further arguments for :class:`FlowServiceHook`.
     :return: ID of the new run. Further XComs are ``summary``, the
-        :class:`~airflow_provider_flowservice.runs.RunSummary` of the ended run, also after a failure;
-        ``attempts``, the IDs of all runs that the task has started, newest last; and the address of
-        the link.
+        :class:`~airflow_provider_flowservice.runs.RunSummary` of the ended run, also after a
+        failure; ``attempts``, the IDs of all runs that the task has started, newest last; and the
+        address of the link.
     """
 
     template_fields: Sequence[str] = ("run_id", "flowservice_conn_id", "adopt_run_id")
@@ -107,7 +109,7 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.run_id: str = run_id  # type: ignore[assignment]  # a task's output becomes an ID
+        self.run_id: str = run_id  # type: ignore[assignment]  # becomes an ID
         self.flowservice_conn_id = flowservice_conn_id
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
@@ -282,8 +284,8 @@ class RetriggerDataflowRunsOperator(BaseOperator):
     """
     Re-trigger many dataflow runs in one task, each of them exactly once in spite of crashes.
 
-    The operator does not wait for the new runs: map ``DataflowRunSensor`` over the result for that. It
-    re-triggers the runs of one flow in the given order. It stops if the service refuses the
+    The operator does not wait for the new runs: map ``DataflowRunSensor`` over the result for that.
+    It re-triggers the runs of one flow in the given order. It stops if the service refuses the
     credential, or is unavailable for several runs in a row.
 
     The XCom ``results``, which is there after a failure as well, holds a dict for each run:
@@ -319,7 +321,7 @@ class RetriggerDataflowRunsOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.run_ids: Sequence[str] = run_ids  # type: ignore[assignment]  # a task's output becomes a list
+        self.run_ids: Sequence[str] = run_ids  # type: ignore[assignment]  # becomes a list
         self.concurrency = concurrency
         self.on_ineligible = on_ineligible
         self.settle_time = settle_time
@@ -370,8 +372,8 @@ class ListDataflowRunsOperator(BaseOperator):
     :param flow_id: ID of the flow, or several. (templated)
     :param flow_name: Name of the flow instead, or a pattern for several, such as ``orders*``; upper
         and lower case are the same. Without both, the whole sandbox is searched. (templated)
-    :param status: Status of the runs: ``failed``, ``success``, ``partialSuccess``, ``inProgress``, or
-        several. Other spellings of a status are accepted. (templated)
+    :param status: Status of the runs: ``failed``, ``success``, ``partialSuccess``, ``inProgress``,
+        or several. Other spellings of a status are accepted. (templated)
     :param created_after: Earliest creation time of the runs; by default 24 hours ago. (templated)
     :param created_before: Time before which the runs were created. (templated)
     :param newest_per_flow: Whether to return only the newest of the found runs of each flow.
@@ -380,8 +382,8 @@ class ListDataflowRunsOperator(BaseOperator):
     :param all_kinds: Whether to include the service's own flows and flows to destinations, if flows
         are not selected by ID.
     :param limit: Largest number of runs to return; the oldest come first.
-    :param summaries: Whether to return a :class:`~airflow_provider_flowservice.runs.RunSummary` of each
-        run instead of its ID.
+    :param summaries: Whether to return a :class:`~airflow_provider_flowservice.runs.RunSummary` of
+        each run instead of its ID.
     :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
     :param hook_params: Further arguments for :class:`FlowServiceHook`.
     :return: IDs of the runs, ready for ``.expand(run_id=...)``, or their summaries.

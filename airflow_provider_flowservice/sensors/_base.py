@@ -75,7 +75,7 @@ class FlowServiceSensor(LineageMixin, BaseSensorOperator):
     def execute(self, context: Context) -> RunSummary:
         """Wait as configured: deferred, or by poking as Airflow's sensors do."""
         from airflow_provider_flowservice._waiting.drivers import PokedWait
-        from airflow_provider_flowservice._waiting.poll import count_wait
+        from airflow_provider_flowservice._waiting.poll import timed_wait
         from airflow_provider_flowservice._waiting.rules import WaitResult, WaitRules
 
         self._check_arguments()
@@ -90,23 +90,17 @@ class FlowServiceSensor(LineageMixin, BaseSensorOperator):
         )
         self._poked_hook = hook = self._hook()
         self._wait = PokedWait(self._subject, partial(self._poll, hook), rules, self.log)
-        try:
-            summary: RunSummary = super().execute(context)
-        except AirflowRescheduleException:
-            raise
-        except (AirflowTaskTimeout, AirflowSkipException) as error:
-            count_wait(time.time() - began_at)
-            # With `soft_fail` and `never_fail` it comes as the cause of a skip.
-            is_alarm = isinstance(error.__cause__ or error, AirflowTaskTimeout)
-            if self._wait.result or not is_alarm:
-                raise
-            # The task ends by this result, which says more than Airflow does.
-            overdue = WaitResult("overdue", self._subject, self._wait.last_run)
-            return self._finish(context, hook, overdue)
-        except Exception:
-            count_wait(time.time() - began_at)
-            raise
-        count_wait(time.time() - began_at)
+        with timed_wait(began_at):
+            try:
+                summary: RunSummary = super().execute(context)
+            except (AirflowTaskTimeout, AirflowSkipException) as error:
+                # With `soft_fail` and `never_fail` it comes as the cause of a skip.
+                is_alarm = isinstance(error.__cause__ or error, AirflowTaskTimeout)
+                if self._wait.result or not is_alarm:
+                    raise
+                # The task ends by this result, which says more than Airflow does.
+                overdue = WaitResult("overdue", self._subject, self._wait.last_run)
+                return self._finish(context, hook, overdue)
         return summary
 
     def poke(self, context: Context) -> PokeReturnValue:

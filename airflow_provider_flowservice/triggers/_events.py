@@ -7,13 +7,16 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from airflow.triggers.base import TriggerEvent
 from asgiref.sync import sync_to_async
+from tenacity import AsyncRetrying, RetryCallState
 
+from airflow_provider_flowservice._client.retries import error_of, retry_after_of
 from airflow_provider_flowservice._compat import AirflowException
 from airflow_provider_flowservice._compat.triggers import (
     HAS_EVENT_TRIGGERS,
@@ -25,45 +28,44 @@ from airflow_provider_flowservice._compat.triggers import (
 from airflow_provider_flowservice._defaults import CONN_ID, POLL_INTERVAL
 from airflow_provider_flowservice._selection.feed import EndedRun, RunFeed, Snapshot, Watch
 from airflow_provider_flowservice._selection.filters import FlowChoice, statuses_of
-from airflow_provider_flowservice.exceptions import FlowServiceApiError
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
 log = logging.getLogger(__name__)
 
 LOOKBACK = 24 * 60 * 60.0
 
-_ENDS = frozenset({"failed", "partial", "success"})
-# Seconds to wait at most because the service asked for it.
+_END_STATUSES = frozenset({"failed", "partial", "success"})
+# Longest pause in seconds, even if Retry-After asks for more.
 _LONGEST_PAUSE = 1800.0
-# Seconds after which trouble that goes on is told again.
+# Seconds after which an error that persists is logged again.
 _REMINDER = 600.0
 
 
 class DataflowRunEventTrigger(BaseEventTrigger):
     """
-    Fire whenever a run of the watched flows has ended, for an ``AssetWatcher``.
+    Fires whenever a run of the watched flows has ended, for an ``AssetWatcher``.
 
-    The event's payload holds ``run_id``, ``flow_id``, ``status``, the ``digest`` of the run in one
-    line, and its ``url`` in the user interface. A run is reported once: each failed attempt to
-    repair it is a run of its own.
+    The event's payload holds ``run_id``, ``flow_id``, ``status``, a one-line ``description`` of the
+    run, and its ``url`` in the Experience Platform UI. The trigger reports each run once; a
+    re-triggered run is a new run.
 
-    From Airflow 3.3 on, all watchers of a connection share one look at the service, and what has
-    been reported is kept in the asset's state store: no end of a run is missed or reported twice
-    when the triggerer restarts. Should the triggerer die in the moment between the two, the run is
-    reported again. Airflow 3.0 to 3.2 forget what was reported when the triggerer restarts, and
-    each watcher looks for itself.
+    From Airflow 3.3 on, all watchers of a connection share their polls, and the trigger stores the
+    reported runs in the asset's state store, so it misses and repeats no run when the triggerer
+    restarts. If the triggerer dies between the event and the store, the trigger reports the run
+    again. On Airflow 3.0 to 3.2, each watcher polls by itself, and forgets the reported runs when
+    the triggerer restarts.
 
     :param flow_id: ID of the flow, or a list of several.
     :param flow_name: Name of the flow instead, or a pattern for several, such as ``orders*``; upper
         and lower case are the same. Without both, all flows of the sandbox that load from a source
         are watched.
-    :param status: How a run is to have ended: ``failed``, ``partialSuccess``, ``success``, or a list
-        of several.
-    :param all_kinds: Whether to watch the service's own flows and those to destinations, too, where
-        flows are not named by their IDs.
-    :param poll_interval: Seconds between looks. Watchers with other intervals have looks of their own.
-    :param lookback: Seconds for which a run is watched from its creation, and for which the ends of
-        runs are made up for after a standstill of the triggerer.
+    :param status: Status of the runs to report: ``failed``, ``partialSuccess``, ``success``, or a
+        list of several.
+    :param all_kinds: Whether to include the service's own flows and flows to destinations, if flows
+        are not selected by ID.
+    :param poll_interval: Seconds between polls. Only watchers with the same interval share polls.
+    :param lookback: Seconds for which the trigger polls a run after its creation. A triggerer that
+        was down for less reports the runs that ended meanwhile.
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
     :param hook_params: Further arguments for the hook.
     :raises AirflowException: This Airflow is older than 3.0.
@@ -95,21 +97,21 @@ class DataflowRunEventTrigger(BaseEventTrigger):
         self.lookback = lookback
         self.flowservice_conn_id = flowservice_conn_id
         self.hook_params = hook_params
-        # An empty list means no flow at all, and not all of them.
+        # An empty list selects no flow, and not all of them.
         if flow_id is not None and not flow_id:
             raise ValueError("flow_id names no flow.")
         self._flow_choice = FlowChoice.of(flow_id, flow_name, all_kinds)
         self._statuses = statuses_of(status)
-        if unknown := self._statuses - _ENDS:
+        if unknown := self._statuses - _END_STATUSES:
             raise ValueError(f"No run ends as {', '.join(sorted(unknown))}.")
         if poll_interval <= 0 or lookback <= 0:
-            raise ValueError("poll_interval and lookback are to be more than 0 seconds.")
+            raise ValueError("poll_interval and lookback must be more than 0 seconds.")
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, which are JSON and hold nothing secret."""
         path = "airflow_provider_flowservice.triggers.flowservice.DataflowRunEventTrigger"
         return path, {
-            # In order, so that the same watch in another order is the same.
+            # Sorted, so that the order of the arguments does not matter.
             "flow_id": sorted(self._flow_choice.flow_ids or ()) or None,
             "flow_name": self.flow_name,
             "status": self.status if isinstance(self.status, str) else sorted(self.status),
@@ -121,105 +123,137 @@ class DataflowRunEventTrigger(BaseEventTrigger):
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Report ends of runs until cancelled; before Airflow 3.3 the way in."""
+        """Report runs that have ended until cancelled; before Airflow 3.3 the entry point."""
         watch = Watch(self._flow_choice, self._statuses, time.time())
         async for snapshot in _snapshots(self.serialize()[1]):
             for ended_run in watch.take(snapshot):
                 yield _event(ended_run)
 
     def shared_stream_key(self) -> Hashable:
-        """Name the looks that are shared: those with one connection and in one rhythm."""
+        """Return the key of the shared polls: connection, interval and lookback."""
         hook_params = json.dumps(self.hook_params or {}, sort_keys=True)
-        rhythm = (self.poll_interval, self.lookback)
-        return (type(self).__qualname__, self.flowservice_conn_id, *rhythm, hook_params)
+        timing = (self.poll_interval, self.lookback)
+        return (type(self).__qualname__, self.flowservice_conn_id, *timing, hook_params)
 
     @classmethod
     def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> SharedStreamProducer:
-        """Make what looks at the service for all watchers that share it."""
+        """Return the producer that polls the service for all watchers that share it."""
         return _Producer(kwargs)
 
     async def filter_shared_stream(
-        self, shared_stream: AsyncIterator[Snapshot]
+        self, shared_stream: AsyncIterator[_Delivery]
     ) -> AsyncIterator[TriggerEvent]:
-        """Report the ends of runs this watcher wants to know of."""
+        """Report the ended runs that are new to this watcher."""
         stores = asset_stores(self.asset_state_store)
         seen = await self._load(stores)
         watch = Watch(self._flow_choice, self._statuses, time.time(), seen)
-        async for snapshot in shared_stream:
-            for ended_run in watch.take(snapshot):
+        async for delivery in shared_stream:
+            for ended_run in watch.take(delivery.snapshot):
                 yield _event(ended_run)
-            if (unkept := watch.unkept(snapshot)) is not None:
-                # Not now: the events are on their way, and an accident might lose them.
-                snapshot.when_stored.append(partial(self._keep, stores, watch, unkept))
+            if (unstored := watch.unstored(delivery.snapshot)) is not None:
+                # Not before the events are stored: a crash might lose them.
+                delivery.commits.append(partial(self._store, stores, watch, unstored))
 
     @property
     def _store_key(self) -> str:
-        # A watcher that is to watch for something else begins anew. The interval does not count.
-        wishes = [sorted(self._statuses), self.flow_name, self.all_kinds, self.flowservice_conn_id]
-        wishes.append(sorted(self._flow_choice.flow_ids or ()))
-        digest = hashlib.sha256(json.dumps(wishes).encode()).hexdigest()
+        # A watcher with another filter begins anew; another interval makes no difference.
+        parts = [sorted(self._statuses), self.flow_name, self.all_kinds, self.flowservice_conn_id]
+        parts.append(sorted(self._flow_choice.flow_ids or ()))
+        digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
         return f"flowservice_runs_{digest[:16]}"
 
     async def _load(self, stores: Sequence[Any]) -> dict[str, int] | None:
         found = [await store.aget(self._store_key) for store in stores]
-        known = [each for each in found if isinstance(each, Mapping)]
-        return {run_id: at for each in known for run_id, at in each.items()} if known else None
+        stored = [each for each in found if isinstance(each, Mapping)]
+        return {key: ms for each in stored for key, ms in each.items()} if stored else None
 
-    async def _keep(self, stores: Sequence[Any], watch: Watch, seen: dict[str, int]) -> None:
+    async def _store(self, stores: Sequence[Any], watch: Watch, seen: dict[str, int]) -> None:
         try:
             for store in stores:
                 await store.aset(self._store_key, seen)
-        except Exception:  # whatever the store is made of
-            # The next look tries again. An error here would end the looks of all watchers.
+        except Exception:  # of any store
+            # The next poll tries again. An error here would end the polls of all watchers.
             log.exception("Cannot store which dataflow runs have been reported.")
         else:
-            watch.kept(seen)
+            watch.mark_stored(seen)
+
+
+@dataclass
+class _Delivery:
+    """
+    A snapshot on its way to the watchers.
+
+    :param snapshot: The snapshot.
+    :param commits: Functions of the watchers that store which runs they have reported. The producer
+        calls them when the events are stored.
+    """
+
+    snapshot: Snapshot
+    commits: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
 
 class _Producer(SharedStreamProducer):
-    """RunLoader at the service for all watchers, and learns when their events are stored."""
+    """Polls the service for all watchers, and commits what they reported."""
 
     def __init__(self, kwargs: dict[str, Any]) -> None:
         self._kwargs = kwargs
 
-    async def open_stream(self) -> AsyncIterator[tuple[Snapshot, Snapshot]]:
+    async def open_stream(self) -> AsyncIterator[tuple[_Delivery, _Delivery]]:
         async for snapshot in _snapshots(self._kwargs):
-            yield snapshot, snapshot
+            delivery = _Delivery(snapshot)
+            yield delivery, delivery
 
     async def advance(self, batch: Sequence[AdvanceItem]) -> None:
-        for snapshot, outcome in batch:
-            # Where an event of one watcher may be lost, it is found again by what is not kept.
+        for delivery, outcome in batch:
+            # After a failed delivery nothing is committed, so that the runs are reported again.
             if not outcome.failed:
-                for keep in snapshot.when_stored:
-                    await keep()
+                for commit in delivery.commits:
+                    await commit()
 
 
 async def _snapshots(kwargs: Mapping[str, Any]) -> AsyncIterator[Snapshot]:
-    """Snapshot at the service again and again, and sit out all trouble."""
+    """
+    Poll the service at an interval, forever.
+
+    No error ends the polls, since Airflow would restart the trigger again and again.
+    """
     conn_id, hook_params = kwargs["flowservice_conn_id"], kwargs["hook_params"] or {}
     feed = RunFeed(partial(FlowServiceHook, conn_id, **hook_params), kwargs["lookback"])
+    interval = kwargs["poll_interval"]
     # The hook blocks, so it runs in a worker thread.
     poll = sync_to_async(feed.poll, thread_sensitive=False)
-    trouble: Exception | None = None
-    told_at = 0.0
+    outage = _OutageLogger(conn_id)
+    retrying = AsyncRetrying(
+        wait=lambda state: max(interval, min(retry_after_of(state), _LONGEST_PAUSE)),
+        before_sleep=outage.log_error,
+        sleep=asyncio.sleep,
+    )
     while True:
-        pause = kwargs["poll_interval"]
-        try:
-            snapshot = await poll()
-        except Exception as error:  # noqa: BLE001
-            # Nobody waits for a watcher: Airflow would start it again at once, and again.
-            if type(error) is not type(trouble) or time.monotonic() - told_at > _REMINDER:
-                log.warning("Cannot look for dataflow runs of %s: %s", conn_id, error)
-                told_at = time.monotonic()
-            trouble = error
-            if isinstance(error, FlowServiceApiError) and error.retry_after:
-                pause = max(pause, min(error.retry_after, _LONGEST_PAUSE))
-        else:
-            if trouble is not None:
-                trouble = None
-                log.info("Looking for dataflow runs of %s again.", conn_id)
-            yield snapshot
-        await asyncio.sleep(pause)
+        snapshot: Snapshot = await retrying(poll)
+        outage.log_end()
+        yield snapshot
+        await asyncio.sleep(interval)
+
+
+class _OutageLogger:
+    """Logs each kind of error once and then every ten minutes, and the end of an outage."""
+
+    def __init__(self, conn_id: str) -> None:
+        self._conn_id = conn_id
+        self._kind: type[object] | None = None
+        self._logged_mono = 0.0
+
+    def log_error(self, state: RetryCallState) -> None:
+        error, now_mono = error_of(state), time.monotonic()
+        if type(error) is not self._kind or now_mono - self._logged_mono > _REMINDER:
+            log.warning("Cannot poll dataflow runs of %s: %s", self._conn_id, error)
+            self._logged_mono = now_mono
+        self._kind = type(error)
+
+    def log_end(self) -> None:
+        if self._kind is not None:
+            log.info("Polling dataflow runs of %s again.", self._conn_id)
+            self._kind = None
 
 
 def _event(ended_run: EndedRun) -> TriggerEvent:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
+from inspect import signature
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -26,7 +27,17 @@ from airflow_provider_flowservice.triggers._events import DataflowRunEventTrigge
 __all__ = ["DataflowRunEventTrigger", "DataflowRunTrigger", "DataflowTrigger"]
 
 
-class DataflowRunTrigger(BaseTrigger):
+class _WaitTrigger(BaseTrigger):
+    """A trigger that keeps its arguments under their names."""
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments, which are JSON and hold nothing secret."""
+        path = f"{type(self).__module__}.{type(self).__qualname__}"
+        names = [*signature(type(self)).parameters][:-1]  # all but those of other releases
+        return path, {name: getattr(self, name) for name in names}
+
+
+class DataflowRunTrigger(_WaitTrigger):
     """
     Wait for a dataflow run, and fire once when the wait is over.
 
@@ -68,22 +79,6 @@ class DataflowRunTrigger(BaseTrigger):
         self.hook_params = hook_params
         self.url = url
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class path and the arguments, which are JSON and hold nothing secret."""
-        names = (
-            "run_id",
-            "flowservice_conn_id",
-            "poll_interval",
-            "deadline",
-            "outage_timeout",
-            "missing_grace",
-            "first_poll",
-            "hook_params",
-            "url",
-        )
-        path = "airflow_provider_flowservice.triggers.flowservice.DataflowRunTrigger"
-        return path, {name: getattr(self, name) for name in names}
-
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait for the run; an error that waiting cannot fix fails the task with its traceback."""
         rules = WaitRules(
@@ -112,7 +107,7 @@ class DataflowRunTrigger(BaseTrigger):
         )
 
 
-class DataflowTrigger(BaseTrigger):
+class DataflowTrigger(_WaitTrigger):
     """
     Wait until a run of a flow has succeeded since a time, and fire once when the wait is over.
 
@@ -145,20 +140,6 @@ class DataflowTrigger(BaseTrigger):
         self.deadline = deadline
         self.outage_timeout = outage_timeout
         self.hook_params = hook_params
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class path and the arguments, which are JSON and hold nothing secret."""
-        names = (
-            "flow_id",
-            "since_ms",
-            "flowservice_conn_id",
-            "poll_interval",
-            "deadline",
-            "outage_timeout",
-            "hook_params",
-        )
-        path = "airflow_provider_flowservice.triggers.flowservice.DataflowTrigger"
-        return path, {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait for a success; an error that waiting cannot fix fails the task."""

@@ -209,24 +209,24 @@ def test_a_run_that_does_not_end_is_given_up(flowservice, feed, clock, flow_id, 
 
 def test_what_a_watch_keeps_does_not_grow_for_ever(flowservice, feed, clock, flow_id):
     watcher = watch(clock)
-    assert watcher.unkept(feed.poll()) == {}
+    assert watcher.unstored(feed.poll()) == {}
     for _ in range(100):
         clock.sleep(HOUR)
         flowservice.add_run(flow_id, "failed")
         told(watcher, feed.poll())
 
-    assert 24 <= len(watcher.unkept(feed.poll())) <= 26
+    assert 24 <= len(watcher.unstored(feed.poll())) <= 26
 
 
 def test_what_is_kept_is_not_kept_again(flowservice, feed, clock, flow_id):
     watcher = watch(clock)
     told(watcher, feed.poll())
-    first = watcher.unkept(feed.poll())
+    first = watcher.unstored(feed.poll())
     flowservice.add_run(flow_id, "failed")
     told(watcher, feed.poll())
-    watcher.kept(first)
-    second = watcher.unkept(feed.poll())
-    watcher.kept(second)
+    watcher.mark_stored(first)
+    second = watcher.unstored(feed.poll())
+    watcher.mark_stored(second)
 
     assert (first, len(second)) == ({}, 1)
-    assert watcher.unkept(feed.poll()) is None
+    assert watcher.unstored(feed.poll()) is None

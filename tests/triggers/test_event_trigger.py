@@ -174,7 +174,7 @@ def test_trouble_is_sat_out_and_told_once(flowservice, logged):
         flowservice.add_run(flow_id, "failed")
 
     assert len(asyncio.run(first_events(DataflowRunEventTrigger(**FAST), 1, act))) == 1
-    assert (log := logged()).count("Cannot look for dataflow runs") == 1
+    assert (log := logged()).count("Cannot poll dataflow runs") == 1
     assert log.count("runs of flowservice_default again") == 1
 
 
