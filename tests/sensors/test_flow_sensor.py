@@ -92,6 +92,7 @@ def test_waits_for_a_success_and_returns_its_summary(flowservice, flow_id, an_ho
 
     assert (summary["run_id"], summary["status"]) == (run_id, "success")
     assert task_context["ti"].xcoms[DataflowRunLink.xcom_key].endswith(f"/activity/{run_id}")
+    assert task_context["ti"].xcoms["summary"] == summary
 
 
 @in_each_mode

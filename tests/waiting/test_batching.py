@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_flowservice._compat import AirflowException
 from airflow_provider_flowservice._waiting.batching import (
     PARALLEL,
     RunLoader,
@@ -23,6 +24,7 @@ from airflow_provider_flowservice._waiting.rules import WaitRules
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import FlowServiceApiError, FlowServiceConnectionError
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor, DataflowSensor
 from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
 from helpers import virtual_time
@@ -385,6 +387,29 @@ def test_a_wait_for_a_flow_is_counted_alike(flowservice, metrics, deferrable):
     )
 
     assert metrics["flowservice.polls"] == flowservice.count(method="GET") == 1
+    assert metrics["flowservice.wait"] > 0
+
+
+@pytest.mark.parametrize("mode", [{"deferrable": True}, {}], ids=["deferred", "poke"])
+def test_a_wait_that_ends_in_an_error_is_counted_alike(flowservice, add_runs, metrics, mode):
+    (run_id,) = add_runs(1)
+    flowservice.fail(Fault("GET /runs", status=400, body={"message": "no"}, times=None))
+
+    # A trigger's error reaches the task in one of Airflow's own.
+    with pytest.raises(AirflowException, match="HTTP 400"):
+        run_to_the_end(DataflowRunSensor(task_id="wait", run_id=run_id, **mode))
+
+    assert metrics["flowservice.wait"] > 0
+
+
+def test_a_rejected_poll_of_the_operator_is_counted_alike(flowservice, failed_run, metrics):
+    rejected = Fault("GET /runs", status=400, body={"message": "no"}, after=2, times=None)
+    flowservice.fail(rejected)
+    task = RetriggerDataflowRunOperator(task_id="retrigger", run_id=failed_run, poll_interval=0)
+
+    with pytest.raises(FlowServiceApiError, match="HTTP 400"):
+        run_to_the_end(task)
+
     assert metrics["flowservice.wait"] > 0
 
 

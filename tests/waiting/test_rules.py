@@ -8,6 +8,7 @@ from itertools import chain, islice, repeat
 import pytest
 
 from airflow_provider_flowservice._waiting.rules import (
+    NotYet,
     WaitResult,
     WaitRules,
     WaitState,
@@ -76,7 +77,17 @@ def play(seen, first_poll=0.0, **changes):
     return delays, None
 
 
-# One look
+# One poll
+
+
+def test_nothing_yet_is_contact_and_goes_on_until_the_deadline():
+    lost = WaitState(NOW - 1700, None, None)
+
+    state, result = judge("a success", lost, NotYet(), NOW, rules())
+    _, late = judge("a success", lost, NotYet(), NOW, rules(deadline=NOW))
+
+    assert (state, result) == (WaitState(NOW), None)
+    assert late == WaitResult("late", "a success")
 
 
 @pytest.mark.parametrize("status", ["success", "failed", "partialSuccess"])
