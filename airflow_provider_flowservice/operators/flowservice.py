@@ -297,7 +297,7 @@ class RetriggerDataflowRunsOperator(BaseOperator):
     ``new_run_id`` and ``error``. A retry of the task goes on with the remaining runs.
 
     Exactly once in spite of a crash needs the task state store of Airflow 3.3. On older releases, a
-    retry searches the service for the new runs, and fails if their number is not certain.
+    retry searches the service for the new runs, and fails if it cannot identify them.
 
     :param run_ids: IDs of the runs, such as the output of ``ListDataflowRunsOperator``. (templated)
     :param concurrency: Most runs to re-trigger at the same time; runs of one flow go one by one.

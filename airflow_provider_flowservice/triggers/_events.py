@@ -69,7 +69,7 @@ class DataflowRunEventTrigger(BaseEventTrigger):
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
     :param hook_params: Further arguments for the hook.
     :raises AirflowException: This Airflow is older than 3.0.
-    :raises ValueError: An argument makes no sense.
+    :raises ValueError: An argument is invalid.
     """
 
     def __init__(

@@ -191,7 +191,7 @@ def test_the_status_counts_and_not_the_number_in_the_code():
     ("status", "body", "words"),
     [
         (400, {"error_code": "400003"}, "org_id"),
-        (401, {"error_code": "401013"}, "expired, was withdrawn"),
+        (401, {"error_code": "401013"}, "expired, was revoked"),
         (403, {"error_code": "403000"}, "API key is missing"),
         (403, {"error_code": "403003"}, "Experience Platform API is not added"),
         (403, {"error_code": "403010"}, "proxy"),
@@ -203,7 +203,7 @@ def test_the_status_counts_and_not_the_number_in_the_code():
         (400, flow_error("FLOW-2105-400"), "Check 'sandbox_name'"),
         (400, flow_error("FLOW-2110-400"), "Check 'sandbox_name'"),
         (403, flow_error("FLOW-2111-403"), "Check 'sandbox_name'"),
-        (400, flow_error("FLOW-2115-400"), "token is not valid"),
+        (400, flow_error("FLOW-2115-400"), "token is invalid"),
         (403, flow_error("FLOW-2118-403"), "role with View Sources and Manage Sources"),
         (403, flow_error("FLOW-2120-403"), "access label"),
         (403, flow_error("FLOW-2121-403"), "Permissions > Roles > API credentials"),
