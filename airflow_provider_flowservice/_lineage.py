@@ -16,9 +16,8 @@ from airflow_provider_flowservice.assets.flowservice import dataset_uri, openlin
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
     from openlineage.client.event_v2 import InputDataset, OutputDataset
-    from openlineage.client.facet_v2 import RunFacet
 
-    from airflow_provider_flowservice.flows import Dataflow, SourceConnection
+    from airflow_provider_flowservice.flows import Dataflow
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
     from airflow_provider_flowservice.runs import DataflowRun
 
@@ -54,18 +53,22 @@ class LineageMixin:
 
     def _lineage(self) -> OperatorLineage[Any, Any]:
         from airflow.providers.openlineage.extractors import OperatorLineage
+        from openlineage.client.facet_v2 import external_query_run
 
         from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
-        hook = FlowServiceHook(
-            self.flowservice_conn_id, **{**(self.hook_params or {}), "retries": 0}
-        )
+        run = self.seen_run
+        params = {**(self.hook_params or {}), "retries": 0}
+        hook = FlowServiceHook(self.flowservice_conn_id, **params)
         flow = hook.get_flow(self._flow_id_for_lineage(hook))
-        return OperatorLineage(
-            inputs=_inputs(hook, flow),
-            outputs=_outputs(hook, flow, self.seen_run),
-            run_facets=_run_facets(hook, self.seen_run),
+        lineage: OperatorLineage[Any, Any] = OperatorLineage(
+            inputs=_inputs(hook, flow), outputs=_outputs(hook, flow, run)
         )
+        if run is not None:
+            lineage.run_facets["externalQuery"] = external_query_run.ExternalQueryRunFacet(
+                externalQueryId=run.run_id, source=hook.get_run_url(run.flow_id, run.run_id)
+            )
+        return lineage
 
     def _flow_id_for_lineage(self, hook: FlowServiceHook) -> str:
         return (self.seen_run or hook.get_run(self.run_id)).flow_id
@@ -74,49 +77,32 @@ class LineageMixin:
 def _inputs(hook: FlowServiceHook, flow: Dataflow) -> list[InputDataset]:
     from openlineage.client.event_v2 import InputDataset
 
-    connections = map(hook.get_source_connection, flow.source_connection_ids)
-    return [
-        InputDataset(namespace=_account_uri(hook, each), name=each.name or each.connection_id)
-        for each in connections
-    ]
-
-
-def _account_uri(hook: FlowServiceHook, connection: SourceConnection) -> str:
-    # The account stands for the server, whose address the service does not show.
     settings = hook.settings
-    dataset = dataset_uri(settings.org_id, settings.sandbox_name, "")
-    account = quote(connection.account_id or connection.connection_id, safe="")
-    return dataset.removesuffix("dataset/") + f"connection/{account}"
+    sandbox = dataset_uri(settings.org_id, settings.sandbox_name, "").removesuffix("dataset/")
+    inputs = []
+    for source in map(hook.get_source_connection, flow.source_connection_ids):
+        # The account stands for the server, whose address the service does not show.
+        account = quote(source.account_id or source.connection_id, safe="")
+        name = source.name or source.connection_id
+        inputs.append(InputDataset(namespace=f"{sandbox}connection/{account}", name=name))
+    return inputs
 
 
 def _outputs(hook: FlowServiceHook, flow: Dataflow, run: DataflowRun | None) -> list[OutputDataset]:
     from openlineage.client.event_v2 import OutputDataset
     from openlineage.client.facet_v2 import output_statistics_output_dataset
 
-    settings = hook.settings
     facets = {}
     if run is not None and run.is_terminal:
         statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
             rowCount=run.ingested_records, size=run.output_bytes, fileCount=run.output_files
         )
         facets = {"outputStatistics": statistics}
-    names = [
-        openlineage_name(dataset_uri(settings.org_id, settings.sandbox_name, dataset_id))
-        for connection in map(hook.get_target_connection, flow.target_connection_ids)
-        for dataset_id in connection.dataset_ids
-    ]
-    return [
-        OutputDataset(namespace=namespace, name=name, outputFacets=dict(facets))
-        for namespace, name in names
-    ]
-
-
-def _run_facets(hook: FlowServiceHook, run: DataflowRun | None) -> dict[str, RunFacet]:
-    from openlineage.client.facet_v2 import external_query_run
-
-    if run is None:
-        return {}
-    query = external_query_run.ExternalQueryRunFacet(
-        externalQueryId=run.run_id, source=hook.get_run_url(run.flow_id, run.run_id)
-    )
-    return {"externalQuery": query}
+    settings = hook.settings
+    outputs = []
+    for target in map(hook.get_target_connection, flow.target_connection_ids):
+        for dataset_id in target.dataset_ids:
+            uri = dataset_uri(settings.org_id, settings.sandbox_name, dataset_id)
+            namespace, name = openlineage_name(uri)
+            outputs.append(OutputDataset(namespace, name, outputFacets=dict(facets)))
+    return outputs

@@ -48,14 +48,15 @@ class Dataflow:
 
         :raises ValueError: The ID is missing.
         """
-        if not (flow_id := identifier(item.get("id"))):
-            raise ValueError("a dataflow without an ID")
+        # An object in real responses, and a bare ID in an example of the published schema.
+        spec = item.get("flowSpec")
+        spec_id = spec.get("id") if isinstance(spec, Mapping) else spec
         properties = mapping(mapping(item, "inheritedAttributes"), "properties")
         return cls(
-            flow_id=flow_id,
+            flow_id=_id_of(item, "dataflow"),
             name=line(item.get("name")),
             state=line(item.get("state"), longest=100),
-            flow_spec_id=identifier(_flow_spec(item)) or None,
+            flow_spec_id=identifier(spec_id) or None,
             is_source=_flag(properties.get("isSourceFlow")),
             is_destination=_flag(properties.get("isDestinationFlow")),
             has_schedule=bool(mapping(item, "scheduleParams")),
@@ -92,7 +93,7 @@ class SourceConnection:
         """
         params = mapping(item, "params")
         return cls(
-            connection_id=_id_of(item),
+            connection_id=_id_of(item, "connection"),
             account_id=identifier(item.get("baseConnectionId")),
             name=line(params.get("path")) or line(params.get("tableName")),
         )
@@ -117,14 +118,8 @@ class TargetConnection:
 
         :raises ValueError: The ID is missing.
         """
-        found = dict.fromkeys(_dataset_ids(mapping(item, "params")))
-        return cls(connection_id=_id_of(item), dataset_ids=tuple(found))
-
-
-def _flow_spec(item: Mapping[str, Any]) -> object:
-    # An object in real responses, and a bare ID in an example of the published schema.
-    value = item.get("flowSpec")
-    return mapping(item, "flowSpec").get("id") if isinstance(value, Mapping) else value
+        found = dict.fromkeys(filter(None, map(identifier, _datasets(mapping(item, "params")))))
+        return cls(connection_id=_id_of(item, "connection"), dataset_ids=tuple(found))
 
 
 def _flag(value: object) -> bool | None:
@@ -133,22 +128,20 @@ def _flag(value: object) -> bool | None:
 
 def _ids(value: object) -> tuple[str, ...]:
     entries = value if isinstance(value, list) else []
-    return tuple(found for entry in entries if (found := identifier(entry)))
+    return tuple(filter(None, map(identifier, entries)))
 
 
-def _id_of(item: Mapping[str, Any]) -> str:
-    if not (connection_id := identifier(item.get("id"))):
-        raise ValueError("a connection without an ID")
-    return connection_id
+def _id_of(item: Mapping[str, Any], kind: str) -> str:
+    if not (found := identifier(item.get("id"))):
+        raise ValueError(f"a {kind} without an ID")
+    return found
 
 
-def _dataset_ids(params: Mapping[str, Any]) -> Iterator[str]:
+def _datasets(params: Mapping[str, Any]) -> Iterator[object]:
     # Source flows write `dataSetId`, others `datasetId`, and destinations a list of either.
     several = params.get("datasets")
     for entry in (params, *(several if isinstance(several, list) else [])):
-        values = (
-            [entry.get(key) for key in ("dataSetId", "datasetId")]
-            if isinstance(entry, Mapping)
-            else [entry]
-        )
-        yield from filter(None, map(identifier, values))
+        if isinstance(entry, Mapping):
+            yield from (entry.get("dataSetId"), entry.get("datasetId"))
+        else:
+            yield entry

@@ -20,17 +20,32 @@ __all__ = ["NON_RETRYABLE_CODES", "DataflowRun", "RunError", "RunSummary", "mean
 
 # Compared in lower case without "_", "-" and blanks, see `_normalized`. Only `success`, `failed`,
 # `partialSuccess`, `inProgress` and `failure` are documented for runs; the others are variants.
-SUCCESSFUL = frozenset({"success", "succeeded", "completed", "complete", "finished"})
+SUCCESSFUL = {"success", "succeeded", "completed", "complete", "finished"}
 PARTIAL = frozenset(
     {"partialsuccess", "partialfailure", "partiallycompleted", "completedwitherrors", "warning"}
 )
-UNSUCCESSFUL = frozenset(
-    {"failed", "failure", "error", "cancelled", "canceled", "aborted", "timedout"}
-)
+UNSUCCESSFUL = {"failed", "failure", "error", "cancelled", "canceled", "aborted", "timedout"}
 UNFINISHED = frozenset(
     {"inprogress", "scheduled", "processing", "waiting", "pending", "queued", "running", "started"}
 )
+_MEANINGS = {
+    "success": SUCCESSFUL,
+    "partial": PARTIAL,
+    "failed": UNSUCCESSFUL,
+    "unfinished": UNFINISHED | {""},  # a run without a status has only begun
+}
 
+# Where the service reports a run's counts: the group under `metrics`, and the name in it.
+_COUNTS = {
+    "input_records": ("recordSummary", "inputRecordCount"),
+    "output_records": ("recordSummary", "outputRecordCount"),
+    "failed_records": ("recordSummary", "failedRecordCount"),
+    "input_files": ("fileSummary", "inputFileCount"),
+    "output_files": ("fileSummary", "outputFileCount"),
+    "output_bytes": ("sizeSummary", "outputBytes"),
+}
+_TIMES = ("created_at", "started_at", "completed_at")
+_LONGEST_DETAIL = 4000
 
 NON_RETRYABLE_CODES = (
     "ACTIVATION_BATCH-",  # of a destination, whose runs cannot be re-triggered
@@ -42,9 +57,6 @@ NON_RETRYABLE_CODES = (
 Beginnings of error codes that a re-trigger cannot fix, since it loads the same data with the same
 mapping.
 """
-
-
-_LONGEST_DETAIL = 4000
 
 
 @dataclass(frozen=True)
@@ -124,9 +136,10 @@ class DataflowRun:
         if not (run_id := identifier(item.get("id"))):
             raise ValueError("a dataflow run without an ID")
         metrics = mapping(item, "metrics")
-        times, records, files = (
-            mapping(metrics, name) for name in ("durationSummary", "recordSummary", "fileSummary")
-        )
+        times = mapping(metrics, "durationSummary")
+        counts: dict[str, Any] = {
+            name: count(mapping(metrics, group).get(key)) for name, (group, key) in _COUNTS.items()
+        }
         return cls(
             run_id=run_id,
             flow_id=identifier(item.get("flowId")),
@@ -138,14 +151,9 @@ class DataflowRun:
             # `stoppedAtUTC` is the name in the schema of destination runs.
             completed_at=milliseconds(times.get("completedAtUTC") or times.get("stoppedAtUTC")),
             window=_window(item),
-            input_records=count(records.get("inputRecordCount")),
-            output_records=count(records.get("outputRecordCount")),
-            failed_records=count(records.get("failedRecordCount")),
-            input_files=count(files.get("inputFileCount")),
-            output_files=count(files.get("outputFileCount")),
-            output_bytes=count(mapping(metrics, "sizeSummary").get("outputBytes")),
             errors=tuple(dict.fromkeys(_errors_in(item))),
             details=tuple(dict.fromkeys(_details_in(item))),
+            **counts,
         )
 
     @classmethod
@@ -193,7 +201,7 @@ class DataflowRun:
     @property
     def is_status_known(self) -> bool:
         """Whether the package knows the status; a run without one has only begun."""
-        return self.is_terminal or _normalized(self.status) in UNFINISHED | {""}
+        return self.is_terminal or _normalized(self.status) in _MEANINGS["unfinished"]
 
     @property
     def ingested_records(self) -> int | None:
@@ -224,13 +232,13 @@ class DataflowRun:
     def description(self) -> str:
         """One line for people: which run, its status, why, and how many records."""
         reason = f" Reason: {self.errors[0]}" if self.errors else ""
-        counts = (
-            ("read", self.input_records),
-            ("written", self.output_records),
-            ("rejected", self.failed_records),
-        )
+        counts = {
+            "read": self.input_records,
+            "written": self.output_records,
+            "rejected": self.failed_records,
+        }
         facts = [self.status or "no status yet"]
-        facts += [f"{value} records {what}" for what, value in counts if value is not None]
+        facts += [f"{value} records {what}" for what, value in counts.items() if value is not None]
         flow = self.flow_id or "(unknown)"
         return f"Dataflow run {self.run_id} of flow {flow}: {', '.join(facts)}.{reason}"
 
@@ -261,23 +269,6 @@ def are_non_retryable(
     return bool(codes) and all(code.startswith(non_retryable) for code in codes)
 
 
-_MEANINGS = {
-    "success": SUCCESSFUL,
-    "partial": PARTIAL | {"partial"},
-    "failed": UNSUCCESSFUL,
-    "unfinished": UNFINISHED | {""},
-}
-_TIMES = ("created_at", "started_at", "completed_at")
-_COUNTS = (
-    "input_records",
-    "output_records",
-    "failed_records",
-    "input_files",
-    "output_files",
-    "output_bytes",
-)
-
-
 def _normalized(status: str) -> str:
     return status.lower().translate({ord(char): None for char in "_- "})
 
@@ -296,7 +287,6 @@ def _from_iso(text: object) -> int | None:
 
 
 def _window(item: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Return the window of the run's data, in epoch milliseconds."""
     for place in (mapping(item, "metrics"), *_activities(item)):
         extensions = mapping(mapping(place, "durationSummary"), "extensions")
         start = milliseconds(extensions.get("windowStart"))
@@ -307,7 +297,6 @@ def _window(item: Mapping[str, Any]) -> tuple[int, int] | None:
 
 
 def _activities(item: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Iterate over the activities in a run's JSON."""
     # The published schema misspells the key.
     yield from mappings(item.get("activities") or item.get("activites"))
 
@@ -324,7 +313,6 @@ def _errors_in(item: Mapping[str, Any]) -> Iterator[RunError]:
 
 
 def _details_in(item: Mapping[str, Any]) -> Iterator[str]:
-    """List texts of the source's or target's own software, which may name the customer's hosts."""
     for activity in _activities(item):
         extensions = mapping(mapping(activity, "statusSummary"), "extensions")
         if detail := line(extensions.get("errorDetail"), longest=_LONGEST_DETAIL):

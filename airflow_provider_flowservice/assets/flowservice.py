@@ -51,8 +51,7 @@ def convert_asset_to_openlineage(asset: Any, lineage_context: Any) -> Dataset:
     """Return the OpenLineage dataset of an asset."""
     from openlineage.client.event_v2 import Dataset
 
-    namespace, name = openlineage_name(asset.uri)
-    return Dataset(namespace=namespace, name=name)
+    return Dataset(*openlineage_name(asset.uri))
 
 
 def openlineage_name(uri: str) -> tuple[str, str]:

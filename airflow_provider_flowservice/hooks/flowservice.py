@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from airflow_provider_flowservice._client.responses import LARGEST_PAGE, items_of
@@ -32,6 +32,8 @@ __all__ = ["FlowServiceHook", "RetriggeredRun", "may_have_started_a_run"]
 # The tutorial writes `re-trigger` and the published schema `RE_TRIGGER`; all examples of calls to
 # the live service write operations in lower case.
 RETRIGGER_OP = "re-trigger"
+
+_T = TypeVar("_T")
 
 
 class FlowServiceHook(BaseHook):
@@ -126,7 +128,7 @@ class FlowServiceHook(BaseHook):
         :param run_id: ID of the run.
         :raises FlowServiceNotFoundError: The sandbox has no such run, or hides it.
         """
-        return _run(self._client.get_item("runs", run_id))
+        return DataflowRun.from_api(self._client.get_item("runs", run_id))
 
     def get_runs(self, run_ids: Sequence[str]) -> dict[str, DataflowRun]:
         """
@@ -142,8 +144,8 @@ class FlowServiceHook(BaseHook):
             raise ValueError(f"{len(run_ids)} runs are too many for one request.")
         if not run_ids:
             return {}
-        body = self._client.get_by_ids("runs", run_ids)
-        runs = map(_run, items_of(body, "GET /runs"))
+        items = items_of(self._client.get_by_ids("runs", run_ids), "GET /runs")
+        runs = (_read(DataflowRun.from_api, item) for item in items)
         return {run.run_id: run for run in runs if run.run_id in run_ids}
 
     def find_runs(self, run_ids: Sequence[str]) -> dict[str, DataflowRun]:
@@ -197,9 +199,9 @@ class FlowServiceHook(BaseHook):
             properties.append(f"metrics.statusSummary.status=={status}")
         if created_after is not None:
             properties.append(f"createdAt>{created_after}")
-        yield from map(
-            _run, self._client.list_items("/runs", (*properties, *filters), order_by, limit)
-        )
+        properties += filters
+        for item in self._client.list_items("/runs", properties, order_by, limit):
+            yield _read(DataflowRun.from_api, item)
 
     def list_flows(self, *, filters: Iterable[str] = ()) -> Iterator[Dataflow]:
         """
@@ -209,7 +211,8 @@ class FlowServiceHook(BaseHook):
 
         :param filters: Such as ``state==enabled``; a flow must match all of them.
         """
-        yield from map(_flow, self._client.list_items("/flows", filters))
+        for item in self._client.list_items("/flows", filters):
+            yield _read(Dataflow.from_api, item)
 
     def get_flow(self, flow_id: str) -> Dataflow:
         """
@@ -218,7 +221,7 @@ class FlowServiceHook(BaseHook):
         :param flow_id: ID of the flow.
         :raises FlowServiceNotFoundError: The sandbox has no such flow, or hides it.
         """
-        return _flow(self._client.get_item("flows", flow_id))
+        return Dataflow.from_api(self._client.get_item("flows", flow_id))
 
     def get_source_connection(self, connection_id: str) -> SourceConnection:
         """
@@ -270,9 +273,8 @@ class FlowServiceHook(BaseHook):
         :param flow_id: ID of the run's flow.
         :param run_id: ID of the run.
         """
-        tenant, sandbox = (
-            quote(name, safe="@") for name in (self.settings.tenant, self.settings.sandbox_name)
-        )
+        tenant = quote(self.settings.tenant, safe="@")
+        sandbox = quote(self.settings.sandbox_name, safe="@")
         return (
             f"https://experience.adobe.com/#/@{tenant}/sname:{sandbox}/platform/source/dataflows"
             f"/{quote(flow_id, safe='')}/activity/{quote(run_id, safe='')}"
@@ -286,23 +288,14 @@ class FlowServiceHook(BaseHook):
         """
         from airflow_provider_flowservice._client.check import check_connection
 
-        stages = list(check_connection(self.flowservice_conn_id, self.get_conn))
-        passed = [f"{stage.name}: ok" for stage in stages if stage.is_ok]
-        last = stages[-1]
-        if last.is_ok:
-            return True, f"{', '.join(passed)}. {last.text}"
-        return False, ", ".join([*passed, f"{last.name} failed: {last.text}"])
+        *passed, last = check_connection(self.flowservice_conn_id, self.get_conn)
+        results = "".join(f"{stage.name}: ok, " for stage in passed)
+        result = ": ok." if last.is_ok else " failed:"
+        return last.is_ok, f"{results}{last.name}{result} {last.text}"
 
 
-def _flow(item: Mapping[str, Any]) -> Dataflow:
+def _read(from_api: Callable[[Mapping[str, Any]], _T], item: Mapping[str, Any]) -> _T:
     try:
-        return Dataflow.from_api(item)
-    except ValueError as error:
-        raise FlowServiceAnswerError(f"The response holds {error}.") from None
-
-
-def _run(item: Mapping[str, Any]) -> DataflowRun:
-    try:
-        return DataflowRun.from_api(item)
+        return from_api(item)
     except ValueError as error:
         raise FlowServiceAnswerError(f"The response holds {error}.") from None
