@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from itertools import chain
 from typing import Any, TypedDict, cast
 
 from airflow_provider_flowservice._json import (
@@ -20,20 +21,14 @@ __all__ = ["NON_RETRYABLE_CODES", "DataflowRun", "RunError", "RunSummary", "mean
 
 # Compared in lower case without "_", "-" and blanks, see `_normalized`. Only `success`, `failed`,
 # `partialSuccess`, `inProgress` and `failure` are documented for runs; the others are variants.
-SUCCESSFUL = {"success", "succeeded", "completed", "complete", "finished"}
-PARTIAL = frozenset(
-    {"partialsuccess", "partialfailure", "partiallycompleted", "completedwitherrors", "warning"}
-)
-UNSUCCESSFUL = {"failed", "failure", "error", "cancelled", "canceled", "aborted", "timedout"}
-UNFINISHED = frozenset(
-    {"inprogress", "scheduled", "processing", "waiting", "pending", "queued", "running", "started"}
-)
-_MEANINGS = {
-    "success": SUCCESSFUL,
-    "partial": PARTIAL,
-    "failed": UNSUCCESSFUL,
-    "unfinished": UNFINISHED | {""},  # a run without a status has only begun
+_SPELLINGS = {
+    "success": "success succeeded completed complete finished",
+    "partial": "partialsuccess partialfailure partiallycompleted completedwitherrors warning",
+    "failed": "failed failure error cancelled canceled aborted timedout",
+    "unfinished": "inprogress scheduled processing waiting pending queued running started",
 }
+_MEANINGS = {word: meaning for meaning, words in _SPELLINGS.items() for word in words.split()}
+_MEANINGS[""] = "unfinished"  # a run without a status has only begun
 
 # Where the service reports a run's counts: the group under `metrics`, and the name in it.
 _COUNTS = {
@@ -179,29 +174,33 @@ class DataflowRun:
         )
 
     @property
+    def _meaning(self) -> str | None:
+        return _MEANINGS.get(_normalized(self.status))
+
+    @property
     def is_successful(self) -> bool:
         """Whether the run ended in success."""
-        return _normalized(self.status) in SUCCESSFUL
+        return self._meaning == "success"
 
     @property
     def is_partial(self) -> bool:
         """Whether the run ended in partial success."""
-        return _normalized(self.status) in PARTIAL
+        return self._meaning == "partial"
 
     @property
     def is_failed(self) -> bool:
         """Whether the run ended without success."""
-        return _normalized(self.status) in UNSUCCESSFUL
+        return self._meaning == "failed"
 
     @property
     def is_terminal(self) -> bool:
         """Whether the run has ended."""
-        return self.is_successful or self.is_partial or self.is_failed
+        return self._meaning in ("success", "partial", "failed")
 
     @property
     def is_status_known(self) -> bool:
         """Whether the package knows the status; a run without one has only begun."""
-        return self.is_terminal or _normalized(self.status) in _MEANINGS["unfinished"]
+        return self._meaning is not None
 
     @property
     def ingested_records(self) -> int | None:
@@ -251,7 +250,7 @@ def meaning_of(status: str) -> str:
         case.
     """
     word = _normalized(status)
-    return next((meaning for meaning, words in _MEANINGS.items() if word in words), word)
+    return _MEANINGS.get(word, word)
 
 
 def are_non_retryable(
@@ -305,11 +304,14 @@ def _errors_in(item: Mapping[str, Any]) -> Iterator[RunError]:
     """List the errors, the most specific first: an activity's own errors name the cause."""
     metrics = mapping(item, "metrics")
     summaries = [mapping(activity, "statusSummary") for activity in _activities(item)]
-    for summary in summaries:
-        yield from _errors(mapping(summary, "extensions").get("errors"))
-    yield from _errors(mapping(metrics, "recordSummary").get("failedInfo"))
-    for summary in (*summaries, mapping(metrics, "statusSummary")):
-        yield from _errors(summary.get("errors"))
+    places = [mapping(summary, "extensions").get("errors") for summary in summaries]
+    places.append(mapping(metrics, "recordSummary").get("failedInfo"))
+    places += [summary.get("errors") for summary in (*summaries, mapping(metrics, "statusSummary"))]
+    for entry in chain.from_iterable(map(mappings, places)):
+        code, message = line(entry.get("code"), longest=100), line(entry.get("message"))
+        if code or message:
+            records = entry.get("recordCount", entry.get("count"))
+            yield RunError(code or "(no code)", message or "(no message)", count(records))
 
 
 def _details_in(item: Mapping[str, Any]) -> Iterator[str]:
@@ -317,11 +319,3 @@ def _details_in(item: Mapping[str, Any]) -> Iterator[str]:
         extensions = mapping(mapping(activity, "statusSummary"), "extensions")
         if detail := line(extensions.get("errorDetail"), longest=_LONGEST_DETAIL):
             yield detail
-
-
-def _errors(entries: object) -> Iterator[RunError]:
-    for entry in mappings(entries):
-        code, message = line(entry.get("code"), longest=100), line(entry.get("message"))
-        if code or message:
-            records = entry.get("recordCount", entry.get("count"))
-            yield RunError(code or "(no code)", message or "(no message)", count(records))

@@ -25,9 +25,8 @@ def dataset_uri(org_id: str, sandbox_name: str, dataset_id: str) -> str:
     :param sandbox_name: Name of the sandbox.
     :param dataset_id: ID of the dataset.
     """
-    org, sandbox, dataset = (
-        quote(part, safe="") for part in (_bare(org_id), sandbox_name.lower(), dataset_id)
-    )
+    parts = (_bare(org_id), sandbox_name.lower(), dataset_id)
+    org, sandbox, dataset = (quote(part, safe="") for part in parts)
     return f"aep://{org}/{sandbox}/dataset/{dataset}"
 
 
