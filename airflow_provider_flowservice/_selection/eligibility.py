@@ -8,13 +8,11 @@ says "batch", so the service decides on uncertain cases.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice.exceptions import (
-    DataflowRunNotRetriggerableError,
-    FlowServiceError,
-)
+from airflow_provider_flowservice import exceptions
 from airflow_provider_flowservice.flows import Dataflow
 from airflow_provider_flowservice.runs import DataflowRun
 
@@ -42,21 +40,20 @@ def judge(run: DataflowRun, flow: Dataflow | None) -> Eligibility:
     :param run: The run to re-trigger.
     :param flow: Its flow; ``None`` if it could not be read.
     """
-    for refusal in (_refuse_run(run), _refuse_flow(flow)):
-        if refusal:
-            return Eligibility(refusal=refusal)
+    if refusal := _refuse_run(run) or _refuse_flow(flow):
+        return Eligibility(refusal)
     return Eligibility(doubts=tuple(_doubts(run, flow)))
 
 
 def _refuse_run(run: DataflowRun) -> str | None:
-    if run.is_failed or run.is_partial:
-        return None
-    if run.is_successful:
-        if not run.ingested_records:
-            return None
-        return f"it succeeded and ingested {run.ingested_records} records; only failed runs, or successful ones without an ingested record, can be re-triggered"
-    if run.is_status_known:
-        return f"it has not ended (status {run.status or 'not shown yet'}); wait for it with DataflowRunSensor first"
+    if run.is_successful and run.ingested_records:
+        return (
+            f"it succeeded and ingested {run.ingested_records} records; only failed runs, or "
+            "successful ones without an ingested record, can be re-triggered"
+        )
+    if run.is_status_known and not run.is_terminal:
+        status = run.status or "not shown yet"
+        return f"it has not ended (status {status}); wait for it with DataflowRunSensor first"
     return None
 
 
@@ -73,25 +70,20 @@ def _refuse_flow(flow: Dataflow | None) -> str | None:
     return None
 
 
-def _doubts(run: DataflowRun, flow: Dataflow | None) -> list[str]:
-    doubts = []
+def _doubts(run: DataflowRun, flow: Dataflow | None) -> Iterator[str]:
     if not run.is_status_known:
-        doubts.append(f"its status {run.status!r} is unknown to this package")
+        yield f"its status {run.status!r} is unknown to this package"
     if run.is_partial:
-        doubts.append(
-            "it succeeded in part, and the documentation does not say whether such a run may be "
-            "re-triggered"
-        )
+        yield "it succeeded in part, and Adobe does not document whether it may be re-triggered"
     if run.is_successful and run.ingested_records is None:
-        doubts.append("it succeeded and does not show how many records it ingested")
+        yield "it succeeded and does not show how many records it ingested"
     if flow is None:
-        doubts.append("its flow could not be read")
-    else:
-        if flow.state.lower() != "enabled":
-            doubts.append(f"the state of its flow is {flow.state or 'not shown'}, not enabled")
-        if not flow.has_schedule:
-            doubts.append("its flow shows no schedule, so it may not be a batch flow")
-    return doubts
+        yield "its flow could not be read"
+        return
+    if flow.state.lower() != "enabled":
+        yield f"the state of its flow is {flow.state or 'not shown'}, not enabled"
+    if not flow.has_schedule:
+        yield "its flow shows no schedule, so it may not be a batch flow"
 
 
 def check_eligible(hook: FlowServiceHook, log: Any, run: DataflowRun) -> None:
@@ -103,19 +95,16 @@ def check_eligible(hook: FlowServiceHook, log: Any, run: DataflowRun) -> None:
     :param run: The run to re-trigger.
     :raises DataflowRunNotRetriggerableError: The run cannot be re-triggered.
     """
-    eligibility = judge(run, _get_flow(hook, log, run.flow_id))
+    flow = None
+    try:
+        flow = hook.get_flow(run.flow_id)
+    except (exceptions.FlowServiceError, ValueError) as error:
+        # A flow that the service hides must not decide on the run.
+        log.warning("Cannot read flow %r: %s", run.flow_id, error)
+    eligibility = judge(run, flow)
     for doubt in eligibility.doubts:
         log.warning("Dataflow run %s may be refused: %s.", run.run_id, doubt)
     if eligibility.refusal:
-        raise DataflowRunNotRetriggerableError(
+        raise exceptions.DataflowRunNotRetriggerableError(
             f"Dataflow run {run.run_id} cannot be re-triggered: {eligibility.refusal}."
         )
-
-
-def _get_flow(hook: FlowServiceHook, log: Any, flow_id: str) -> Dataflow | None:
-    """Read the flow; ``None`` if the service hides it, which must not decide on the run."""
-    try:
-        return hook.get_flow(flow_id)
-    except (FlowServiceError, ValueError) as error:
-        log.warning("Cannot read flow %r: %s", flow_id, error)
-        return None

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice._selection.filters import (
-    FlowChoice,
-    RunChoice,
-    epoch_milliseconds,
-)
+from airflow_provider_flowservice._selection import filters
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from airflow_provider_flowservice.flows import Dataflow
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
     from airflow_provider_flowservice.runs import DataflowRun
 
@@ -28,8 +23,8 @@ _MOST_FLOWS = 50
 
 def list_runs(
     hook: FlowServiceHook,
-    flow_choice: FlowChoice,
-    run_choice: RunChoice,
+    flow_choice: filters.FlowChoice,
+    run_choice: filters.RunChoice,
     created_after: str | datetime | None,
 ) -> list[DataflowRun]:
     """
@@ -41,8 +36,24 @@ def list_runs(
     :param created_after: Earliest creation time of the runs; ``None`` for 24 hours ago.
     :raises FlowServiceNotFoundError: A flow that is named by its ID does not exist.
     """
-    flows = {flow.flow_id: flow for flow in _flows(hook, flow_choice)}
-    return run_choice.choose(_runs(hook, flow_choice, flows, created_after), flows)
+    if flow_choice.flow_ids is not None:
+        # One by one, since an ID that does not exist must raise an error.
+        found = [hook.get_flow(flow_id) for flow_id in sorted(flow_choice.flow_ids)]
+    else:
+        found = [flow for flow in hook.list_flows() if flow_choice.admits(flow.flow_id, flow)]
+    flows = {flow.flow_id: flow for flow in found}
+    since_ms = round(time.time() * 1000) - _DAY_MS
+    if created_after is not None:
+        since_ms = filters.epoch_milliseconds(created_after)
+    # In every status, since later runs matter for the filter.
+    runs = [
+        run
+        for properties in _filters(flow_choice, sorted(flows))
+        # The time itself is included, like the start of an interval.
+        for run in hook.list_runs(created_after=since_ms - 1, filters=properties)
+        if run.flow_id in flows
+    ]
+    return run_choice.choose(runs, flows)
 
 
 def log_found(log: Any, runs: Sequence[DataflowRun], left_out: int) -> None:
@@ -54,32 +65,10 @@ def log_found(log: Any, runs: Sequence[DataflowRun], left_out: int) -> None:
         log.warning("%d newer runs are left out because of the argument limit.", left_out)
 
 
-def _flows(hook: FlowServiceHook, choice: FlowChoice) -> Iterable[Dataflow]:
-    if choice.flow_ids is not None:
-        # One by one, since an ID that does not exist must raise an error.
-        return map(hook.get_flow, sorted(choice.flow_ids))
-    return (flow for flow in hook.list_flows() if choice.admits(flow.flow_id, flow))
-
-
-def _runs(
-    hook: FlowServiceHook,
-    choice: FlowChoice,
-    flows: Mapping[str, Dataflow],
-    after: str | datetime | None,
-) -> Iterator[DataflowRun]:
-    """List the runs of the flows in every status, since later runs matter for the filter."""
-    since_ms = round(time.time() * 1000) - _DAY_MS if after is None else epoch_milliseconds(after)
-    for filters in _filters(choice, flows):
-        # The time itself is included, like the start of an interval.
-        for run in hook.list_runs(created_after=since_ms - 1, filters=filters):
-            if run.flow_id in flows:
-                yield run
-
-
-def _filters(choice: FlowChoice, flows: Mapping[str, Dataflow]) -> list[list[str]]:
-    """Return the filters of each request: a batch of flows by their IDs, or the whole sandbox."""
+def _filters(choice: filters.FlowChoice, flow_ids: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the filters of each request: a batch of flows by their IDs, or the whole sandbox."""
     if choice.flow_ids is None and choice.flow_name is None:
-        return [[]]
-    ids = sorted(flows)
-    batches = [ids[start : start + _MOST_FLOWS] for start in range(0, len(ids), _MOST_FLOWS)]
-    return [[f"flowId=={','.join(batch)}"] for batch in batches]
+        yield []
+        return
+    for start in range(0, len(flow_ids), _MOST_FLOWS):
+        yield [f"flowId=={','.join(flow_ids[start : start + _MOST_FLOWS])}"]
