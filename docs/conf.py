@@ -80,7 +80,7 @@ myst_substitutions = {
     "retrigger_refusals": _codes(retrigger_response._INELIGIBLE),
     "role_hint": f"{errors._ROLE}.",
     "missing_hint": f"{errors._MISSING}.",
-    "trouble_hint": f"{errors._TROUBLE}.",
+    "server_error_hint": f"{errors._SERVER_ERROR}.",
     "foreign_hint": f"{errors._FOREIGN}.",
 }
 

@@ -64,7 +64,7 @@ _FOREIGN = (
 )
 _REDIRECT = "Redirects are not followed: check the Platform URL (host) of the connection"
 _QUERY = "Check the filters and the order of the request"
-_TROUBLE = (
+_SERVER_ERROR = (
     "If the error persists, check 'sandbox_name' and the credential's role: the service has "
     "returned a plain 500 for wrong ones, too"
 )
@@ -86,7 +86,7 @@ def catalogue_hint(http_status: int, code: str | None, is_foreign: bool = False)
     if _is_about_token(code):
         return _GATEWAY["401013"]
     if http_status >= 500:
-        return _TROUBLE if http_status == 500 else None
+        return _SERVER_ERROR if http_status == 500 else None
     if _is_about_sandbox(code):
         return _SANDBOX
     if 2000 <= number <= 2002:

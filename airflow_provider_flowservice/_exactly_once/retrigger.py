@@ -117,7 +117,7 @@ class Retrigger:
         else:
             target = self._run(source, record.target_run_id)
             earliest_ms, known = record.requested_ms - _SKEW_WITH_RECORD_MS, record
-        # A run that a sibling task is about to call its own looks like ours.
+        # A run that a sibling task is about to claim cannot be told from ours.
         put_off = {"send", "stop", "adopt"} if self._siblings.exist else {"send", "stop"}
         for candidates, is_settled in self._search.rounds(
             target,

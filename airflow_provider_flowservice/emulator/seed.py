@@ -17,7 +17,7 @@ SEEDED_FAILED_RUN_ID = "11111111-1111-4111-8111-aaaaaaaaaaaa"
 #: Failed; its re-trigger succeeds with rejected records.
 SEEDED_REJECTING_RUN_ID = "22222222-2222-4222-8222-aaaaaaaaaaaa"
 #: Failed while processing; its re-trigger fails again.
-SEEDED_HOPELESS_RUN_ID = "33333333-3333-4333-8333-aaaaaaaaaaaa"
+SEEDED_NON_RETRYABLE_RUN_ID = "33333333-3333-4333-8333-aaaaaaaaaaaa"
 #: Succeeded with nothing to ingest; its re-trigger succeeds.
 SEEDED_EMPTY_RUN_ID = "44444444-4444-4444-8444-aaaaaaaaaaaa"
 #: Succeeded with records; cannot be re-triggered.
@@ -45,8 +45,8 @@ def load(emulator: Scenario) -> None:
     _load_runs(emulator)
     rejecting = Lifecycle(("inProgress", "success"), records=1200, failed_records=3)
     emulator.plan(SEEDED_REJECTING_RUN_ID, rejecting)
-    hopeless = Lifecycle(("inProgress", "failed"), error=_PARSING_ERROR)
-    emulator.plan(SEEDED_HOPELESS_RUN_ID, hopeless)
+    non_retryable = Lifecycle(("inProgress", "failed"), error=_PARSING_ERROR)
+    emulator.plan(SEEDED_NON_RETRYABLE_RUN_ID, non_retryable)
     steps = ["inProgress"] * _STEPS_OF_THE_RUNNING_RUN
     emulator.script(SEEDED_RUNNING_RUN_ID, [*steps, "success"])
 
@@ -69,7 +69,7 @@ def _load_runs(emulator: Scenario) -> None:
     rows: list[tuple[str, str, str, int, int | None, tuple[str, str] | None]] = [
         (SEEDED_FAILED_RUN_ID, ORDERS_FLOW_ID, "failed", 300, None, None),
         (SEEDED_REJECTING_RUN_ID, LOYALTY_FLOW_ID, "failed", 290, None, None),
-        (SEEDED_HOPELESS_RUN_ID, LOYALTY_FLOW_ID, "failed", 280, None, _PARSING_ERROR),
+        (SEEDED_NON_RETRYABLE_RUN_ID, LOYALTY_FLOW_ID, "failed", 280, None, _PARSING_ERROR),
         (SEEDED_EMPTY_RUN_ID, ORDERS_FLOW_ID, "success", 240, 0, None),
         (SEEDED_SUCCESSFUL_RUN_ID, ORDERS_FLOW_ID, "success", 180, 4200, None),
         (SEEDED_RUNNING_RUN_ID, LOYALTY_FLOW_ID, "inProgress", 2, None, None),

@@ -369,7 +369,7 @@ def test_an_error_does_not_hold_the_request(session):
         ("Fri, 99 Foo 2023 99:99:99 GMT", None),
     ],
 )
-def test_a_wish_to_wait_is_seconds_or_a_date(value, seconds):
+def test_retry_after_is_seconds_or_a_date(value, seconds):
     assert parse_retry_after(value, now=1_700_000_000) == seconds
 
 

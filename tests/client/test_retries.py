@@ -76,7 +76,7 @@ def test_a_wish_within_the_limit_is_granted():
 
 
 @pytest.mark.parametrize("seconds", [31, 3000, 1e9])
-def test_a_wish_beyond_the_limit_puts_nobody_to_sleep(seconds):
+def test_a_retry_after_beyond_the_limit_puts_no_worker_to_sleep(seconds):
     with pytest.raises(FlowServiceThrottledError) as caught:
         call_with_retries(calls(throttled(seconds)), LIMITS, sleep=pytest.fail)
 
@@ -142,7 +142,7 @@ def test_no_pause_is_longer_than_allowed(attempt, retries, backoff, longest, wis
         {"kind": "truncated"},
     ],
 )
-def test_looks_are_repeated_through_trouble(flowservice, fault):
+def test_reads_are_retried_through_transient_errors(flowservice, fault):
     flow_id = flowservice.add_flow()
     flowservice.fail(Fault("GET /flows", times=3, **fault))
 
@@ -173,7 +173,7 @@ def test_the_number_of_repetitions_can_be_set(flowservice, retries):
 @pytest.mark.parametrize(
     ("wish", "seconds"), [("3600", 3600), ("Fri, 31 Dec 2100 23:59:59 GMT", 10**8)]
 )
-def test_a_huge_wish_is_passed_on_to_whoever_can_wait(flowservice, wish, seconds):
+def test_a_huge_retry_after_is_raised_to_the_caller(flowservice, wish, seconds):
     flowservice.fail(Fault("GET /flows", status=429, headers={"Retry-After": wish}))
 
     with pytest.raises(FlowServiceThrottledError) as caught:

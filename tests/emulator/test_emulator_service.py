@@ -107,7 +107,7 @@ def test_seeded_runs_do_what_they_say(make_client):
     assert ends == {
         seed.SEEDED_FAILED_RUN_ID: "success",
         seed.SEEDED_REJECTING_RUN_ID: "success",
-        seed.SEEDED_HOPELESS_RUN_ID: "failed",
+        seed.SEEDED_NON_RETRYABLE_RUN_ID: "failed",
         seed.SEEDED_EMPTY_RUN_ID: "success",
     }
 
