@@ -19,7 +19,7 @@ def test_a_retry_policy_fails_at_once_what_no_retry_mends(airflow, add_failed_ru
 
     assert run.wait() == "failed"
     assert run.task("retrigger")["try_number"] == 1  # of four
-    assert "no re-trigger mends MAPPER-3700-400" in run.log("retrigger")
+    assert "a re-trigger cannot fix MAPPER-3700-400" in run.log("retrigger")
 
 
 def test_a_retry_policy_retries_when_the_service_asks_for_it(airflow, flowservice, add_failed_run):
