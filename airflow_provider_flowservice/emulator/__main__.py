@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-import threading
 
 from airflow_provider_flowservice.emulator import FlowServiceEmulator, Seen
 
+_ENDING_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 _GUESSES = """\
 This is NOT Adobe's service. It plays what Adobe documents, and guesses the rest:
   - that both `re-trigger` and `RE_TRIGGER` are understood
@@ -25,15 +25,15 @@ def main() -> int:
     """Serve until interrupted or terminated."""
     parser = _parser()
     arguments = parser.parse_args()
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    # Blocked in all threads, and fetched below. A handler that sets an event could hang: it may
+    # interrupt the wait for that event while the wait holds the event's lock.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING_SIGNALS)
     try:
         emulator = _started(arguments)
     except (OSError, ValueError) as error:
         parser.error(f"cannot serve {arguments.host}:{arguments.port}: {error}")
     _print_welcome(emulator)
-    stop.wait()
+    signal.sigwait(_ENDING_SIGNALS)
     emulator.stop()
     print("Stopped.", flush=True)
     return 0

@@ -127,7 +127,10 @@ def test_the_command_serves_until_told_to_end(end):
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         lines = list(iter(process.stdout.readline, "Ctrl-C ends it.\n"))
         process.send_signal(end)
-        rest = process.stdout.read()
+        try:
+            rest, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()  # one that hangs is not to hang the tests
 
     text = "".join(lines)
     assert (process.returncode, rest) == (0, "Stopped.\n")
