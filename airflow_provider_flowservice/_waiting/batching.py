@@ -53,10 +53,7 @@ def slot_of(now: float, delay: float, interval: float, phase: float) -> float:
     interval of 60 s a wait polls at the same second of each minute, together with all other waits
     of the process. Any other delay ends at the next slot.
 
-    :param now: Current seconds of the event loop's clock.
-    :param delay: Seconds until the poll.
-    :param interval: Seconds between the polls of the wait.
-    :param phase: Start of the grid, in seconds of the same clock.
+    All values are seconds, ``now`` and ``phase`` of the event loop's clock.
     """
     width = min(_SLOT, interval / _STEPS[0])
     if width < 0.001:
@@ -74,11 +71,7 @@ def shared_loader(
     """
     Return the loader that all waits of this event loop with an equal hook share.
 
-    Each caller must release the loader when its wait has ended.
-
-    :param connection: ID of the hook's connection.
-    :param hook_params: Further arguments of the hook.
-    :param new_hook: Makes the hook.
+    Each caller must release it when its wait has ended.
     """
     # One registry per event loop, since futures and tasks of one cannot be used in another.
     of_loop = _loaders.setdefault(asyncio.get_running_loop(), {})
@@ -94,7 +87,6 @@ class RunLoader:
     """
     Polls runs for the waits that share a fetcher.
 
-    :param fetcher: Fetches runs from the service.
     :param on_unused: Called when the last wait has ended.
     :param phase: Start of the grid in seconds, see :func:`slot_of`; ``None`` for a random one, so
         that triggerers do not poll in step.
@@ -116,11 +108,9 @@ class RunLoader:
 
     async def load(self, run_id: str, delay: float, rules: WaitRules) -> Seen:
         """
-        Poll a run once, and return the run or the error.
+        Poll a run once, in ``delay`` seconds, and return the run or the error.
 
-        :param run_id: ID of the run.
-        :param delay: Seconds until the poll.
-        :param rules: Rules of the wait; soon after its deadline the poll times out.
+        Soon after the deadline of the wait the poll times out.
         """
         loop = asyncio.get_running_loop()
         future: Future = loop.create_future()
@@ -211,17 +201,11 @@ class RunLoader:
 
 @dataclass
 class _Batch:
-    """
-    The polls of a slot.
+    """The polls of a slot."""
 
-    :param slot: Seconds of the event loop's clock; ``None`` for polls that are due at once.
-    :param timer: Dispatches the batch.
-    :param waiting: The waits for each run.
-    """
-
-    slot: float | None
-    timer: asyncio.Handle
-    waiting: dict[str, list[Future]] = field(default_factory=dict)
+    slot: float | None  # seconds of the event loop's clock; None for polls that are due at once
+    timer: asyncio.Handle  # dispatches the batch
+    waiting: dict[str, list[Future]] = field(default_factory=dict)  # the waits for each run
 
 
 async def _resolve(

@@ -24,7 +24,6 @@ def deadline_of(
 
     :param timeout: Seconds the task itself allows for the wait.
     :param execution_timeout: What Airflow allows for the whole try.
-    :param deferred: Whether the task is resumed after the wait.
     """
     limits = [time.time() + timeout] if timeout is not None else []
     if execution_timeout is not None:

@@ -11,15 +11,36 @@ from airflow_provider_flowservice._waiting.poll import timed_wait
 from airflow_provider_flowservice._waiting.progress import ProgressLogger
 from airflow_provider_flowservice._waiting.rules import (
     Seen,
+    WaitFlow,
     WaitResult,
     WaitRules,
     WaitState,
     judge,
-    wait_async,
-    wait_blocking,
     wait_flow,
 )
 from airflow_provider_flowservice.runs import DataflowRun
+
+
+def wait_blocking(flow: WaitFlow, poll: Callable[[float], Seen]) -> WaitResult:
+    """Follow ``flow`` in this thread; ``poll`` polls after so many seconds."""
+    try:
+        delay = next(flow)
+        while True:
+            delay = flow.send(poll(delay))
+    except StopIteration as end:
+        result: WaitResult = end.value
+        return result
+
+
+async def wait_async(flow: WaitFlow, poll: Callable[[float], Awaitable[Seen]]) -> WaitResult:
+    """Follow ``flow`` on an event loop; ``poll`` polls after so many seconds."""
+    try:
+        delay = next(flow)
+        while True:
+            delay = flow.send(await poll(delay))
+    except StopIteration as end:
+        result: WaitResult = end.value
+        return result
 
 
 def wait_in_worker(
@@ -29,13 +50,7 @@ def wait_in_worker(
     log: Any,
     first_poll: float = 0.0,
 ) -> WaitResult:
-    """
-    Wait in this process, until Airflow's own limit at the latest.
-
-    :param subject: What is waited for, such as ``dataflow run r1``.
-    :param poll: Polls once.
-    :param first_poll: Seconds until the first poll.
-    """
+    """Wait in this process, until Airflow's own limit at the latest; ``poll`` polls once."""
     progress = ProgressLogger(log, subject)
 
     def poll_after(delay: float) -> Seen:
@@ -57,13 +72,7 @@ async def wait_in_triggerer(
     log: Any,
     first_poll: float = 0.0,
 ) -> WaitResult:
-    """
-    Wait on the event loop.
-
-    :param subject: What is waited for, such as ``dataflow run r1``.
-    :param poll: Polls after so many seconds.
-    :param first_poll: Seconds until the first poll.
-    """
+    """Wait on the event loop; ``poll`` polls after so many seconds."""
     progress = ProgressLogger(log, subject)
 
     async def poll_after(delay: float) -> Seen:
@@ -74,12 +83,7 @@ async def wait_in_triggerer(
 
 
 class PokedWait:
-    """
-    A wait in a worker whose polls are the pokes of Airflow's own loop.
-
-    :param subject: What is waited for, such as ``dataflow run r1``.
-    :param poll: Polls once.
-    """
+    """A wait in a worker whose polls are the pokes of Airflow's own loop; ``poll`` polls once."""
 
     def __init__(self, subject: str, poll: Callable[[], Seen], rules: WaitRules, log: Any) -> None:
         self.result: WaitResult | None = None

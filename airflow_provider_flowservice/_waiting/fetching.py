@@ -62,12 +62,7 @@ class Backoff:
 
 
 class RunFetcher:
-    """
-    Fetches runs from the service of one connection, in worker threads.
-
-    :param new_hook: Makes a hook, which has not read its connection yet.
-    :param threads: Most requests at a time.
-    """
+    """Fetches runs from the service of one connection, in so many worker threads."""
 
     def __init__(self, new_hook: Callable[[], FlowServiceHook], threads: int) -> None:
         self.backoff = Backoff()
@@ -91,7 +86,7 @@ class RunFetcher:
         """
         Fetch runs, with one request if the service returns them together.
 
-        :param run_ids: IDs of the runs, at most ``max_batch_size``.
+        :param run_ids: At most ``max_batch_size``.
         :return: Each run, or the error that concerns it.
         :raises FlowServiceError: An error that concerns all runs, such as a refused credential.
         """
@@ -204,12 +199,7 @@ class _SharedHook:
     async def get(
         self, in_thread: Callable[..., Any], refused: FlowServiceHook | None = None
     ) -> tuple[FlowServiceHook, RetryLimits]:
-        """
-        Return the hook and its limits for retries.
-
-        :param in_thread: Calls a function in a worker thread.
-        :param refused: A hook whose credential the service refused.
-        """
+        """Return the hook and its limits for retries; another hook than the ``refused`` one."""
         async with self._lock:
             is_old = _now() - self._read_mono > _HOOK_AGE
             if self._hook is None or self._hook is refused or is_old:

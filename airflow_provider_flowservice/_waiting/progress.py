@@ -15,23 +15,7 @@ _HEARTBEAT = 300.0
 
 
 class ProgressLogger:
-    """
-    Log the progress of one wait.
-
-    :param log: Logger of the task or trigger.
-    :param subject: What is waited for, such as ``dataflow run r1``.
-    :param clock: Monotonic seconds; tests bring their own.
-    """
-
-    __slots__ = (
-        "_clock",
-        "_log",
-        "_logged_mono",
-        "_lost_mono",
-        "_started_mono",
-        "_subject",
-        "last_run",
-    )
+    """Log the progress of one wait."""
 
     def __init__(self, log: Any, subject: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._log = log

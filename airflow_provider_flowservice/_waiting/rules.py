@@ -8,9 +8,9 @@ them in a worker, another one on an event loop.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
 from airflow_provider_flowservice._defaults import MISSING_GRACE, OUTAGE_TIMEOUT, POLL_INTERVAL
 from airflow_provider_flowservice.exceptions import (
@@ -20,7 +20,7 @@ from airflow_provider_flowservice.exceptions import (
     FlowServiceError,
     FlowServiceNotFoundError,
 )
-from airflow_provider_flowservice.runs import DataflowRun, RunSummary
+from airflow_provider_flowservice.runs import DataflowRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +76,6 @@ class WaitState:
     run: DataflowRun | None = None
 
 
-class WaitEvent(TypedDict):
-    """How a wait ended, as a trigger event carries it."""
-
-    kind: str
-    subject: str
-    run: RunSummary | None
-    detail: str
-
-
 @dataclass(frozen=True)
 class WaitResult:
     """
@@ -101,8 +92,8 @@ class WaitResult:
     run: DataflowRun | None = None
     detail: str = ""
 
-    def to_event(self) -> WaitEvent:
-        """Write the result as JSON values."""
+    def to_event(self) -> dict[str, Any]:
+        """Write the result as JSON values, for a trigger event."""
         return {
             "kind": self.kind,
             "subject": self.subject,
@@ -128,9 +119,6 @@ def judge(
     """
     Decide whether a poll ends the wait.
 
-    :param subject: What is waited for.
-    :param state: What earlier polls brought.
-    :param seen: What this poll brought.
     :param now: Epoch seconds.
     :return: What to remember, and the result if the wait is over.
     :raises FlowServiceError: The poll met an error that waiting cannot fix.
@@ -170,10 +158,6 @@ def wait_flow(
     Decide when to poll, and when to stop.
 
     Yields the seconds until the next poll; is sent what the poll brought; returns how the wait ended.
-
-    :param subject: What is waited for.
-    :param first_poll: Seconds until the first poll.
-    :param clock: Current epoch seconds; tests bring their own.
     """
     state = WaitState(contact_at=clock())
     delay, early = first_poll, _EARLY_POLL
@@ -189,33 +173,3 @@ def wait_flow(
             delay = max(delay, min(seen.retry_after or 0.0, rules.outage_timeout / 2))
         if rules.deadline is not None:
             delay = max(0.0, min(delay, rules.deadline - now))
-
-
-def wait_blocking(flow: WaitFlow, poll: Callable[[float], Seen]) -> WaitResult:
-    """
-    Follow ``flow`` in this thread.
-
-    :param poll: Polls after so many seconds, and returns what that brought.
-    """
-    try:
-        delay = next(flow)
-        while True:
-            delay = flow.send(poll(delay))
-    except StopIteration as end:
-        result: WaitResult = end.value
-        return result
-
-
-async def wait_async(flow: WaitFlow, poll: Callable[[float], Awaitable[Seen]]) -> WaitResult:
-    """
-    Follow ``flow`` on an event loop.
-
-    :param poll: Polls after so many seconds, and returns what that brought.
-    """
-    try:
-        delay = next(flow)
-        while True:
-            delay = flow.send(await poll(delay))
-    except StopIteration as end:
-        result: WaitResult = end.value
-        return result

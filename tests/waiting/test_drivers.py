@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_flowservice._waiting.rules import (
-    WaitRules,
-    wait_async,
-    wait_blocking,
-    wait_flow,
-)
+from airflow_provider_flowservice._waiting.drivers import wait_async, wait_blocking
+from airflow_provider_flowservice._waiting.rules import WaitRules, wait_flow
 from airflow_provider_flowservice.exceptions import (
     FlowServiceApiError,
     FlowServiceAuthError,
