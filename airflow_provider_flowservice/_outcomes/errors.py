@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from airflow_provider_flowservice import exceptions
 from airflow_provider_flowservice._compat import (
     AirflowSensorTimeout,
     AirflowSkipException,
@@ -16,23 +17,14 @@ from airflow_provider_flowservice._outcomes.table import (
     task_result,
 )
 from airflow_provider_flowservice._waiting.rules import WaitResult
-from airflow_provider_flowservice.exceptions import (
-    DataflowRunFailedError,
-    DataflowRunIncompleteError,
-    DataflowRunLostError,
-    DataflowRunTimeoutError,
-    FlowServiceAuthError,
-    FlowServiceError,
-    FlowServiceNotFoundError,
-)
 from airflow_provider_flowservice.runs import DataflowRun
 
-_ERRORS: dict[Outcome, type[FlowServiceError]] = {
-    "late": DataflowRunTimeoutError,
-    "unknown": DataflowRunTimeoutError,
-    "lost": DataflowRunLostError,
-    "missing": FlowServiceNotFoundError,
-    "refused": FlowServiceAuthError,
+_ERRORS: dict[Outcome, type[exceptions.FlowServiceError]] = {
+    "late": exceptions.DataflowRunTimeoutError,
+    "unknown": exceptions.DataflowRunTimeoutError,
+    "lost": exceptions.DataflowRunLostError,
+    "missing": exceptions.FlowServiceNotFoundError,
+    "refused": exceptions.FlowServiceAuthError,
 }
 _AIRFLOWS_OWN: dict[TaskResult, type[BaseException]] = {
     "skipped": AirflowSkipException,
@@ -70,21 +62,20 @@ def describe(outcome: Outcome, result: WaitResult, policy: OutcomePolicy) -> str
 def exception_for(
     outcome: Outcome, task_result: TaskResult, message: str, run: DataflowRun | None = None
 ) -> BaseException | None:
-    """
-    Make the exception that ends a task; ``None`` if it ends in success.
-
-    :param task_result: How it ends, see :func:`~airflow_provider_flowservice._outcomes.table.task_result`.
-    :param run: The run as last seen.
-    """
+    """Make the exception that ends a task; ``None`` if it ends in success."""
     if task_result in _AIRFLOWS_OWN:
         return _AIRFLOWS_OWN[task_result](message)
     if task_result not in ("failed", "failed, not retried"):
         return None
-    error: FlowServiceError
+    error: exceptions.FlowServiceError
     if error_class := _ERRORS.get(outcome):
         error = error_class(message)
     else:
-        failed = DataflowRunFailedError if run and run.is_failed else DataflowRunIncompleteError
+        failed = (
+            exceptions.DataflowRunFailedError
+            if run and run.is_failed
+            else exceptions.DataflowRunIncompleteError
+        )
         error = failed(message, run.error_codes if run else ())
     return not_retried(error) if task_result == "failed, not retried" else error
 
@@ -94,7 +85,7 @@ def exception_for_error(error: BaseException, policy: OutcomePolicy) -> BaseExce
     result = task_result(outcome_of_error(error), policy)
     if result == "skipped":
         return AirflowSkipException(str(error))
-    if result == "failed, not retried" and isinstance(error, FlowServiceError):
+    if result == "failed, not retried" and isinstance(error, exceptions.FlowServiceError):
         return not_retried(error)
     return error
 

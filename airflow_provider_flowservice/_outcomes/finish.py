@@ -35,10 +35,8 @@ def finish(
     url: str | None = None,
 ) -> DataflowRun:
     """
-    Outcome the task as the wait ended, and leave what is known of the run in log, link and XComs.
+    End the task as the wait ended, and leave what is known of the run in log, link and XComs.
 
-    :param task: The operator or sensor.
-    :param policy: What it asks of its run.
     :param url: Address of the run in the user interface, if it is at hand.
     :return: The run, if the task succeeds; otherwise what ends the task is raised.
     """

@@ -57,32 +57,27 @@ _TIMEOUT: TaskResult = "timed out, not retried"
 TASKS: tuple[Task, ...] = ("operator", "operator, durable=False", "sensor")
 
 
-def _alike(result: TaskResult) -> dict[Task, TaskResult]:
-    """Return the row of an outcome that ends all kinds of tasks alike."""
-    return dict.fromkeys(TASKS, result)
-
-
 # The next try of a durable operator resumes the run of the first one, or re-triggers that again if it
 # has failed. With durable=False it re-triggers in any case, though the first run may go on. A sensor's
 # next try polls the same run.
 TABLE: dict[Outcome, dict[Task, TaskResult]] = {
-    "success": _alike(_FINE),
-    "rejected": _alike(_WARNED),
-    "empty": _alike(_WARNED),
-    "partial": _alike(_WARNED),
-    "too many rejected": _alike(_FINAL),
-    "too few": _alike(_FINAL),
-    "failed": {**_alike(_AGAIN), "sensor": _FINAL},
-    "non-retryable": _alike(_FINAL),
+    "success": dict.fromkeys(TASKS, _FINE),
+    "rejected": dict.fromkeys(TASKS, _WARNED),
+    "empty": dict.fromkeys(TASKS, _WARNED),
+    "partial": dict.fromkeys(TASKS, _WARNED),
+    "too many rejected": dict.fromkeys(TASKS, _FINAL),
+    "too few": dict.fromkeys(TASKS, _FINAL),
+    "failed": {**dict.fromkeys(TASKS, _AGAIN), "sensor": _FINAL},
+    "non-retryable": dict.fromkeys(TASKS, _FINAL),
     "late": {"operator": _AGAIN, "operator, durable=False": _FINAL, "sensor": _TIMEOUT},
-    "overdue": _alike(_OVERDUE),
-    "unknown": {**_alike(_FINAL), "sensor": _TIMEOUT},
-    "lost": {**_alike(_AGAIN), "operator, durable=False": _FINAL},
-    "missing": _alike(_FINAL),
-    "refused": _alike(_FINAL),
-    "error": _alike(_AGAIN),
-    "ineligible": _alike(_FINAL),
-    "ambiguous": _alike(_AGAIN),
+    "overdue": dict.fromkeys(TASKS, _OVERDUE),
+    "unknown": {**dict.fromkeys(TASKS, _FINAL), "sensor": _TIMEOUT},
+    "lost": {**dict.fromkeys(TASKS, _AGAIN), "operator, durable=False": _FINAL},
+    "missing": dict.fromkeys(TASKS, _FINAL),
+    "refused": dict.fromkeys(TASKS, _FINAL),
+    "error": dict.fromkeys(TASKS, _AGAIN),
+    "ineligible": dict.fromkeys(TASKS, _FINAL),
+    "ambiguous": dict.fromkeys(TASKS, _AGAIN),
 }
 """How each outcome ends each of :data:`TASKS`, where no argument says otherwise."""
 
@@ -117,13 +112,8 @@ class OutcomePolicy:
     """
     What a task asks of its run, and how the task ends if the run does not meet that.
 
-    :param task: Kind of task.
-    :param on_partial: What a success in part does to the task.
-    :param on_empty: What a success without any record does.
-    :param on_ineligible: What a run that cannot be re-triggered does.
-    :param min_records: Fewest records that have to arrive.
-    :param max_failed_records: Most records that may be rejected.
-    :param max_failed_share: Largest share of the records read that may be rejected, from 0 to 1.
+    The arguments are those of the tasks, but for these:
+
     :param soft_fail: Whether a sensor skips where the data did not come.
     :param never_fail: Whether a sensor skips where it would fail.
     :param has_retry_policy: Whether the task has a retry policy, which then decides what an operator
@@ -143,14 +133,12 @@ class OutcomePolicy:
 
     def choice_for(self, outcome: Outcome) -> Choice | None:
         """Return the user's choice for this outcome, if there is one to make."""
-        match outcome:
-            case "partial":
-                return self.on_partial
-            case "empty":
-                return self.on_empty
-            case "ineligible":
-                return self.on_ineligible
-        return None
+        choices: dict[Outcome, Choice] = {
+            "partial": self.on_partial,
+            "empty": self.on_empty,
+            "ineligible": self.on_ineligible,
+        }
+        return choices.get(outcome)
 
 
 def task_result(outcome: Outcome, policy: OutcomePolicy) -> TaskResult:
@@ -169,11 +157,7 @@ def task_result(outcome: Outcome, policy: OutcomePolicy) -> TaskResult:
 
 
 def outcome_of(result: WaitResult, policy: OutcomePolicy, is_airflows_limit: bool) -> Outcome:
-    """
-    Return what became of the run, or of the wait for it.
-
-    :param is_airflows_limit: Whether the deadline is the task's ``execution_timeout``.
-    """
+    """Return what became of the run, or of the wait for it."""
     run = result.run
     if result.kind == "ended":
         return _outcome_of_run(run, policy) if run else "missing"

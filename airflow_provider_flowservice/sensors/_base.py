@@ -150,7 +150,7 @@ class FlowServiceSensor(LineageMixin, BaseSensorOperator):
         """Make the trigger that waits instead, until the epoch seconds of the deadline."""
 
     def _finish(self, context: Context, hook: FlowServiceHook, result: WaitResult) -> RunSummary:
-        """Outcome the task as the wait ended."""
+        """End the task as the wait ended."""
         from airflow_provider_flowservice._outcomes.finish import finish
 
         return finish(self, self._policy, context, hook, result).summary

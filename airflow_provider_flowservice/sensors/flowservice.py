@@ -201,7 +201,7 @@ class DataflowSensor(FlowServiceSensor):
         )
 
     def _finish(self, context: Context, hook: FlowServiceHook, result: WaitResult) -> RunSummary:
-        """Outcome the task as the wait ended."""
+        """End the task as the wait ended."""
         if result.kind in ("late", "overdue"):
             self._log_newest(hook)
         return super()._finish(context, hook, result)
