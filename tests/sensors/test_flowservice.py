@@ -209,3 +209,11 @@ def test_a_resumed_task_repeats_how_the_run_ended(flowservice, run_id, logged):
     assert f"Dataflow run {run_id} of flow" in log
     assert "failed" in log
     assert "Reason: " in log
+
+
+def test_an_event_that_lost_its_run_fails_the_task(flowservice, run_id):
+    task = sensor(run_id, deferrable=True)
+    event = {"kind": "ended", "subject": f"dataflow run {run_id}", "run": None}
+
+    with pytest.raises(FlowServiceNotFoundError, match=run_id):
+        task.execute_complete(context(), event)

@@ -303,6 +303,26 @@ def test_a_new_credential_in_the_connection_is_taken(flowservice, add_runs, monk
     assert virtual_time.run(rotate_in_mid_wait())["kind"] == "ended"
 
 
+def test_a_new_credential_that_is_refused_too_ends_the_wait(flowservice, add_runs, monkeypatch):
+    (run_id,) = add_runs(1)
+
+    async def rotate_in_mid_wait():
+        (waiting,) = await start([trigger(run_id, hook_params=None)])
+        await asyncio.sleep(100)
+        wrong = flowservice.connection_json.replace(flowservice.client_secret, "wrong-secret")
+        monkeypatch.setenv("AIRFLOW_CONN_FLOWSERVICE_DEFAULT", wrong)
+        flowservice.client_secret = "another-secret"
+        flowservice.revoke_tokens()
+        # The first request of the next poll meets an error that passes, so it is sent again.
+        flowservice.fail(Fault("GET /runs", status=503))
+        return await waiting
+
+    event = virtual_time.run(rotate_in_mid_wait())
+
+    assert event["kind"] == "refused"
+    assert event["run"]["status"] == "inProgress"
+
+
 def test_a_connection_that_cannot_be_read_again_stays_as_it_was(
     flowservice, add_runs, monkeypatch, logged
 ):
