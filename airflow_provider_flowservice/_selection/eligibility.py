@@ -34,12 +34,7 @@ class Eligibility:
 
 
 def judge(run: DataflowRun, flow: Dataflow | None) -> Eligibility:
-    """
-    Judge whether a run may be re-triggered.
-
-    :param run: The run to re-trigger.
-    :param flow: Its flow; ``None`` if it could not be read.
-    """
+    """Judge whether a run may be re-triggered; ``flow`` is ``None`` if it could not be read."""
     if refusal := _refuse_run(run) or _refuse_flow(flow):
         return Eligibility(refusal)
     return Eligibility(doubts=tuple(_doubts(run, flow)))
@@ -87,14 +82,7 @@ def _doubts(run: DataflowRun, flow: Dataflow | None) -> Iterator[str]:
 
 
 def check_eligible(hook: FlowServiceHook, log: Any, run: DataflowRun) -> None:
-    """
-    Refuse a run that certainly cannot be re-triggered, and log why the service may refuse it.
-
-    :param hook: Reads the run's flow.
-    :param log: Logger of the task.
-    :param run: The run to re-trigger.
-    :raises DataflowRunNotRetriggerableError: The run cannot be re-triggered.
-    """
+    """Refuse a run that certainly cannot be re-triggered; log why the service may refuse it."""
     flow = None
     try:
         flow = hook.get_flow(run.flow_id)

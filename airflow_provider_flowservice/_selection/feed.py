@@ -33,7 +33,6 @@ class EndedRun:
     :param run: The run, without its details.
     :param noticed_at: Epoch seconds of the poll that found it ended; 0 if it had ended before the
         first poll.
-    :param url: Address of the run in the Experience Platform UI.
     """
 
     run: DataflowRun
@@ -48,7 +47,6 @@ class Snapshot:
 
     :param new: Runs that this poll found ended.
     :param ended: All runs that have ended.
-    :param flows: The sandbox's flows, by their IDs.
     :param since_ms: Epoch milliseconds; the feed has forgotten older runs.
     """
 
@@ -64,7 +62,7 @@ class RunFeed:
 
     :param make_hook: Makes a hook, which the feed keeps until an error.
     :param lookback: Seconds for which a run is followed from its creation.
-    :param clock: Current epoch seconds; tests pass their own.
+    :param clock: Current epoch seconds.
     """
 
     def __init__(
@@ -93,8 +91,14 @@ class RunFeed:
         hook, self._hook = self._hook or self._make_hook(), None
         now = self._clock()
         since_ms = round((now - self._lookback) * 1000)
-        runs = [_dated(run, now) for run in self._changed(hook, since_ms).values()]
-        self._learn_flows(hook, {run.flow_id for run in runs})
+        runs = [
+            run if run.created_at else replace(run, created_at=round(now * 1000))
+            for run in self._changed(hook, since_ms).values()
+        ]
+        flow_ids = {run.flow_id for run in runs}
+        if not flow_ids <= self._flows.keys() | self._hidden_flow_ids:
+            self._flows = {flow.flow_id: flow for flow in hook.list_flows()}
+            self._hidden_flow_ids |= flow_ids - self._flows.keys()
         new = self._sort(hook, runs, now)
         self._forget(since_ms)
         self._polled_at = now
@@ -105,26 +109,14 @@ class RunFeed:
         after_ms = since_ms
         if self._polled_at is not None:
             after_ms = max(since_ms, round((self._polled_at - _OVERLAP) * 1000))
-        runs = {run.run_id: run for run in hook.list_runs(created_after=after_ms)}
-        old = {run_id: run for run_id, run in self._unfinished.items() if run_id not in runs}
-        return {**self._poll_again(hook, old, since_ms), **runs} if old else runs
-
-    def _poll_again(
-        self, hook: FlowServiceHook, runs: Mapping[str, DataflowRun], since_ms: int
-    ) -> dict[str, DataflowRun]:
-        """Request runs that had not ended: by their IDs, or else by the time of their creation."""
-        found = hook.find_runs(list(runs))
-        if missing := [run for run_id, run in runs.items() if run_id not in found]:
+        new = {run.run_id: run for run in hook.list_runs(created_after=after_ms)}
+        # Those that had not ended: by their IDs, or else by the time of their creation.
+        old = {run_id: run for run_id, run in self._unfinished.items() if run_id not in new}
+        found = hook.find_runs(list(old))
+        if missing := [run for run_id, run in old.items() if run_id not in found]:
             oldest_ms = max(since_ms, min(run.created_at or 0 for run in missing) - 1)
-            for run in hook.list_runs(created_after=oldest_ms):
-                found[run.run_id] = run
-        return found
-
-    def _learn_flows(self, hook: FlowServiceHook, flow_ids: set[str]) -> None:
-        if flow_ids <= self._flows.keys() | self._hidden_flow_ids:
-            return
-        self._flows = {flow.flow_id: flow for flow in hook.list_flows()}
-        self._hidden_flow_ids |= flow_ids - self._flows.keys()
+            found |= {run.run_id: run for run in hook.list_runs(created_after=oldest_ms)}
+        return {**found, **new}
 
     def _sort(
         self, hook: FlowServiceHook, runs: Iterable[DataflowRun], now: float
@@ -178,10 +170,10 @@ class Watch:
     ) -> None:
         self._flow_choice = flow_choice
         self._statuses = statuses
-        self._reports_from = began_at if seen is None else None
+        self._reports_from = began_at if seen is None else 0.0
         self._seen = dict(seen or {})
+        self._stored = seen
         self._has_polled = False
-        self._is_stored = seen is not None
 
     def take(self, snapshot: Snapshot) -> list[EndedRun]:
         """Return the runs that are new to the watcher, the oldest first."""
@@ -190,17 +182,18 @@ class Watch:
         new = []
         for ended_run in sorted(ended_runs, key=lambda each: each.run.created_at or 0):
             run = ended_run.run
-            if run.run_id in self._seen or not self._wants(run, snapshot):
+            if run.run_id in self._seen or meaning_of(run.status) not in self._statuses:
+                continue
+            if not self._flow_choice.admits(run.flow_id, snapshot.flows.get(run.flow_id)):
                 continue
             self._seen[run.run_id] = run.created_at or snapshot.since_ms
-            self._is_stored = False
-            if self._reports_from is None or ended_run.noticed_at >= self._reports_from:
+            if ended_run.noticed_at >= self._reports_from:
                 new.append(ended_run)
         return new
 
     def unstored(self, snapshot: Snapshot) -> dict[str, int] | None:
         """Return the seen runs to store; ``None`` if all of them are stored already."""
-        if self._is_stored:
+        if self._seen == self._stored:
             return None
         oldest_ms = snapshot.since_ms - _MEMORY_MARGIN_MS
         self._seen = {
@@ -212,13 +205,4 @@ class Watch:
 
     def mark_stored(self, seen: Mapping[str, int]) -> None:
         """Record that these seen runs are stored."""
-        self._is_stored = seen == self._seen
-
-    def _wants(self, run: DataflowRun, snapshot: Snapshot) -> bool:
-        if meaning_of(run.status) not in self._statuses:
-            return False
-        return self._flow_choice.admits(run.flow_id, snapshot.flows.get(run.flow_id))
-
-
-def _dated(run: DataflowRun, now: float) -> DataflowRun:
-    return run if run.created_at else replace(run, created_at=round(now * 1000))
+        self._stored = seen

@@ -36,11 +36,7 @@ class FlowChoice:
     def of(
         cls, flow_id: str | Iterable[str] | None, flow_name: str | None, all_kinds: bool
     ) -> FlowChoice:
-        """
-        Return the filter for the user's arguments.
-
-        :raises ValueError: An argument is empty or no ID, or the flows are named in both ways.
-        """
+        """Return the filter for the user's arguments; ``ValueError`` if they are invalid."""
         if flow_id is not None and flow_name is not None:
             raise ValueError("Use either flow_id or flow_name, not both.")
         if flow_name is not None and not flow_name.strip():
@@ -53,17 +49,16 @@ class FlowChoice:
         return cls(flow_ids)
 
     def admits(self, flow_id: str, flow: Dataflow | None) -> bool:
-        """
-        Return whether a flow matches.
-
-        :param flow_id: ID of the flow.
-        :param flow: The flow; ``None`` if the service hides it.
-        """
+        """Return whether a flow matches; ``flow`` is ``None`` if the service hides it."""
         if self.flow_ids is not None:
             return flow_id in self.flow_ids
         if flow is None or not (self.all_kinds or _is_source(flow)):
             return False
-        return self.flow_name is None or _fits(flow.name.lower(), self.flow_name.lower())
+        if self.flow_name is None:
+            return True
+        name, pattern = flow.name.lower(), self.flow_name.lower()
+        # A name may contain brackets, which are special in a pattern.
+        return name == pattern or fnmatchcase(name, pattern)
 
 
 @dataclass(frozen=True)
@@ -91,25 +86,20 @@ class RunChoice:
         Return the runs that match, the oldest first.
 
         :param runs: All runs of the flows since the earliest creation time.
-        :param flows: The flows, by their IDs.
         """
         by_flow: defaultdict[str, list[DataflowRun]] = defaultdict(list)
         for run in sorted(runs, key=_age):
             by_flow[run.flow_id].append(run)
         chosen = []
         for flow_id, history in by_flow.items():
-            wanted = self._of_one_flow(history, flows.get(flow_id))
+            flow = flows.get(flow_id)
+            wanted = [
+                run
+                for index, run in enumerate(history)
+                if self._admits(run, flow) and not self._is_settled(run, history[index + 1 :])
+            ]
             chosen += wanted[-1:] if self.newest_per_flow else wanted
         return sorted(chosen, key=_age)
-
-    def _of_one_flow(
-        self, history: Sequence[DataflowRun], flow: Dataflow | None
-    ) -> list[DataflowRun]:
-        return [
-            run
-            for index, run in enumerate(history)
-            if self._admits(run, flow) and not self._is_settled(run, history[index + 1 :])
-        ]
 
     def _admits(self, run: DataflowRun, flow: Dataflow | None) -> bool:
         if meaning_of(run.status) not in self.statuses:
@@ -130,22 +120,14 @@ class RunChoice:
 
 
 def check_flow_id(flow_id: str) -> None:
-    """
-    Refuse what cannot be the ID of a flow.
-
-    :raises ValueError: It is none.
-    """
+    """Refuse what cannot be the ID of a flow, with a ``ValueError``."""
     # A comma would separate two IDs in a filter, and a template that found nothing leaves "None".
     if not flow_id or "," in flow_id or flow_id == "None":
         raise ValueError(f"The ID of a flow cannot be {flow_id!r}.")
 
 
 def statuses_of(status: str | Iterable[str]) -> frozenset[str]:
-    """
-    Return the meanings of the statuses in the user's arguments.
-
-    :raises ValueError: There is no status, or an empty one.
-    """
+    """Return the meanings of the user's statuses; ``ValueError`` if one is empty, or there is none."""
     words = [status] if isinstance(status, str) else list(status)
     if not words or not all(words):
         raise ValueError("A status is empty.")
@@ -157,7 +139,6 @@ def epoch_milliseconds(time: str | datetime) -> int:
     Return a time as epoch milliseconds; without a time zone, it is in UTC.
 
     :param time: A time, or a text in ISO 8601, which templates render.
-    :raises ValueError: The text is no time.
     """
     if isinstance(time, str):
         # Python parses the final Z from 3.11 on.
@@ -176,8 +157,3 @@ def _is_source(flow: Dataflow) -> bool:
     if flow.is_source is None:
         return flow.has_schedule and not flow.is_destination
     return flow.is_source
-
-
-def _fits(name: str, pattern: str) -> bool:
-    # A name may contain brackets, which are special in a pattern.
-    return name == pattern or fnmatchcase(name, pattern)

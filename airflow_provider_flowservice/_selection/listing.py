@@ -30,11 +30,7 @@ def list_runs(
     """
     List the runs that match, the oldest first.
 
-    :param hook: Lists flows and runs.
-    :param flow_choice: Filter for flows.
-    :param run_choice: Filter for runs.
     :param created_after: Earliest creation time of the runs; ``None`` for 24 hours ago.
-    :raises FlowServiceNotFoundError: A flow that is named by its ID does not exist.
     """
     if flow_choice.flow_ids is not None:
         # One by one, since an ID that does not exist must raise an error.
