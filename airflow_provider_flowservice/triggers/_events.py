@@ -17,14 +17,7 @@ from asgiref.sync import sync_to_async
 from tenacity import AsyncRetrying, RetryCallState
 
 from airflow_provider_flowservice._client.retries import error_of, retry_after_of
-from airflow_provider_flowservice._compat import AirflowException
-from airflow_provider_flowservice._compat.triggers import (
-    HAS_EVENT_TRIGGERS,
-    AdvanceItem,
-    BaseEventTrigger,
-    SharedStreamProducer,
-    asset_stores,
-)
+from airflow_provider_flowservice._compat import AirflowException, triggers
 from airflow_provider_flowservice._defaults import CONN_ID, POLL_INTERVAL
 from airflow_provider_flowservice._selection.feed import EndedRun, RunFeed, Snapshot, Watch
 from airflow_provider_flowservice._selection.filters import FlowChoice, statuses_of
@@ -41,7 +34,7 @@ _LONGEST_PAUSE = 1800.0
 _REMINDER = 600.0
 
 
-class DataflowRunEventTrigger(BaseEventTrigger):
+class DataflowRunEventTrigger(triggers.BaseEventTrigger):
     """
     Fires whenever a run of the watched flows has ended, for an ``AssetWatcher``.
 
@@ -83,7 +76,7 @@ class DataflowRunEventTrigger(BaseEventTrigger):
         flowservice_conn_id: str = CONN_ID,
         hook_params: dict[str, Any] | None = None,
     ) -> None:
-        if not HAS_EVENT_TRIGGERS:
+        if not triggers.HAS_EVENT_TRIGGERS:
             raise AirflowException(
                 "DataflowRunEventTrigger starts DAGs by events, which needs Airflow 3.0 or later. "
                 "Let a schedule and ListDataflowRunsOperator do it instead."
@@ -136,7 +129,7 @@ class DataflowRunEventTrigger(BaseEventTrigger):
         return (type(self).__qualname__, self.flowservice_conn_id, *timing, hook_params)
 
     @classmethod
-    def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> SharedStreamProducer:
+    def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> triggers.SharedStreamProducer:
         """Return the producer that polls the service for all watchers that share it."""
         return _Producer(kwargs)
 
@@ -144,7 +137,7 @@ class DataflowRunEventTrigger(BaseEventTrigger):
         self, shared_stream: AsyncIterator[_Delivery]
     ) -> AsyncIterator[TriggerEvent]:
         """Report the ended runs that are new to this watcher."""
-        stores = asset_stores(self.asset_state_store)
+        stores = triggers.asset_stores(self.asset_state_store)
         seen = await self._load(stores)
         watch = Watch(self._flow_choice, self._statuses, time.time(), seen)
         async for delivery in shared_stream:
@@ -180,19 +173,14 @@ class DataflowRunEventTrigger(BaseEventTrigger):
 
 @dataclass
 class _Delivery:
-    """
-    A snapshot on its way to the watchers.
-
-    :param snapshot: The snapshot.
-    :param commits: Functions of the watchers that store which runs they have reported. The producer
-        calls them when the events are stored.
-    """
+    """A snapshot on its way to the watchers."""
 
     snapshot: Snapshot
+    # Each stores which runs a watcher has reported. Called when the events are stored.
     commits: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
 
-class _Producer(SharedStreamProducer):
+class _Producer(triggers.SharedStreamProducer):
     """Polls the service for all watchers, and commits what they reported."""
 
     def __init__(self, kwargs: dict[str, Any]) -> None:
@@ -203,7 +191,7 @@ class _Producer(SharedStreamProducer):
             delivery = _Delivery(snapshot)
             yield delivery, delivery
 
-    async def advance(self, batch: Sequence[AdvanceItem]) -> None:
+    async def advance(self, batch: Sequence[triggers.AdvanceItem]) -> None:
         for delivery, outcome in batch:
             # After a failed delivery nothing is committed, so that the runs are reported again.
             if not outcome.failed:
