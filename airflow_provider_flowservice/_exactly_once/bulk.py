@@ -9,14 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
+from airflow_provider_flowservice import exceptions
 from airflow_provider_flowservice._exactly_once.journal import STORE_KEY, Siblings, TaskStore
 from airflow_provider_flowservice._exactly_once.retrigger import Retrigger
 from airflow_provider_flowservice._exactly_once.task import began_ms, try_of
-from airflow_provider_flowservice.exceptions import (
-    DataflowRunNotRetriggerableError,
-    FlowServiceAuthError,
-    FlowServiceError,
-)
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Context
@@ -30,6 +26,8 @@ _MOST_FAILURES = 3
 # Reasons that the error at the end names; the others are in the log and under RESULTS_KEY.
 _MOST_REASONS = 5
 
+_Outcome = Literal["retriggered", "ineligible", "failed", "not_tried"]
+
 
 class BulkRecord(TypedDict):
     """
@@ -40,7 +38,7 @@ class BulkRecord(TypedDict):
     """
 
     run_id: str
-    outcome: Literal["retriggered", "ineligible", "failed", "not_tried"]
+    outcome: _Outcome
     new_run_id: str | None
     error: str | None
 
@@ -59,9 +57,6 @@ def retrigger_all(
     Re-trigger runs in one task, each of them once; those of one flow in their order and never at once.
 
     :param run_ids: IDs of the runs, none of them twice.
-    :param retries: The task's ``retries``.
-    :param settle_time: Seconds within which a new run appears in the service's lists.
-    :param concurrency: Runs that are re-triggered at the same time.
     :return: What became of each run, in their order.
     """
     requests = _Requests(hook, context, retries, settle_time, log)
@@ -82,7 +77,6 @@ class Bulk:
 
     :param retrigger: Re-triggers one run and returns the new run's ID. Called in several threads.
     :param concurrency: Runs that are re-triggered at the same time.
-    :param log: Logger of the task.
     """
 
     def __init__(self, retrigger: Callable[[str], str], concurrency: int, log: Any) -> None:
@@ -94,35 +88,31 @@ class Bulk:
         self._is_stopped = False
 
     def run(self, groups: Sequence[Sequence[str]]) -> dict[str, BulkRecord]:
-        """
-        Re-trigger the runs of all groups, those of one group in their order and never at once.
-
-        :return: What became of each run, by its ID.
-        """
+        """Re-trigger all runs, those of one group in their order and never at once."""
         records: dict[str, BulkRecord] = {}
         pool = ThreadPoolExecutor(self._concurrency, "flowservice-bulk")
         try:
             for done in pool.map(self._run_group, groups):
-                records |= {record["run_id"]: record for record in done}
+                records |= done
         finally:
             # When the task is killed, no further run is re-triggered.
             self._is_stopped = True
             pool.shutdown(cancel_futures=True)
         return records
 
-    def _run_group(self, run_ids: Sequence[str]) -> list[BulkRecord]:
-        return [self._run_one(run_id) for run_id in run_ids]
+    def _run_group(self, run_ids: Sequence[str]) -> dict[str, BulkRecord]:
+        return {run_id: self._run_one(run_id) for run_id in run_ids}
 
     def _run_one(self, run_id: str) -> BulkRecord:
         if self._is_stopped:
             return _record(run_id, "not_tried", error="The bulk was stopped before its turn.")
         try:
             new_run_id = self._retrigger(run_id)
-        except DataflowRunNotRetriggerableError as error:
+        except exceptions.DataflowRunNotRetriggerableError as error:
             self._take_note(None)
             self._log.warning("%s", error)
             return _record(run_id, "ineligible", error=str(error))
-        except (FlowServiceError, ValueError) as error:
+        except (exceptions.FlowServiceError, ValueError) as error:
             self._take_note(error)
             self._log.error("Dataflow run %s is not re-triggered: %s", run_id, error)
             return _record(run_id, "failed", error=str(error))
@@ -133,9 +123,9 @@ class Bulk:
     def _take_note(self, error: Exception | None) -> None:
         """Stop the bulk if the credential is refused, or the service gives no answers."""
         with self._lock:
-            is_transient = isinstance(error, FlowServiceError) and error.is_transient
+            is_transient = isinstance(error, exceptions.FlowServiceError) and error.is_transient
             self._failures = self._failures + 1 if is_transient else 0
-            is_refused = isinstance(error, FlowServiceAuthError)
+            is_refused = isinstance(error, exceptions.FlowServiceAuthError)
             if (is_refused or self._failures >= _MOST_FAILURES) and not self._is_stopped:
                 self._is_stopped = True
                 reason = "the credential is refused" if is_refused else "the service is unavailable"
@@ -194,7 +184,7 @@ def _groups(hook: FlowServiceHook, run_ids: Sequence[str]) -> list[list[str]]:
     """Put the runs of one flow together, and those the service does not show at once likewise."""
     try:
         runs = hook.find_runs(run_ids)
-    except FlowServiceError:
+    except exceptions.FlowServiceError:
         runs = {}  # each run then meets the error by itself, and its record names it
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for run_id in run_ids:
@@ -205,26 +195,19 @@ def _groups(hook: FlowServiceHook, run_ids: Sequence[str]) -> list[list[str]]:
 def raise_for(
     results: Sequence[BulkRecord], on_ineligible: Literal["fail", "skip"], log: Any
 ) -> None:
-    """
-    Fail the task if some of its runs were not re-triggered.
-
-    :raises FlowServiceError: Some were not; the error names the first few.
-    """
+    """Fail the task if some of its runs were not re-triggered; the error names the first few."""
     good = {"retriggered", "ineligible"} if on_ineligible == "skip" else {"retriggered"}
     bad = [record for record in results if record["outcome"] not in good]
     log.info("%d of %d runs were re-triggered or skipped.", len(results) - len(bad), len(results))
     if bad:
         reasons = dict.fromkeys(f"{record['run_id']}: {record['error']}" for record in bad)
         named = " ".join(list(reasons)[:_MOST_REASONS])
-        raise FlowServiceError(
+        raise exceptions.FlowServiceError(
             f"{len(bad)} of {len(results)} dataflow runs were not re-triggered. {named}"
         )
 
 
 def _record(
-    run_id: str,
-    outcome: Literal["retriggered", "ineligible", "failed", "not_tried"],
-    new_run_id: str | None = None,
-    error: str | None = None,
+    run_id: str, outcome: _Outcome, new_run_id: str | None = None, error: str | None = None
 ) -> BulkRecord:
     return {"run_id": run_id, "outcome": outcome, "new_run_id": new_run_id, "error": error}
