@@ -42,7 +42,6 @@ def find_candidates(
     """
     Pick the runs that a request may have led to.
 
-    :param runs: Runs of the target's flow.
     :param target: Run the request named.
     :param since_ms: Epoch milliseconds before which none can have been created.
     :param own_clients: What the service may call our own client.

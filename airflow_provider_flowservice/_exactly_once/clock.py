@@ -9,12 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Clock:
-    """
-    Time, and how to let some pass.
-
-    :param now: Epoch seconds.
-    :param sleep: Lets so many seconds pass.
-    """
+    """Epoch seconds, and how to let some pass."""
 
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep

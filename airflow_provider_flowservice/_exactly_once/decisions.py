@@ -86,11 +86,7 @@ def begin(
 
 
 def after_read(
-    record: Record,
-    run: DataflowRun | None,
-    source: DataflowRun,
-    this_try: Try,
-    is_settled: bool,
+    record: Record, run: DataflowRun | None, source: DataflowRun, this_try: Try, is_settled: bool
 ) -> Decision:
     """
     Decide what to do about the stored run.
@@ -101,9 +97,8 @@ def after_read(
     new_run_id = record.new_run_id or ""
     is_cleared = this_try.max_tries != record.max_tries
     if run is None and is_cleared and is_settled:
-        return Decision(
-            "send", source.run_id, f"run {new_run_id} is gone, and the task was cleared"
-        )
+        reason = f"run {new_run_id} is gone, and the task was cleared"
+        return Decision("send", source.run_id, reason)
     if run is None:
         return Decision("reattach", new_run_id, "the service does not show it yet")
     if not record.is_certain and loads_other_window(run, source.window):
@@ -152,7 +147,6 @@ def after_check(candidates: Candidates, target: DataflowRun, is_cleared: bool) -
     Decide what to do after the service was searched for a re-trigger by another client or task.
 
     :param candidates: Runs created since the target.
-    :param target: Run to re-trigger.
     :param is_cleared: Whether a user asked for the task to be done again, so that what is done
         already does not count.
     """
@@ -161,12 +155,9 @@ def after_check(candidates: Candidates, target: DataflowRun, is_cleared: bool) -
     done = [] if is_cleared else [run for run in loaded if run.ingested_records != 0]
     for run in (*under_way, *done):
         if loads_window(run, target.window):
-            return Decision(
-                "adopt", run.run_id, "another client or task has re-triggered the run already"
-            )
+            reason = "another client or task has re-triggered the run already"
+            return Decision("adopt", run.run_id, reason)
     if under_way:
-        return Decision(
-            "stop",
-            reason="a re-trigger of the same flow is under way and does not show its window yet",
-        )
+        reason = "a re-trigger of the same flow is under way and does not show its window yet"
+        return Decision("stop", reason=reason)
     return Decision("send", target.run_id, "no other re-trigger of it was found")

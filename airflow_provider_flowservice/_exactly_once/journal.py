@@ -37,11 +37,7 @@ class Record:
     earlier_run_ids: tuple[str, ...] = ()
 
     def with_run(self, new_run_id: str, max_tries: int) -> Record:
-        """
-        Return the record once the new run is known.
-
-        :param max_tries: Of the task now.
-        """
+        """Return the record once the new run is known; ``max_tries`` is that of the task now."""
         known = tuple(dict.fromkeys((*self.known_run_ids, new_run_id)))
         return replace(self, new_run_id=new_run_id, max_tries=max_tries, known_run_ids=known)
 

@@ -12,10 +12,7 @@ from airflow_provider_flowservice._exactly_once.decisions import Decision, Try
 from airflow_provider_flowservice._exactly_once.journal import Record, Siblings, TaskStore
 from airflow_provider_flowservice._exactly_once.search import Search
 from airflow_provider_flowservice._selection.eligibility import check_eligible
-from airflow_provider_flowservice.exceptions import (
-    FlowServiceError,
-    FlowServiceNotFoundError,
-)
+from airflow_provider_flowservice.exceptions import FlowServiceError, FlowServiceNotFoundError
 from airflow_provider_flowservice.hooks.flowservice import may_have_started_a_run
 from airflow_provider_flowservice.runs import DataflowRun
 
@@ -48,14 +45,9 @@ class Retrigger:
     """
     One request of the user to re-trigger a run.
 
-    :param hook: Hook of the task.
-    :param store: What the task remembers.
-    :param this_try: Which try of the task this is.
     :param began_ms: Epoch milliseconds before which no try can have sent anything.
     :param siblings: Requests beside this one.
     :param settle_time: Seconds within which a new run appears in the service's lists.
-    :param log: Logger of the task.
-    :param clock: Time.
     """
 
     def __init__(
@@ -100,13 +92,11 @@ class Retrigger:
         return self._go_on(source, record, decision)
 
     def _read_stored(self, source: DataflowRun, record: Record) -> Decision:
-        """Read the stored run."""
         try:
             run = self._hook.get_run(record.new_run_id or "")
         except FlowServiceNotFoundError:
             run = None
-        age_ms = self._clock.now_ms() - record.requested_ms
-        is_settled = age_ms > self._settle_time * 1000
+        is_settled = self._clock.now_ms() - record.requested_ms > self._settle_time * 1000
         return decisions.after_read(record, run, source, self._try, is_settled)
 
     def _find(self, source: DataflowRun, record: Record | None) -> tuple[Record, Decision]:
@@ -149,11 +139,7 @@ class Retrigger:
         decision: Decision,
         is_retry: bool = False,
     ) -> Retriggered:
-        """
-        Send the request, with the intent stored before it and the new run after it.
-
-        :param before: What is known of earlier requests.
-        """
+        """Send the request, with the intent stored before it and the new run after it."""
         target = self._run(source, decision.run_id)
         self._log.info("Re-triggering dataflow run %s: %s.", target.run_id, decision.reason)
         check_eligible(self._hook, self._log, target)
@@ -205,8 +191,7 @@ class Retrigger:
             decision.reason,
         )
         record = record or self._new_record(source, source)
-        has_ended = decision.action == "return"
-        return self._keep(source, record, decision.run_id, has_ended)
+        return self._keep(source, record, decision.run_id, has_ended=decision.action == "return")
 
     def _keep(
         self, source: DataflowRun, record: Record, new_run_id: str, has_ended: bool = False

@@ -28,18 +28,11 @@ class Search:
     """
     A search for runs of one flow.
 
-    :param hook: Hook of the task.
-    :param siblings: Requests beside this one.
-    :param settle_time: Seconds within which a new run shows up in the service's lists.
-    :param clock: Time.
+    :param settle_time: Seconds within which a new run appears in the service's lists.
     """
 
     def __init__(
-        self,
-        hook: FlowServiceHook,
-        siblings: Siblings,
-        settle_time: float,
-        clock: Clock,
+        self, hook: FlowServiceHook, siblings: Siblings, settle_time: float, clock: Clock
     ) -> None:
         self._hook = hook
         self._siblings = siblings
@@ -73,10 +66,9 @@ class Search:
                 "earlier try could not be found."
             )
         settings = self._hook.settings
+        after_ms = since_ms - 1  # the filter leaves out the moment itself
         runs = self._hook.list_runs(
-            flow_id=target.flow_id,
-            created_after=since_ms - 1,  # the filter leaves out the moment itself
-            limit=_MOST_RUNS,
+            flow_id=target.flow_id, created_after=after_ms, limit=_MOST_RUNS
         )
         return find_candidates(
             # Read first: a sibling claims a run only after it has appeared.

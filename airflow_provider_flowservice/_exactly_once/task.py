@@ -17,20 +17,9 @@ ATTEMPTS_KEY = "attempts"
 
 
 def retrigger_once(
-    hook: FlowServiceHook,
-    context: Context,
-    run_id: str,
-    retries: int,
-    settle_time: float,
-    log: Any,
+    hook: FlowServiceHook, context: Context, run_id: str, retries: int, settle_time: float, log: Any
 ) -> Retriggered:
-    """
-    Re-trigger a run once for the task, whatever earlier tries have begun.
-
-    :param retries: The task's ``retries``.
-    :param settle_time: Seconds within which a new run shows up in the service's lists.
-    :raises FlowServiceError: The run was not re-triggered, or the new run cannot be identified.
-    """
+    """Re-trigger a run once for the task, whatever earlier tries have begun."""
     return Retrigger(
         hook,
         TaskStore(context.get("task_state_store")),
@@ -62,7 +51,6 @@ class MappedSiblings(Siblings):
         self._ti = ti
 
     def claimed_run_ids(self) -> set[str]:
-        """Return the runs that they have re-triggered."""
         if not self.exist:
             return set()
         attempts = self._ti.xcom_pull(task_ids=[self._ti.task_id], key=ATTEMPTS_KEY) or []
