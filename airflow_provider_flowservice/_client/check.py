@@ -19,7 +19,6 @@ class Stage(NamedTuple):
     """
     One stage of the check.
 
-    :param name: Name of the stage.
     :param is_ok: Whether the stage passed. No stage runs after one that failed.
     :param text: What the stage found; after a failure, also what to do.
     """
@@ -35,7 +34,6 @@ def check_connection(conn_id: str, connect: Callable[[], FlowServiceClient]) -> 
 
     The check only reads, so it cannot find out whether the credential may re-trigger runs.
 
-    :param conn_id: ID of the connection.
     :param connect: Reads the connection and returns a client for it.
     :return: The stages, each as soon as it has run.
     """
@@ -55,9 +53,8 @@ def check_connection(conn_id: str, connect: Callable[[], FlowServiceClient]) -> 
 
 def _advice(stage: str, error: Exception, conn_id: str) -> str:
     """Return advice on an error whose own text gives none."""
-    if stage == "connection" and not isinstance(
-        error, ValueError
-    ):  # Airflow's own: no such connection
+    # Another error than ours is Airflow's own: no such connection.
+    if stage == "connection" and not isinstance(error, ValueError):
         return (
             f" Add one of type {CONN_TYPE!r}, under Admin > Connections or with the command: "
             f"airflow connections add {conn_id} --conn-type {CONN_TYPE} ..."

@@ -4,28 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain, islice
 from typing import Any
 from urllib.parse import quote
 
+from airflow_provider_flowservice import exceptions
+from airflow_provider_flowservice._client import responses
 from airflow_provider_flowservice._client.errors import error_of
 from airflow_provider_flowservice._client.http import HttpSession, Params
 from airflow_provider_flowservice._client.ims import fetch_token
-from airflow_provider_flowservice._client.responses import (
-    LARGEST_PAGE,
-    items_of,
-    next_query,
-    only_item,
-)
 from airflow_provider_flowservice._client.retries import RetryLimits, call_with_retries
 from airflow_provider_flowservice._client.tokens import Token, token_source
 from airflow_provider_flowservice._connection.settings import Settings
 from airflow_provider_flowservice._json import identifier
-from airflow_provider_flowservice.exceptions import (
-    FlowServiceAnswerError,
-    FlowServiceAuthError,
-    FlowServiceError,
-    FlowServiceNotFoundError,
-)
 
 API_PATH = "/data/foundation/flowservice"
 SANDBOXES_PATH = "/data/foundation/sandbox-management/"
@@ -37,12 +28,7 @@ _MOST_PAGES = 1000
 
 
 class FlowServiceClient:
-    """
-    Calls the Flow Service with one credential, in one sandbox.
-
-    :param settings: Addresses, credential and sandbox.
-    :param limits: How often and how long to retry.
-    """
+    """Calls the Flow Service with one credential, in one sandbox."""
 
     def __init__(self, settings: Settings, limits: RetryLimits) -> None:
         self.settings = settings
@@ -66,10 +52,7 @@ class FlowServiceClient:
         Send a GET request to the Flow Service, and retry it after transient errors.
 
         :param path: Path below that of the API.
-        :param params: Query parameters.
         :return: The JSON in the response.
-        :raises FlowServiceConnectionError: No response came.
-        :raises FlowServiceApiError: The response was an error.
         """
         return self._get(API_PATH + path, params)
 
@@ -78,20 +61,19 @@ class FlowServiceClient:
         Read one resource.
 
         :param collection: Kind of the resource, such as ``runs``.
-        :param item_id: ID of the resource.
         :raises FlowServiceNotFoundError: The sandbox has no such resource, or hides it.
         :raises FlowServiceAnswerError: The response holds something else.
         :raises ValueError: ``item_id`` cannot be an ID.
         """
         path = _path_of(collection, item_id)
         tried = f"GET {path}"
-        item = only_item(self.get(path), tried)
+        item = responses.only_item(self.get(path), tried)
         if item is None:
-            raise FlowServiceNotFoundError(
+            raise exceptions.FlowServiceNotFoundError(
                 f"{tried}: the response is empty, so the sandbox has no such resource."
             )
         if identifier(item.get("id")).lower() != item_id.lower():
-            raise FlowServiceAnswerError(
+            raise exceptions.FlowServiceAnswerError(
                 f"{tried}: the response is another resource, or has no ID."
             )
         return item
@@ -100,7 +82,6 @@ class FlowServiceClient:
         """
         Read several resources with one request.
 
-        :param collection: Kind of the resources, such as ``runs``.
         :param item_ids: Their IDs, at most a page of them.
         :raises ValueError: One of ``item_ids`` cannot be an ID.
         """
@@ -112,23 +93,16 @@ class FlowServiceClient:
         return self.get(f"/{collection}", params)
 
     def act(
-        self,
-        collection: str,
-        item_id: str,
-        op: str,
-        may_retry: Callable[[BaseException], bool],
+        self, collection: str, item_id: str, op: str, may_retry: Callable[[BaseException], bool]
     ) -> Any:
         """
         Perform an action on a resource.
 
-        :param collection: Kind of the resource, such as ``runs``.
-        :param item_id: ID of the resource.
         :param op: The service's name for the action.
         :param may_retry: Whether an error is transient and proves that the service did nothing.
         :return: The JSON in the response.
         :raises FlowServiceConnectionError: No response came; its ``sent`` says whether the request
             may have arrived.
-        :raises FlowServiceApiError: The response was an error.
         :raises ValueError: ``item_id`` cannot be an ID.
         """
         path = f"{API_PATH}{_path_of(collection, item_id)}/action"
@@ -152,15 +126,11 @@ class FlowServiceClient:
         """
         # Several filters are several parameters; a comma would be part of a value.
         params = [("property", value) for value in filters]
-        page = LARGEST_PAGE if limit is None else min(limit, LARGEST_PAGE)
+        page = min(limit or responses.LARGEST_PAGE, responses.LARGEST_PAGE)
         params += [("orderby", order_by), ("limit", str(page))]
-        left = limit
-        for body in self._get_pages(path, params):
-            for item in items_of(body, f"GET {path}")[:left]:
-                yield item
-                left = None if left is None else left - 1
-            if left == 0:
-                return
+        pages = self._get_pages(path, params)
+        items = chain.from_iterable(responses.items_of(body, f"GET {path}") for body in pages)
+        yield from islice(items, limit)
 
     def _get_pages(self, path: str, params: Params) -> Iterator[Any]:
         """
@@ -168,25 +138,19 @@ class FlowServiceClient:
 
         :raises FlowServiceAnswerError: The links between the pages form a loop.
         """
-        body = self.get(path, params)
-        yield body
+        yield (body := self.get(path, params))
         seen: set[str] = set()
-        while (query := next_query(body, params, f"GET {path}")) is not None:
+        while (query := responses.next_query(body, params, f"GET {path}")) is not None:
             if query in seen or len(seen) >= _MOST_PAGES:
-                raise FlowServiceAnswerError(
+                raise exceptions.FlowServiceAnswerError(
                     f"GET {path}: the links to the next page form a loop "
                     f"after {len(seen) + 1} pages."
                 )
             seen.add(query)
-            body = self.get(f"{path}?{query}")
-            yield body
+            yield (body := self.get(f"{path}?{query}"))
 
     def get_token(self) -> Token:
-        """
-        Get an access token; every call does so itself.
-
-        :raises FlowServiceAuthError: IMS refused the credential.
-        """
+        """Get an access token; every call does so itself."""
         return call_with_retries(self._get_token, self._limits)
 
     def get_sandboxes(self) -> Any:
@@ -196,7 +160,7 @@ class FlowServiceClient:
     def _get_token(self) -> Token:
         try:
             return self._tokens.get(partial(fetch_token, self.settings, self._http))
-        except FlowServiceError as error:
+        except exceptions.FlowServiceError as error:
             error.sent = "no"  # the request that needs the token
             raise
 
@@ -207,7 +171,7 @@ class FlowServiceClient:
         token = self._get_token()
         try:
             return self._send(method, path, params, token)
-        except FlowServiceAuthError as error:
+        except exceptions.FlowServiceAuthError as error:
             if not self._tokens.renew(token, error.http_status or 0):
                 raise
         # If the service refuses the new token as well, a permission is missing.
@@ -234,11 +198,7 @@ def _path_of(collection: str, item_id: str) -> str:
 
 
 def _check_id(item_id: object) -> None:
-    """
-    Refuse a value that cannot be an ID.
-
-    :raises ValueError: ``item_id`` cannot be one.
-    """
+    """Refuse a value that cannot be an ID."""
     is_word = isinstance(item_id, str) and item_id.isprintable() and " " not in item_id
     # A template without a value renders as "None".
     if not is_word or item_id in ("", ".", "..", "None"):

@@ -7,18 +7,12 @@ Pure: values in, values out.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
-from airflow_provider_flowservice._json import line
-from airflow_provider_flowservice.exceptions import (
-    FlowServiceApiError,
-    FlowServiceAuthError,
-    FlowServiceNotFoundError,
-    FlowServiceThrottledError,
-    FlowServiceUnavailableError,
-)
+from airflow_provider_flowservice import exceptions
+from airflow_provider_flowservice._json import line, mapping
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._client.http import HttpResponse
@@ -76,7 +70,6 @@ def catalogue_hint(http_status: int, code: str | None, is_foreign: bool = False)
     """
     Return a hint at what to do about an error; ``None`` if nothing is known to help.
 
-    :param http_status: HTTP status of the response.
     :param code: The error's code, such as ``FLOW-1439-404`` or ``401013``.
     :param is_foreign: Whether the body was no JSON, so that another server may have sent it.
     """
@@ -95,25 +88,26 @@ def catalogue_hint(http_status: int, code: str | None, is_foreign: bool = False)
         return f"{_LABELS}. {_ROLE}"
     if number in {1423, 1424, 1432, 1433} or 1440 <= number <= 1454:
         return _QUERY
-    return _status_hint(http_status, is_foreign)
+    if 300 <= http_status < 400:
+        return _REDIRECT
+    by_status = {401: _ROLE, 403: _ROLE, 404: _FOREIGN if is_foreign else _MISSING}
+    return by_status.get(http_status)
 
 
 def error_of(
     response: HttpResponse,
     tried: str,
-    secrets: Iterable[str] = (),
+    secrets: Sequence[str] = (),
     hint_for: Callable[[int, str | None, bool], str | None] = catalogue_hint,
-) -> FlowServiceApiError:
+) -> exceptions.FlowServiceApiError:
     """
     Return the exception for an error response.
 
-    :param response: The error response.
     :param tried: The request, such as ``GET /runs/r1``.
     :param secrets: Texts to black out, in case the response quotes the request.
     :param hint_for: Returns the hint for an HTTP status, a code, and whether another server may
         have sent the response.
     """
-    secrets = [*secrets]
     code = line(without_secrets(_code(response.body), secrets), _LONGEST_CODE) or None
     text = line(without_secrets(_text(response), secrets)).rstrip(".")
     request_id = line(without_secrets(_request_id(response), secrets), _LONGEST_CODE) or None
@@ -139,18 +133,19 @@ def without_secrets(text: str, secrets: Iterable[str]) -> str:
     return _TOKEN.sub("***", text)
 
 
-def _class_of(response: HttpResponse, code: str | None) -> type[FlowServiceApiError]:
+def _class_of(response: HttpResponse, code: str | None) -> type[exceptions.FlowServiceApiError]:
     status = response.http_status
     if status == 429 or code == "429050":  # one gateway has sent this code with HTTP 400
-        return FlowServiceThrottledError
+        return exceptions.FlowServiceThrottledError
     if status in (401, 403) or (status == 400 and _is_about_token(code)):
-        return FlowServiceAuthError
+        return exceptions.FlowServiceAuthError
     if status == 404 and not _is_about_sandbox(code):
-        # A page of a gateway says nothing about the resource.
-        return FlowServiceUnavailableError if _is_foreign(response) else FlowServiceNotFoundError
+        if not _is_foreign(response):
+            return exceptions.FlowServiceNotFoundError
+        return exceptions.FlowServiceUnavailableError  # a gateway's page says nothing about it
     if status == 408 or status >= 500:
-        return FlowServiceUnavailableError
-    return FlowServiceApiError
+        return exceptions.FlowServiceUnavailableError
+    return exceptions.FlowServiceApiError
 
 
 def _is_foreign(response: HttpResponse) -> bool:
@@ -177,16 +172,13 @@ def _text(response: HttpResponse) -> str:
     if not isinstance(body, Mapping):
         title = re.search(r"<title[^>]*>(.*?)</title>", response.text, re.DOTALL | re.IGNORECASE)
         return title.group(1) if title else re.sub(r"<[^>]*>", " ", response.text)
-    report = body.get("report")
-    found = [report.get("detailed-message")] if isinstance(report, Mapping) else []
     names = ("errorMessage", "errorDetails", "detail", "message", "error_description", "title")
-    found += [body.get(name) for name in names]
+    found = [mapping(body, "report").get("detailed-message"), *map(body.get, names)]
     return next((text for text in found if isinstance(text, str) and text.strip()), "")
 
 
 def _request_id(response: HttpResponse) -> str:
-    report = response.body.get("report") if isinstance(response.body, Mapping) else None
-    reported = report.get("request-id") if isinstance(report, Mapping) else None
+    reported = mapping(response.body, "report").get("request-id")
     found = response.headers.get("x-request-id") or reported
     return found if isinstance(found, str) else ""
 
@@ -204,13 +196,3 @@ def _is_about_token(code: str | None) -> bool:
 def _flow_number(code: str | None) -> int:
     match = _FLOW_NUMBER.fullmatch(code or "")
     return int(match[1]) if match else 0
-
-
-def _status_hint(http_status: int, is_foreign: bool) -> str | None:
-    if 300 <= http_status < 400:
-        return _REDIRECT
-    if http_status in (401, 403):
-        return _ROLE
-    if http_status == 404:
-        return _FOREIGN if is_foreign else _MISSING
-    return None

@@ -18,12 +18,9 @@ import requests
 from requests.auth import AuthBase
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError
 
+from airflow_provider_flowservice import exceptions
 from airflow_provider_flowservice._client.total_timeout import TimedAdapter
 from airflow_provider_flowservice._json import line
-from airflow_provider_flowservice.exceptions import (
-    FlowServiceAnswerError,
-    FlowServiceConnectionError,
-)
 
 Params = Sequence[tuple[str, str]]
 
@@ -37,8 +34,6 @@ class HttpResponse:
     """
     An HTTP response that was read completely.
 
-    :param http_status: Its status.
-    :param headers: Its headers.
     :param body: The JSON in it; ``None`` if it is empty or no JSON.
     :param text: The beginning of a body that is no JSON.
     """
@@ -90,9 +85,7 @@ class HttpSession:
         :raises FlowServiceConnectionError: No complete response came.
         :raises FlowServiceAnswerError: The response is too large.
         """
-        request = requests.Request(
-            method, url, params=list(params), headers=dict(headers or {}), auth=auth
-        )
+        request = requests.Request(method, url, params=params, headers=headers, auth=auth)
         prepared = self._session.prepare_request(request)
         shown = f"{method} {url.split('?')[0]}"
         try:
@@ -114,14 +107,12 @@ class HttpSession:
             allow_redirects=False,
             **self._environment(session, prepared.url or ""),
         ) as response:
+            content = _read(response, self._largest_response, shown)
             try:
-                content = _read(response, self._largest_response)
-            except _TooLargeError:
-                raise FlowServiceAnswerError(
-                    f"{shown}: the response is larger than {self._largest_response} bytes.",
-                    http_status=response.status_code,
-                ) from None
-            return _parsed(response, content)
+                body, text = json.loads(content or b"null"), ""
+            except (ValueError, RecursionError):
+                body, text = None, content[:2000].decode("utf-8", errors="replace")
+            return HttpResponse(response.status_code, response.headers, body, text)
 
     def _environment(self, session: requests.Session, url: str) -> dict[str, Any]:
         """Take proxies and CA bundle from the standard variables, as ``requests`` does."""
@@ -140,10 +131,6 @@ class _Session(requests.Session):
         """Follow no redirect, and read no body to find its target."""
 
 
-class _TooLargeError(Exception):
-    pass
-
-
 def _new_session() -> requests.Session:
     session = _Session()
     session.headers["Accept-Encoding"] = "gzip"  # the one encoding that _unpacked supports
@@ -154,7 +141,7 @@ def _new_session() -> requests.Session:
     return session
 
 
-def _read(response: requests.Response, largest: int) -> bytes:
+def _read(response: requests.Response, largest: int, shown: str) -> bytes:
     """Read and unpack a response, since urllib3 unpacks without a limit."""
     packed = response.raw.stream(_CHUNK, decode_content=False)
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
@@ -162,7 +149,10 @@ def _read(response: requests.Response, largest: int) -> bytes:
     for chunk in packed if encoding == "identity" else _unpacked(packed, encoding):
         content += chunk
         if len(content) > largest:
-            raise _TooLargeError
+            raise exceptions.FlowServiceAnswerError(
+                f"{shown}: the response is larger than {largest} bytes.",
+                http_status=response.status_code,
+            )
     return bytes(content)
 
 
@@ -183,19 +173,10 @@ def _unpacked(packed: Iterator[bytes], encoding: str) -> Iterator[bytes]:
         raise requests.exceptions.ContentDecodingError(f"broken gzip data: {error}") from None
 
 
-def _parsed(response: requests.Response, content: bytes) -> HttpResponse:
-    try:
-        return HttpResponse(response.status_code, response.headers, json.loads(content or b"null"))
-    except (ValueError, RecursionError):
-        text = content[:2000].decode("utf-8", errors="replace")
-        return HttpResponse(response.status_code, response.headers, None, text)
-
-
 def parse_retry_after(value: str | None, now: float) -> float | None:
     """
-    Read a ``Retry-After`` header.
+    Read a ``Retry-After`` header, which holds seconds or a date.
 
-    :param value: The header, which holds seconds or a date.
     :param now: Current epoch seconds.
     :return: Seconds from now; ``None`` if the header is missing or invalid.
     """
@@ -207,7 +188,7 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
     return None
 
 
-def _connection_error(shown: str, error: Exception) -> FlowServiceConnectionError:
+def _connection_error(shown: str, error: Exception) -> exceptions.FlowServiceConnectionError:
     chain = list(_causes(error))
     reason = re.sub(r"^(<[^>]*>|\w+\([^)]*\)): ", "", str(chain[-1]))
     # The URL of a proxy may hold a password.
@@ -216,7 +197,7 @@ def _connection_error(shown: str, error: Exception) -> FlowServiceConnectionErro
         reason = f"the proxy: {reason}"
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in chain):
         reason += "; behind a proxy that intercepts TLS, set 'ca_bundle' of the connection"
-    return FlowServiceConnectionError(
+    return exceptions.FlowServiceConnectionError(
         f"{shown} got no response: {reason or type(error).__name__}.",
         sent="no" if any(map(_is_before_sending, chain)) else "maybe",
     )

@@ -7,18 +7,12 @@ from collections.abc import Mapping
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
+from airflow_provider_flowservice import exceptions
 from airflow_provider_flowservice._client.errors import error_of
 from airflow_provider_flowservice._client.http import HttpResponse, HttpSession
 from airflow_provider_flowservice._client.tokens import Token
 from airflow_provider_flowservice._compat import mask_secret
 from airflow_provider_flowservice._connection.settings import Settings
-from airflow_provider_flowservice.exceptions import (
-    FlowServiceAnswerError,
-    FlowServiceApiError,
-    FlowServiceAuthError,
-    FlowServiceNotFoundError,
-    FlowServiceThrottledError,
-)
 
 TOKEN_PATH = "/ims/token/v3"
 
@@ -68,20 +62,15 @@ def fetch_token(settings: Settings, http: HttpSession) -> Token:
     )
     if not response.is_success:
         raise _refusal(response, settings)
-    token = _read_token(response)
-    mask_secret(token.text)
-    return token
-
-
-def _read_token(response: HttpResponse) -> Token:
     body = response.body if isinstance(response.body, Mapping) else {}
     text = body.get("access_token")
     # The token becomes part of an HTTP header.
     if not isinstance(text, str) or not text or not text.isascii() or not text.isprintable():
-        raise FlowServiceAnswerError(
+        raise exceptions.FlowServiceAnswerError(
             "The response of IMS is without an access token: check 'ims_url' of the connection.",
             http_status=response.http_status,
         )
+    mask_secret(text)
     return Token(text, _lifetime(body.get("expires_in")))
 
 
@@ -95,7 +84,7 @@ def _lifetime(value: object) -> float:
     return seconds / 1000 if seconds > _LONGEST_LIFETIME else seconds
 
 
-def _refusal(response: HttpResponse, settings: Settings) -> FlowServiceApiError:
+def _refusal(response: HttpResponse, settings: Settings) -> exceptions.FlowServiceApiError:
     """Return the error for a refusal; it names the part of the credential that IMS refused."""
     error = error_of(
         response,
@@ -103,11 +92,12 @@ def _refusal(response: HttpResponse, settings: Settings) -> FlowServiceApiError:
         [settings.client_secret],
         hint_for=lambda *_: _hint(response),
     )
-    if isinstance(error, FlowServiceNotFoundError):
+    if isinstance(error, exceptions.FlowServiceNotFoundError):
         # The caller would take this class for a missing run.
-        return FlowServiceApiError(*error.args, **vars(error))
-    if response.http_status in (400, 401, 403) and not isinstance(error, FlowServiceThrottledError):
-        return FlowServiceAuthError(*error.args, **vars(error))
+        return exceptions.FlowServiceApiError(*error.args, **vars(error))
+    is_throttled = isinstance(error, exceptions.FlowServiceThrottledError)
+    if response.http_status in (400, 401, 403) and not is_throttled:
+        return exceptions.FlowServiceAuthError(*error.args, **vars(error))
     return error
 
 

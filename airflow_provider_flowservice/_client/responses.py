@@ -1,7 +1,7 @@
 """
 Reads successful responses of the service: envelopes, and links to the next page.
 
-Pure: values in, values out.
+Pure: values in, values out. Error texts begin with what was ``tried``, such as ``GET /runs/r1``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
-from airflow_provider_flowservice._json import line
+from airflow_provider_flowservice._json import line, mapping
 from airflow_provider_flowservice.exceptions import FlowServiceAnswerError
 
 # The largest page in the documentation, and so the most resources per request. It is defined here
@@ -22,8 +22,6 @@ def items_of(body: object, tried: str) -> list[Mapping[str, Any]]:
     """
     Return the resources in a response: ``{"items": [...]}``, a list, or one bare resource.
 
-    :param body: The JSON in the response.
-    :param tried: The request, such as ``GET /runs/r1``.
     :raises FlowServiceAnswerError: The response is none of these.
     """
     items = body.get("items") if isinstance(body, Mapping) else body
@@ -40,8 +38,6 @@ def only_item(body: object, tried: str) -> Mapping[str, Any] | None:
     """
     Return the one resource in a response; ``None`` if it is empty.
 
-    :param body: The JSON in the response.
-    :param tried: The request, such as ``GET /runs/r1``.
     :raises FlowServiceAnswerError: The response holds several.
     """
     items = items_of(body, tried)
@@ -60,13 +56,10 @@ def next_query(body: object, params: Iterable[tuple[str, str]], tried: str) -> s
     the same list, so only its query counts. The query is taken byte for byte, since page tokens
     hold ``=``, ``+`` and ``%``. Parameters of the first request are added if the link lacks them.
 
-    :param body: The JSON in the response.
     :param params: Parameters of the first request.
-    :param tried: The request, such as ``GET /runs``.
     :raises FlowServiceAnswerError: The link cannot be read.
     """
-    links = body.get("_links") if isinstance(body, Mapping) else None
-    following = links.get("next") if isinstance(links, Mapping) else None
+    following = mapping(body, "_links").get("next")
     href = following.get("href") if isinstance(following, Mapping) else following
     if not href:
         return None

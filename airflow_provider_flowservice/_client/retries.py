@@ -58,8 +58,6 @@ def call_with_retries(
     """
     Call a function, and retry it after errors that allow it.
 
-    :param call: Sends the request.
-    :param limits: How often and how long to retry.
     :param may_retry: Whether a retry after an error is safe and may succeed.
     :param sleep: Sleeps a number of seconds; tests pass their own.
     """

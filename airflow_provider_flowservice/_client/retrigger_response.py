@@ -9,17 +9,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from airflow_provider_flowservice import exceptions
 from airflow_provider_flowservice._client.responses import only_item
 from airflow_provider_flowservice._json import identifier
-from airflow_provider_flowservice.exceptions import (
-    DataflowRunNotRetriggerableError,
-    FlowServiceAnswerError,
-    FlowServiceApiError,
-    FlowServiceAuthError,
-    FlowServiceError,
-    FlowServiceThrottledError,
-    FlowServiceUnavailableError,
-)
 
 # The catalogue says that a run in "an invalid state" may be re-triggered "after some time".
 _INVALID_STATE = "1387-400"
@@ -58,26 +50,26 @@ def read_retriggered(body: object, run_id: str) -> RetriggeredRun:
     """
     Return the new run that a response names.
 
-    :param body: The JSON in the response.
-    :param run_id: ID of the re-triggered run.
     :raises FlowServiceAnswerError: The response names no new run, though one may have started.
     """
     tried = f"Re-triggering dataflow run {run_id}"
     item = only_item(body, tried) or {}
     new_run_id = identifier(item.get("id"))
     if not new_run_id:
-        raise FlowServiceAnswerError(f"{tried}: the response names no new run.")
+        raise exceptions.FlowServiceAnswerError(f"{tried}: the response names no new run.")
     if new_run_id.lower() == run_id.lower():
-        raise FlowServiceAnswerError(
+        raise exceptions.FlowServiceAnswerError(
             f"{tried}: the response names the same run, so a new one may have started or not."
         )
     # The key is `etag` in real responses and `eTag` in the published schema.
     return RetriggeredRun(new_run_id, identifier(item.get("etag") or item.get("eTag")) or None)
 
 
-def may_have_started_a_run(error: FlowServiceError) -> bool:
+def may_have_started_a_run(error: exceptions.FlowServiceError) -> bool:
     """Whether a re-trigger that raised ``error`` may have started a run all the same."""
-    if isinstance(error, FlowServiceUnavailableError | FlowServiceAnswerError):
+    if isinstance(
+        error, exceptions.FlowServiceUnavailableError | exceptions.FlowServiceAnswerError
+    ):
         # A 503 with a code of the service is a refusal. A gateway may have forwarded the request
         # before it returned its own 503.
         is_refusal = error.http_status == 503 and _OWN_REFUSAL.fullmatch(error.code or "")
@@ -87,24 +79,24 @@ def may_have_started_a_run(error: FlowServiceError) -> bool:
 
 def may_retry(error: BaseException) -> bool:
     """Whether ``error`` proves that no run was started, and a retry may succeed."""
-    if not isinstance(error, FlowServiceError) or may_have_started_a_run(error):
+    if not isinstance(error, exceptions.FlowServiceError) or may_have_started_a_run(error):
         return False
-    is_early = isinstance(error, FlowServiceApiError) and _INVALID_STATE in error.codes
+    is_early = isinstance(error, exceptions.FlowServiceApiError) and _INVALID_STATE in error.codes
     return error.is_transient or is_early
 
 
-def as_refusal(error: FlowServiceApiError, run_id: str) -> FlowServiceError:
+def as_refusal(error: exceptions.FlowServiceApiError, run_id: str) -> exceptions.FlowServiceError:
     """
     Return a plainer error if ``error`` means that the run cannot be re-triggered, else ``error``.
 
     The service sends the code alone or wraps it in another error.
     """
     is_refusal = 400 <= (error.http_status or 0) < 500 and not isinstance(
-        error, FlowServiceAuthError | FlowServiceThrottledError
+        error, exceptions.FlowServiceAuthError | exceptions.FlowServiceThrottledError
     )
     reasons = [reason for code, reason in _INELIGIBLE.items() if code in error.codes]
     if not is_refusal or not reasons:
         return error
-    return DataflowRunNotRetriggerableError(
+    return exceptions.DataflowRunNotRetriggerableError(
         f"Dataflow run {run_id} cannot be re-triggered: {reasons[0]}. {error}"
     )

@@ -69,12 +69,7 @@ class TokenCache:
         self._failure: FlowServiceError | None = None
 
     def get(self, fetch: Callable[[], Token]) -> Token:
-        """
-        Return the token, or fetch one while other threads wait for the result.
-
-        :param fetch: Requests a token.
-        :raises FlowServiceError: No token could be fetched.
-        """
+        """Return the token, or fetch one while other threads wait for the result."""
         failures = self._failures
         with self._lock:
             if self._token and self._clock() < self._stale_mono:
@@ -95,8 +90,6 @@ class TokenCache:
         Permissions are fixed in a token when it is issued. So the cache replaces an old token after
         a 403, but not a young one: if the permission is missing, every request would cost a token.
 
-        :param refused: The token of the refused request.
-        :param http_status: HTTP status of the refusal.
         :return: Whether the token is forgotten, so that a retry with a new one may succeed.
         """
         with self._lock:
@@ -117,10 +110,8 @@ class TokenCache:
             token = fetch()
         except FlowServiceError as error:
             old = self._token
-            if (
-                not old
-                or self._clock() >= self._issued_mono + old.lifetime
-                or not error.is_transient
+            if not (
+                old and error.is_transient and self._clock() < self._issued_mono + old.lifetime
             ):
                 raise
             log.warning(
