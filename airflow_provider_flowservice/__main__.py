@@ -25,10 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Check an Airflow connection, stage by stage. Reads only, changes nothing.",
     )
     check.add_argument("--conn-id", default=CONN_ID, help="default: %(default)s")
-    return _check(parser.parse_args(arguments).conn_id)
-
-
-def _check(conn_id: str) -> int:
+    conn_id = parser.parse_args(arguments).conn_id
     # Airflow's own command for connections does the same: from 3.2 on, only processes with this
     # variable read connections from the metadata database.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")

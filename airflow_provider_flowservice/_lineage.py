@@ -58,8 +58,7 @@ class LineageMixin:
         from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
         run = self.seen_run
-        params = {**(self.hook_params or {}), "retries": 0}
-        hook = FlowServiceHook(self.flowservice_conn_id, **params)
+        hook = FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {}).without_retries()
         flow = hook.get_flow(self._flow_id_for_lineage(hook))
         lineage: OperatorLineage[Any, Any] = OperatorLineage(
             inputs=_inputs(hook, flow), outputs=_outputs(hook, flow, run)
@@ -103,6 +102,5 @@ def _outputs(hook: FlowServiceHook, flow: Dataflow, run: DataflowRun | None) -> 
     for target in map(hook.get_target_connection, flow.target_connection_ids):
         for dataset_id in target.dataset_ids:
             uri = dataset_uri(settings.org_id, settings.sandbox_name, dataset_id)
-            namespace, name = openlineage_name(uri)
-            outputs.append(OutputDataset(namespace, name, outputFacets=dict(facets)))
+            outputs.append(OutputDataset(*openlineage_name(uri), outputFacets=dict(facets)))
     return outputs

@@ -8,7 +8,6 @@ from airflow_provider_flowservice import __version__
 from airflow_provider_flowservice._connection import form
 
 _PACKAGE = "airflow_provider_flowservice"
-_INTEGRATION = form.HOOK_NAME
 _ASSET_URIS = [
     {
         "schemes": ["aep"],
@@ -20,14 +19,23 @@ _ASSET_URIS = [
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's classes, and its connection type with the connection form."""
+    modules = {
+        kind: [
+            {
+                "integration-name": form.HOOK_NAME,
+                "python-modules": [f"{_PACKAGE}.{kind}.flowservice"],
+            }
+        ]
+        for kind in ("hooks", "operators", "sensors", "triggers")
+    }
     return {
         "package-name": "airflow-provider-flowservice",
-        "name": _INTEGRATION,
+        "name": form.HOOK_NAME,
         "description": "Re-trigger dataflow runs of Adobe Experience Platform, and wait for them.",
         "versions": [__version__],
         "integrations": [
             {
-                "integration-name": _INTEGRATION,
+                "integration-name": form.HOOK_NAME,
                 "external-doc-url": "https://experienceleague.adobe.com/docs/experience-platform/sources/home.html",
                 "how-to-guide": [
                     "/docs/connection.md",
@@ -38,10 +46,7 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["service"],
             }
         ],
-        "hooks": _modules("hooks"),
-        "operators": _modules("operators"),
-        "sensors": _modules("sensors"),
-        "triggers": _modules("triggers"),
+        **modules,
         "extra-links": [f"{_PACKAGE}.links.flowservice.DataflowRunLink"],
         "asset-uris": _ASSET_URIS,
         "dataset-uris": _ASSET_URIS,  # before Airflow 3.0
@@ -55,9 +60,3 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
     }
-
-
-def _modules(kind: str) -> list[dict[str, Any]]:
-    return [
-        {"integration-name": _INTEGRATION, "python-modules": [f"{_PACKAGE}.{kind}.flowservice"]}
-    ]

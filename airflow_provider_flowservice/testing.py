@@ -89,15 +89,11 @@ def remove_delays(dag: Any) -> None:
         # The arguments that a mapped task passes to its instances, or the attributes of another
         # task.
         settings = task.partial_kwargs if hasattr(task, "partial_kwargs") else vars(task)
-        accepted = _arguments_of(getattr(task, "operator_class", type(task)))
+        # Of parent classes as well, since a constructor passes on what it does not know.
+        accepted = {
+            name
+            for base in getattr(task, "operator_class", type(task)).__mro__
+            if "__init__" in vars(base)
+            for name in inspect.signature(vars(base)["__init__"]).parameters
+        }
         settings.update({name: pause for name, pause in _PAUSES.items() if name in accepted})
-
-
-def _arguments_of(operator_class: type) -> set[str]:
-    """Return the names of the constructor's arguments, including those of parent classes."""
-    return {
-        name
-        for base in operator_class.__mro__
-        if "__init__" in vars(base)
-        for name in inspect.signature(vars(base)["__init__"]).parameters
-    }

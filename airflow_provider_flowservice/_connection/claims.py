@@ -12,12 +12,9 @@ from airflow_provider_flowservice._json import count, identifier
 
 def read_claims(token: str) -> Mapping[str, Any]:
     """Return the claims of a token; an empty mapping if they cannot be read."""
-    parts = token.split(".")
-    if len(parts) != 3:
-        return {}
-    padded = parts[1] + "=" * (-len(parts[1]) % 4)
     try:
-        claims = json.loads(base64.urlsafe_b64decode(padded))
+        _, part, _ = token.split(".")
+        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     except (ValueError, RecursionError):
         return {}
     return claims if isinstance(claims, dict) else {}

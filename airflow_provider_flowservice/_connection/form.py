@@ -26,12 +26,9 @@ class Field:
     A field of the connection's extra.
 
     :param name: Its key in the extra.
-    :param label: Label in the form.
     :param description: Text below the field.
     :param example: Placeholder while the field is empty.
-    :param is_required: Whether the field must be filled in.
     :param is_secret: Whether the form hides the value.
-    :param is_number: Whether the value is a number.
     """
 
     name: str

@@ -56,14 +56,13 @@ class Settings:
         :raises ValueError: Fields are missing or wrong; the message names all of them.
         """
         extra = _plain_names(mapping({"extra": conn.extra_dejson}, "extra"))
-        client_id, token = _text(conn.login), _text(extra.get("access_token"))
-        org_id = _text(extra.get("org_id"))
+        client_id, org_id = _text(conn.login), _text(extra.get("org_id"))
         settings = cls(
             base_url=_url(_host(conn), PLATFORM_URL),
             ims_url=_url(_text(extra.get("ims_url")), IMS_URL),
             client_id=client_id,
             client_secret=_text(conn.password),
-            access_token=token,
+            access_token=_text(extra.get("access_token")),
             api_key=_text(extra.get("api_key")) or client_id,
             org_id=org_id,
             sandbox_name=_text(extra.get("sandbox_name")),
@@ -72,7 +71,7 @@ class Settings:
             ca_bundle=_text(extra.get("ca_bundle")) or None,
             request_timeout=_seconds(extra.get("request_timeout")),
         )
-        if problems := settings._problems():
+        if problems := [*settings._problems()]:
             if conn.conn_type and conn.conn_type != CONN_TYPE:
                 problems.append(f"The connection's type is {conn.conn_type!r}, not {CONN_TYPE!r}")
             raise ValueError(
@@ -85,28 +84,25 @@ class Settings:
         """Refuse to be pickled, since a pickle would hold the secret."""
         raise TypeError("Settings hold a secret and cannot be pickled; read the connection again.")
 
-    def _problems(self) -> list[str]:
-        """Return a sentence on each field that is missing or wrong."""
-        problems = [*self._credential_problems()]
+    def _problems(self) -> Iterator[str]:
+        """List a sentence on each field that is missing or wrong."""
+        yield from self._credential_problems()
         if "@" not in self.org_id:
-            problems.append("'org_id' must be the organization's ID, such as 0123ABC@AdobeOrg")
+            yield "'org_id' must be the organization's ID, such as 0123ABC@AdobeOrg"
         if not self.sandbox_name:
-            problems.append("'sandbox_name' is empty: name the sandbox, there is no default")
+            yield "'sandbox_name' is empty: name the sandbox, there is no default"
         elif self.sandbox_name == "*":
-            problems.append("'sandbox_name' must name one sandbox, '*' is for Adobe's own services")
+            yield "'sandbox_name' must name one sandbox, '*' is for Adobe's own services"
         for name in ("api_key", "org_id", "sandbox_name", "access_token"):
             if (value := getattr(self, name)) and not _HEADER_VALUE.fullmatch(value):
-                problems.append(
-                    f"'{name}' holds blanks or characters that an HTTP header cannot contain"
-                )
+                yield f"'{name}' holds blanks or characters that an HTTP header cannot contain"
         for label, url in (("Platform URL (host)", self.base_url), ("'ims_url'", self.ims_url)):
             if problem := _url_problem(url):
-                problems.append(f"{label} {problem}")
+                yield f"{label} {problem}"
         if not 0 < self.request_timeout <= LONGEST_TIMEOUT:
-            problems.append("'request_timeout' must be a number of seconds above 0")
+            yield "'request_timeout' must be a number of seconds above 0"
         if self.ca_bundle and (problem := _ca_bundle_problem(self.ca_bundle)):
-            problems.append(f"'ca_bundle' {problem}")
-        return problems
+            yield f"'ca_bundle' {problem}"
 
     def _credential_problems(self) -> Iterator[str]:
         if not self.access_token:
@@ -126,12 +122,9 @@ class Settings:
 
 
 def _plain_names(extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Remove the prefix that the forms of old Airflow releases put before field names."""
+    """Add the fields without the prefix that forms of old Airflow releases put before names."""
     prefix = f"extra__{CONN_TYPE}__"
-    return {
-        **{key[len(prefix) :]: value for key, value in extra.items() if key.startswith(prefix)},
-        **{key: value for key, value in extra.items() if not key.startswith(prefix)},
-    }
+    return {**{key.removeprefix(prefix): value for key, value in extra.items()}, **extra}
 
 
 def _text(value: object) -> str:
@@ -182,12 +175,10 @@ def _ca_bundle_problem(path: str) -> str | None:
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return False
+        return host == "localhost"
 
 
 def _scopes(value: object) -> str:
