@@ -144,8 +144,7 @@ class DataflowTrigger(_WaitTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait for a success; an error that waiting cannot fix fails the task."""
         # The wait sits out transient errors; a retry would sleep in a thread that all triggers share.
-        params = {**(self.hook_params or {}), "retries": 0}
-        hook = FlowServiceHook(self.flowservice_conn_id, **params)
+        hook = FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {}).without_retries()
         poll = sync_to_async(poll_for_success, thread_sensitive=False)
 
         async def poll_after(delay: float) -> Seen:
