@@ -19,6 +19,7 @@ from airflow_provider_flowservice.exceptions import (
     FlowServiceUnavailableError,
     RetriggerAmbiguousError,
 )
+from helpers.crowd import Crowd
 
 DOWN = FlowServiceUnavailableError("down", 503)
 SILENT = FlowServiceConnectionError("no answer")
@@ -136,22 +137,16 @@ def test_groups_are_at_work_at_once():
 
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_no_more_are_at_work_at_once_than_allowed(concurrency):
-    at_work, counts, lock = set(), [], threading.Lock()
-    turn = threading.Event()
+    crowd = Crowd(0.01)
 
     def retrigger(run_id):
-        with lock:
-            at_work.add(run_id)
-            counts.append(len(at_work))
-        turn.wait(0.01)  # in which others may come
-        with lock:
-            at_work.remove(run_id)
+        crowd.work()
         return run_id
 
     bulk(retrigger, [[f"r{number}"] for number in range(20)], concurrency)
 
-    assert max(counts) <= concurrency
-    assert len(counts) == 20
+    assert max(crowd.sizes) <= concurrency
+    assert len(crowd.sizes) == 20
 
 
 @pytest.mark.parametrize("error", [DOWN, INELIGIBLE, REJECTED, NO_ID])

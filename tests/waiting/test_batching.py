@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import threading
 import time
 
 import pytest
@@ -28,6 +27,7 @@ from airflow_provider_flowservice.operators.flowservice import RetriggerDataflow
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor, DataflowSensor
 from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
 from helpers import virtual_time
+from helpers.crowd import Crowd
 from helpers.support import both_ways, run_to_the_end
 
 
@@ -123,22 +123,13 @@ def test_two_waits_for_one_run_share_its_looks(flowservice, add_runs):
 
 def test_no_more_requests_at_a_time_than_a_service_bears(flowservice, add_runs):
     run_ids = add_runs(1000, "success")
-    at_work, counts, lock = set(), [], threading.Lock()
-
-    def work(seen):
-        with lock:
-            at_work.add(seen)
-            counts.append(len(at_work))
-        time.sleep(0.05)  # in which others may come
-        with lock:
-            at_work.remove(seen)
-
-    flowservice.on_request(lambda seen: work(id(seen)) if seen.method == "GET" else None)
+    crowd = Crowd(0.05)
+    flowservice.on_request(lambda seen: crowd.work() if seen.method == "GET" else None)
 
     virtual_time.run(all_events([trigger(run_id) for run_id in run_ids]))
 
-    assert max(counts) == PARALLEL == 2
-    assert flowservice.count(method="GET") == len(counts) == 10
+    assert max(crowd.sizes) == PARALLEL == 2
+    assert flowservice.count(method="GET") == len(crowd.sizes) == 10
 
 
 # Each wait learns of its own run
