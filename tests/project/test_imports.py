@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.resources
 import subprocess
 import sys
 
@@ -60,6 +61,13 @@ def test_everything_airflow_is_told_of_exists(path):
         importlib.import_module(path)
     except ModuleNotFoundError:
         assert hasattr(importlib.import_module(module), name)
+
+
+def test_what_is_private_has_a_room_but_for_what_all_rooms_need():
+    files = {entry.name for entry in importlib.resources.files(PACKAGE).iterdir()}
+
+    private = {name for name in files if name.startswith("_") and name.endswith(".py")}
+    assert private - {"__init__.py", "__main__.py"} == {"_defaults.py", "_json.py", "_lineage.py"}
 
 
 def loaded_by_importing(*names):
