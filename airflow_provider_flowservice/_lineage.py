@@ -27,7 +27,7 @@ class LineageMixin:
 
     run_id: str
     flowservice_conn_id: str
-    hook_params: dict[str, Any] | None
+    hook_params: dict[str, Any]
 
     seen_run: DataflowRun | None = None
     """The run of the task, as last seen in this process."""
@@ -58,7 +58,7 @@ class LineageMixin:
         from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
         run = self.seen_run
-        hook = FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {}).without_retries()
+        hook = FlowServiceHook(self.flowservice_conn_id, **self.hook_params).without_retries()
         flow = hook.get_flow(self._flow_id_for_lineage(hook))
         lineage: OperatorLineage[Any, Any] = OperatorLineage(
             inputs=_inputs(hook, flow), outputs=_outputs(hook, flow, run)

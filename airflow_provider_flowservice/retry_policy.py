@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice import exceptions
+from airflow_provider_flowservice._arguments import kinds
 from airflow_provider_flowservice._compat.retries import RetryDecision, RetryPolicy
 from airflow_provider_flowservice.runs import NON_RETRYABLE_CODES, are_non_retryable
 
@@ -39,7 +40,8 @@ class FlowServiceRetryPolicy(RetryPolicy):
     :param fail_at_once: Errors after which the task fails without a retry.
     :param non_retryable_codes: Beginnings of error codes that a re-trigger cannot fix. If all error
         codes of a failed run begin with one of them, the task fails without a retry.
-    :param longest_delay: Most seconds to wait if ``Retry-After`` asks for more.
+    :param longest_delay: Most seconds, or a ``timedelta``, to wait if ``Retry-After`` asks for more.
+    :raises ValueError: An argument is wrong.
     """
 
     def __init__(
@@ -47,11 +49,17 @@ class FlowServiceRetryPolicy(RetryPolicy):
         *,
         fail_at_once: Collection[type[exceptions.FlowServiceError]] = FAIL_AT_ONCE,
         non_retryable_codes: Collection[str] = NON_RETRYABLE_CODES,
-        longest_delay: float = 60 * 60,
+        longest_delay: float | timedelta = 60 * 60,
     ) -> None:
+        kinds.check(
+            fail_at_once=(fail_at_once, kinds.ERRORS),
+            # A text would be taken for a list of letters, and hardly any code begins with none of them.
+            non_retryable_codes=(non_retryable_codes, kinds.TEXTS),
+            longest_delay=(longest_delay, kinds.DURATION),
+        )
         self.fail_at_once = tuple(fail_at_once)
         self.non_retryable_codes = tuple(non_retryable_codes)
-        self.longest_delay = longest_delay
+        self.longest_delay: float = kinds.DURATION.read(longest_delay)
 
     def evaluate(
         self,

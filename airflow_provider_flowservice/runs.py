@@ -253,6 +253,11 @@ def meaning_of(status: str) -> str:
     return _MEANINGS.get(word, word)
 
 
+def is_known_status(status: str) -> bool:
+    """Return whether this package knows a status, in any spelling of the service or by its meaning."""
+    return _normalized(status) in {*_MEANINGS, *_SPELLINGS}
+
+
 def are_non_retryable(
     codes: Collection[str], non_retryable: tuple[str, ...] = NON_RETRYABLE_CODES
 ) -> bool:

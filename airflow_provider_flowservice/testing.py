@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["fails", "flowservice", "flowservice_conn_id", "remove_delays", "succeeds"]
 
 _PAUSES: dict[str, Any] = {
-    "poll_interval": 0,
-    "poke_interval": 0,
+    "poll_interval": 0.01,
+    "poke_interval": 0.01,
     "settle_time": 0,
     "retry_delay": timedelta(0),
 }

@@ -97,7 +97,7 @@ def test_the_operator_leaves_the_decision_to_it(flowservice):
         task_id="retrigger",
         run_id="any",
         adopt_run_id=run_id,
-        poll_interval=0,
+        poll_interval=0.01,
         retry_policy=policy(),
     )
 
@@ -113,3 +113,23 @@ def test_the_operator_leaves_the_decision_to_it(flowservice):
 def test_an_older_airflow_says_what_it_lacks():
     with pytest.raises(ImportError, match="FlowServiceRetryPolicy needs Airflow 3.3"):
         policy()
+
+
+@since_3_3
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"non_retryable_codes": "MAPPER-"},
+        {"non_retryable_codes": [7]},
+        {"fail_at_once": exceptions.FlowServiceAuthError},
+        {"fail_at_once": ["FlowServiceAuthError"]},
+        {"longest_delay": -1},
+        {"longest_delay": "soon"},
+    ],
+    ids=str,
+)
+def test_wrong_arguments_are_refused(arguments):
+    from airflow_provider_flowservice.retry_policy import FlowServiceRetryPolicy
+
+    with pytest.raises(ValueError, match=f"{next(iter(arguments))} is .*, and must be "):
+        FlowServiceRetryPolicy(**arguments)

@@ -19,7 +19,7 @@ from helpers.support import context, run_to_the_end
 
 def retrigger(run_id, **kwargs):
     return RetriggerDataflowRunOperator(
-        task_id="retrigger", run_id=run_id, poll_interval=0, **kwargs
+        task_id="retrigger", run_id=run_id, poll_interval=0.01, **kwargs
     )
 
 
@@ -83,6 +83,6 @@ def test_hurry_takes_out_all_pauses_of_plain_and_mapped_tasks():
     remove_delays(dag)
 
     plain, sensor = dag.get_task("retrigger"), dag.get_task("wait")
-    assert (plain.poll_interval, plain.settle_time, plain.retry_delay) == (0, 0, timedelta(0))
-    assert (sensor.poke_interval, sensor.retry_delay) == (0, timedelta(0))
-    assert dag.get_task("mapped").unmap({"run_id": "r1"}).poll_interval == 0
+    assert (plain.poll_interval, plain.settle_time, plain.retry_delay) == (0.01, 0, timedelta(0))
+    assert (sensor.poke_interval, sensor.retry_delay) == (0.01, timedelta(0))
+    assert dag.get_task("mapped").unmap({"run_id": "r1"}).poll_interval == 0.01

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from airflow_provider_flowservice import exceptions
+from airflow_provider_flowservice._arguments.kinds import ID, check
 from airflow_provider_flowservice._client import responses
 from airflow_provider_flowservice._client.errors import error_of
 from airflow_provider_flowservice._client.http import HttpSession, Params
@@ -22,6 +23,9 @@ API_PATH = "/data/foundation/flowservice"
 SANDBOXES_PATH = "/data/foundation/sandbox-management/"
 
 LARGEST_RESPONSE = 64 * 2**20
+
+# What the hook calls the ID of a resource, by its collection.
+_ID_ARGUMENTS = {"runs": "run_id", "flows": "flow_id"}
 
 # Real listings are far shorter; more pages mean that their links form a loop.
 _MOST_PAGES = 1000
@@ -86,9 +90,7 @@ class FlowServiceClient:
         :raises ValueError: One of ``item_ids`` cannot be an ID.
         """
         for item_id in item_ids:
-            _check_id(item_id)
-            if "," in item_id:
-                raise ValueError(f"An ID in a list cannot hold a comma: {item_id!r}.")
+            _check_id(collection, item_id)
         params = [("property", f"id=={','.join(item_ids)}"), ("limit", str(len(item_ids)))]
         return self.get(f"/{collection}", params)
 
@@ -193,13 +195,10 @@ class FlowServiceClient:
 
 def _path_of(collection: str, item_id: str) -> str:
     """Return the path of a resource; its ID is quoted, so that it cannot lead to another path."""
-    _check_id(item_id)
+    _check_id(collection, item_id)
     return f"/{collection}/{quote(item_id, safe='')}"
 
 
-def _check_id(item_id: object) -> None:
+def _check_id(collection: str, item_id: object) -> None:
     """Refuse a value that cannot be an ID."""
-    is_word = isinstance(item_id, str) and item_id.isprintable() and " " not in item_id
-    # A template without a value renders as "None".
-    if not is_word or item_id in ("", ".", "..", "None"):
-        raise ValueError(f"The ID of a dataflow run or flow cannot be {item_id!r}.")
+    check(**{_ID_ARGUMENTS.get(collection, "connection_id"): (item_id, ID)})

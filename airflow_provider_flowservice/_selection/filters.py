@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 
 from airflow_provider_flowservice._selection.eligibility import judge
@@ -36,17 +35,10 @@ class FlowChoice:
     def of(
         cls, flow_id: str | Iterable[str] | None, flow_name: str | None, all_kinds: bool
     ) -> FlowChoice:
-        """Return the filter for the user's arguments; ``ValueError`` if they are invalid."""
-        if flow_id is not None and flow_name is not None:
-            raise ValueError("Use either flow_id or flow_name, not both.")
-        if flow_name is not None and not flow_name.strip():
-            raise ValueError("flow_name is empty.")
+        """Return the filter for the user's arguments."""
         if flow_id is None:
             return cls(None, flow_name, all_kinds)
-        flow_ids = frozenset([flow_id] if isinstance(flow_id, str) else flow_id)
-        for each in flow_ids:
-            check_flow_id(each)
-        return cls(flow_ids)
+        return cls(frozenset([flow_id] if isinstance(flow_id, str) else flow_id))
 
     def admits(self, flow_id: str, flow: Dataflow | None) -> bool:
         """Return whether a flow matches; ``flow`` is ``None`` if the service hides it."""
@@ -119,33 +111,9 @@ class RunChoice:
         return self.unless_loaded_since and any(other.is_successful for other in later)
 
 
-def check_flow_id(flow_id: str) -> None:
-    """Refuse what cannot be the ID of a flow, with a ``ValueError``."""
-    # A comma would separate two IDs in a filter, and a template that found nothing leaves "None".
-    if not flow_id or "," in flow_id or flow_id == "None":
-        raise ValueError(f"The ID of a flow cannot be {flow_id!r}.")
-
-
 def statuses_of(status: str | Iterable[str]) -> frozenset[str]:
-    """Return the meanings of the user's statuses; ``ValueError`` if one is empty, or there is none."""
-    words = [status] if isinstance(status, str) else list(status)
-    if not words or not all(words):
-        raise ValueError("A status is empty.")
-    return frozenset(map(meaning_of, words))
-
-
-def epoch_milliseconds(time: str | datetime) -> int:
-    """
-    Return a time as epoch milliseconds; without a time zone, it is in UTC.
-
-    :param time: A time, or a text in ISO 8601, which templates render.
-    """
-    if isinstance(time, str):
-        # Python parses the final Z from 3.11 on.
-        time = datetime.fromisoformat(time.strip().replace("Z", "+00:00"))
-    if time.tzinfo is None:
-        time = time.replace(tzinfo=timezone.utc)
-    return round(time.timestamp() * 1000)
+    """Return the meanings of the user's statuses."""
+    return frozenset(map(meaning_of, [status] if isinstance(status, str) else status))
 
 
 def _age(run: DataflowRun) -> int:

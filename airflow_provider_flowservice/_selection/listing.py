@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_flowservice._arguments.kinds import epoch_milliseconds
 from airflow_provider_flowservice._selection import filters
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def list_runs(
     flows = {flow.flow_id: flow for flow in found}
     since_ms = round(time.time() * 1000) - _DAY_MS
     if created_after is not None:
-        since_ms = filters.epoch_milliseconds(created_after)
+        since_ms = epoch_milliseconds(created_after)
     # In every status, since later runs matter for the filter.
     runs = [
         run

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from urllib.parse import quote
 
+from airflow_provider_flowservice._arguments import kinds
+from airflow_provider_flowservice._arguments.checked import CheckedArguments
 from airflow_provider_flowservice._client.responses import LARGEST_PAGE, items_of
 from airflow_provider_flowservice._client.retrigger_response import (
     RetriggeredRun,
@@ -24,6 +26,8 @@ from airflow_provider_flowservice.flows import Dataflow, SourceConnection, Targe
 from airflow_provider_flowservice.runs import DataflowRun
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from airflow_provider_flowservice._client.client import FlowServiceClient
     from airflow_provider_flowservice._client.retries import RetryLimits
 
@@ -36,7 +40,7 @@ RETRIGGER_OP = "re-trigger"
 _T = TypeVar("_T")
 
 
-class FlowServiceHook(BaseHook):
+class FlowServiceHook(CheckedArguments, BaseHook):
     """
     Calls the Flow Service with the credential of an Airflow connection.
 
@@ -48,6 +52,11 @@ class FlowServiceHook(BaseHook):
     :param longest_sleep: Most seconds to sleep before a retry. If ``Retry-After`` asks for more,
         the hook raises the error instead, with ``retry_after`` set.
     """
+
+    argument_kinds: ClassVar[Mapping[str, kinds.Kind]] = {
+        "flowservice_conn_id": kinds.TEXT,
+        **kinds.HOOK_ARGUMENTS,
+    }
 
     conn_name_attr = "flowservice_conn_id"
     default_conn_name = CONN_ID
@@ -64,15 +73,16 @@ class FlowServiceHook(BaseHook):
         *,
         retrigger_op: str = RETRIGGER_OP,
         retries: int = 3,
-        backoff: float = 1.0,
-        longest_sleep: float = 30.0,
+        backoff: float | timedelta = 1.0,
+        longest_sleep: float | timedelta = 30.0,
     ) -> None:
         super().__init__()
         self.flowservice_conn_id = flowservice_conn_id
         self.retrigger_op = retrigger_op
         self.retries = retries
-        self.backoff = backoff
-        self.longest_sleep = longest_sleep
+        self.backoff: float = backoff  # type: ignore[assignment]  # becomes seconds
+        self.longest_sleep: float = longest_sleep  # type: ignore[assignment]  # becomes seconds
+        self._check_arguments()
 
     @cached_property
     def settings(self) -> Settings:
@@ -171,7 +181,7 @@ class FlowServiceHook(BaseHook):
         flow_id: str | None = None,
         status: str | None = None,
         created_after: int | None = None,
-        filters: Iterable[str] = (),
+        filters: Sequence[str] = (),
         order_by: str = "-createdAt",
         limit: int | None = None,
     ) -> Iterator[DataflowRun]:
@@ -187,23 +197,26 @@ class FlowServiceHook(BaseHook):
             Runs that have just begun may lack the fields under ``metrics``.
         :param order_by: Field to sort by; with a leading ``-``, the largest value comes first.
         :param limit: Largest number of runs to list; ``None`` for all.
-        :raises ValueError: ``flow_id`` is empty.
+        :raises ValueError: An argument is wrong, such as an empty ``flow_id``.
         """
-        if flow_id is not None and not flow_id.strip():
-            # Otherwise a template without a value would list the runs of all flows.
-            raise ValueError("The ID of a flow cannot be empty.")
-        if limit is not None and limit < 1:
-            return
+        kinds.check(
+            flow_id=(flow_id, kinds.ID.or_none()),
+            status=(status, kinds.TEXT.or_none()),
+            created_after=(created_after, kinds.EPOCH_MILLISECONDS.or_none()),
+            filters=(filters, kinds.TEXTS),
+            order_by=(order_by, kinds.TEXT),
+            limit=(limit, kinds.POSITIVE.or_none()),
+        )
         properties = [] if flow_id is None else [f"flowId=={flow_id}"]
-        if status:
+        if status is not None:
             properties.append(f"metrics.statusSummary.status=={status}")
         if created_after is not None:
             properties.append(f"createdAt>{created_after}")
         properties += filters
-        for item in self._client.list_items("/runs", properties, order_by, limit):
-            yield _read(DataflowRun.from_api, item)
+        items = self._client.list_items("/runs", properties, order_by, limit)
+        return (_read(DataflowRun.from_api, item) for item in items)
 
-    def list_flows(self, *, filters: Iterable[str] = ()) -> Iterator[Dataflow]:
+    def list_flows(self, *, filters: Sequence[str] = ()) -> Iterator[Dataflow]:
         """
         List the sandbox's dataflows; each page is requested when it is needed.
 
@@ -211,8 +224,9 @@ class FlowServiceHook(BaseHook):
 
         :param filters: Such as ``state==enabled``; a flow must match all of them.
         """
-        for item in self._client.list_items("/flows", filters):
-            yield _read(Dataflow.from_api, item)
+        kinds.check(filters=(filters, kinds.TEXTS))
+        items = self._client.list_items("/flows", filters)
+        return (_read(Dataflow.from_api, item) for item in items)
 
     def get_flow(self, flow_id: str) -> Dataflow:
         """

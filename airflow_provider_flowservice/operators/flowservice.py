@@ -6,10 +6,12 @@ Over 400 lines, since half of them document and keep arguments; each execute() i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from airflow_provider_flowservice._arguments import kinds
+from airflow_provider_flowservice._arguments.checked import CheckedTask, conflicts_of_flows
 from airflow_provider_flowservice._compat import BaseOperator, conf
 from airflow_provider_flowservice._defaults import (
     CONN_ID,
@@ -23,7 +25,7 @@ from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 # The operators import their modules when they run. These take several times as long to load as this
 # one, and a process that only parses the DAG does not need them.
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from airflow_provider_flowservice._compat import Context, XComArg
     from airflow_provider_flowservice._exactly_once.retrigger import Retriggered
@@ -38,11 +40,16 @@ __all__ = [
     "RetriggerDataflowRunsOperator",
 ]
 
+_INSTEAD = (
+    "Make it a task of the DAG, or call FlowServiceHook(...).retrigger_run(run_id), which re-triggers the "
+    "run in each try of the task that calls it."
+)
+
 # By default, Airflow maps lists of at most 1024 entries.
 MAX_MAPPED = 1000
 
 
-class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
+class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
     """
     Re-trigger a dataflow run, and wait for the new run.
 
@@ -55,14 +62,16 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
     :param wait_for_completion: Whether to wait until the new run has ended. If not, the task
         succeeds as soon as it knows the new run.
     :param deferrable: Whether to wait in the triggerer instead of the worker.
-    :param poll_interval: Seconds between polls of the new run; the first few come earlier.
-    :param timeout: Seconds to wait for the new run. ``execution_timeout`` applies as well.
-    :param outage_timeout: Seconds without a response after which contact with the run counts as
-        lost.
+    :param poll_interval: Seconds, or a ``timedelta``, between polls of the new run; the first few come
+        earlier.
+    :param timeout: Seconds, or a ``timedelta``, to wait for the new run. ``execution_timeout`` applies as
+        well.
+    :param outage_timeout: Seconds, or a ``timedelta``, without a response after which contact with the
+        run counts as lost.
     :param durable: Whether to re-trigger the run exactly once in spite of crashes. If not, each try
         of the task re-triggers it.
-    :param settle_time: Seconds within which a new run appears in the service's lists. If the
-        response to a re-trigger is lost, the operator does not send it again before that time.
+    :param settle_time: Seconds, or a ``timedelta``, within which a new run appears in the service's
+        lists. If the response to a re-trigger is lost, the operator does not send it again before that time.
     :param adopt_run_id: A run to wait for instead of re-triggering, if the operator could not find
         out what an earlier request had done. (templated)
     :param on_ineligible: What to do with a run that cannot be re-triggered: ``fail`` or ``skip``
@@ -70,7 +79,8 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
     :param on_partial: What to do if the new run succeeds in part: ``fail`` or ``skip`` the task, or
         ``accept`` for success with a warning.
     :param on_empty: What to do if the new run succeeds without any record; same choices.
-    :param min_records: Fewest records that must arrive for the task to succeed.
+    :param min_records: Fewest records that must arrive for the task to succeed. This and the other
+        requirements need ``wait_for_completion``.
     :param max_failed_records: Largest accepted number of rejected records.
     :param max_failed_share: Largest accepted share of rejected records, from 0 to 1.
     :param hook_params: Further arguments for :class:`FlowServiceHook`.
@@ -81,6 +91,21 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
     """
 
     template_fields: Sequence[str] = ("run_id", "flowservice_conn_id", "adopt_run_id")
+    argument_kinds: ClassVar[Mapping[str, kinds.Kind]] = {
+        "run_id": kinds.ID,
+        "flowservice_conn_id": kinds.TEXT,
+        "wait_for_completion": kinds.FLAG,
+        "deferrable": kinds.FLAG,
+        "poll_interval": kinds.INTERVAL,
+        "timeout": kinds.DURATION,
+        "outage_timeout": kinds.DURATION,
+        "durable": kinds.FLAG,
+        "settle_time": kinds.DURATION,
+        "adopt_run_id": kinds.OPTIONAL_ID,
+        "on_ineligible": kinds.one_of("fail", "skip"),
+        **kinds.REQUIREMENTS,
+        "hook_params": kinds.HOOK_PARAMS,
+    }
     operator_extra_links = (DataflowRunLink(),)
     ui_color = "#fde8e6"
 
@@ -97,11 +122,11 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
         flowservice_conn_id: str = CONN_ID,
         wait_for_completion: bool = True,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poll_interval: float = POLL_INTERVAL,
-        timeout: float = 12 * 60 * 60,
-        outage_timeout: float = OUTAGE_TIMEOUT,
+        poll_interval: float | timedelta = POLL_INTERVAL,
+        timeout: float | timedelta = 12 * 60 * 60,
+        outage_timeout: float | timedelta = OUTAGE_TIMEOUT,
         durable: bool = True,
-        settle_time: float = SETTLE_TIME,
+        settle_time: float | timedelta = SETTLE_TIME,
         adopt_run_id: str | None = None,
         on_ineligible: Literal["fail", "skip"] = "fail",
         on_partial: Choice = "fail",
@@ -117,11 +142,11 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
         self.flowservice_conn_id = flowservice_conn_id
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
-        self.poll_interval = poll_interval
-        self.timeout = timeout
-        self.outage_timeout = outage_timeout
+        self.poll_interval: float = poll_interval  # type: ignore[assignment]  # becomes seconds
+        self.timeout: float = timeout  # type: ignore[assignment]  # becomes seconds
+        self.outage_timeout: float = outage_timeout  # type: ignore[assignment]  # becomes seconds
         self.durable = durable
-        self.settle_time = settle_time
+        self.settle_time: float = settle_time  # type: ignore[assignment]  # becomes seconds
         self.adopt_run_id = adopt_run_id
         self.on_ineligible = on_ineligible
         self.on_partial = on_partial
@@ -129,7 +154,22 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
         self.min_records = min_records
         self.max_failed_records = max_failed_records
         self.max_failed_share = max_failed_share
-        self.hook_params = hook_params
+        self.hook_params = hook_params or {}
+        self._check_arguments()
+
+    @classmethod
+    def _conflicts(cls, values: Mapping[str, Any]) -> Iterator[str]:
+        if values.get("wait_for_completion", True):
+            return
+        from airflow_provider_flowservice._outcomes.table import OutcomePolicy
+
+        defaults = OutcomePolicy("operator")
+        for name in kinds.REQUIREMENTS.keys() & values.keys():
+            if values[name] != getattr(defaults, name):
+                yield (
+                    f"{name} is {values[name]!r}, but with wait_for_completion=False the operator does "
+                    "not wait for the records. Leave one of the two out."
+                )
 
     def execute(self, context: Context) -> str:
         """Re-trigger the run, and wait for the new one as configured."""
@@ -140,6 +180,8 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
         from airflow_provider_flowservice._waiting.rules import WaitRules
         from airflow_provider_flowservice.exceptions import FlowServiceError
 
+        self._check_rendered()
+        self._refuse_nested(context, _INSTEAD)
         hook = self._hook()
         try:
             new_run = self._retrigger(hook, context)
@@ -194,7 +236,7 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
     def _hook(self) -> FlowServiceHook:
         from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
-        return FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {})
+        return FlowServiceHook(self.flowservice_conn_id, **self.hook_params)
 
     @property
     def _policy(self) -> OutcomePolicy:
@@ -284,7 +326,7 @@ class RetriggerDataflowRunOperator(LineageMixin, BaseOperator):
         return finish(self, self._policy, context, hook, result, self.new_run_url).run_id
 
 
-class RetriggerDataflowRunsOperator(BaseOperator):
+class RetriggerDataflowRunsOperator(CheckedTask, BaseOperator):
     """
     Re-trigger many dataflow runs in one task, each of them exactly once in spite of crashes.
 
@@ -303,7 +345,8 @@ class RetriggerDataflowRunsOperator(BaseOperator):
     :param concurrency: Most runs to re-trigger at the same time; runs of one flow go one by one.
     :param on_ineligible: What to do with runs that cannot be re-triggered: ``fail`` the task in the
         end, or ``skip`` them.
-    :param settle_time: Seconds within which a new run appears in the service's lists.
+    :param settle_time: Seconds, or a ``timedelta``, within which a new run appears in the service's
+        lists.
     :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
     :param hook_params: Further arguments for :class:`FlowServiceHook`.
     :return: IDs of the new runs, in the order of the old ones.
@@ -311,6 +354,14 @@ class RetriggerDataflowRunsOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("run_ids", "flowservice_conn_id")
+    argument_kinds: ClassVar[Mapping[str, kinds.Kind]] = {
+        "run_ids": kinds.IDS,
+        "concurrency": kinds.POSITIVE,
+        "on_ineligible": kinds.one_of("fail", "skip"),
+        "settle_time": kinds.DURATION,
+        "flowservice_conn_id": kinds.TEXT,
+        "hook_params": kinds.HOOK_PARAMS,
+    }
     ui_color = "#fde8e6"
 
     def __init__(
@@ -319,7 +370,7 @@ class RetriggerDataflowRunsOperator(BaseOperator):
         run_ids: Sequence[str] | XComArg,
         concurrency: int = 4,
         on_ineligible: Literal["fail", "skip"] = "fail",
-        settle_time: float = SETTLE_TIME,
+        settle_time: float | timedelta = SETTLE_TIME,
         flowservice_conn_id: str = CONN_ID,
         hook_params: dict[str, Any] | None = None,
         **kwargs: Any,
@@ -328,9 +379,10 @@ class RetriggerDataflowRunsOperator(BaseOperator):
         self.run_ids: Sequence[str] = run_ids  # type: ignore[assignment]  # becomes a list
         self.concurrency = concurrency
         self.on_ineligible = on_ineligible
-        self.settle_time = settle_time
+        self.settle_time: float = settle_time  # type: ignore[assignment]  # becomes seconds
         self.flowservice_conn_id = flowservice_conn_id
-        self.hook_params = hook_params
+        self.hook_params = hook_params or {}
+        self._check_arguments()
 
     def execute(self, context: Context) -> list[str]:
         """Re-trigger the runs, and push the result of each to XCom."""
@@ -341,12 +393,9 @@ class RetriggerDataflowRunsOperator(BaseOperator):
         )
         from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
-        if isinstance(self.run_ids, str):
-            # A ValueError, as for all wrong arguments.
-            raise ValueError(  # noqa: TRY004
-                f"run_ids must be a list of IDs, not the text {self.run_ids!r}."
-            )
-        hook = FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {})
+        self._check_rendered()
+        self._refuse_nested(context, _INSTEAD)
+        hook = FlowServiceHook(self.flowservice_conn_id, **self.hook_params)
         hook.get_conn()  # reads the connection before there are threads
         results = retrigger_all(
             hook,
@@ -362,7 +411,7 @@ class RetriggerDataflowRunsOperator(BaseOperator):
         return [record["new_run_id"] for record in results if record["new_run_id"]]
 
 
-class ListDataflowRunsOperator(BaseOperator):
+class ListDataflowRunsOperator(CheckedTask, BaseOperator):
     """
     Find dataflow runs, such as those that failed last night and can be re-triggered.
 
@@ -378,7 +427,8 @@ class ListDataflowRunsOperator(BaseOperator):
         and lower case are the same. Without both, the whole sandbox is searched. (templated)
     :param status: Status of the runs: ``failed``, ``success``, ``partialSuccess``, ``inProgress``,
         or several. Other spellings of a status are accepted. (templated)
-    :param created_after: Earliest creation time of the runs; by default 24 hours ago. (templated)
+    :param created_after: Earliest creation time of the runs; by default 24 hours ago. Times are texts in
+        ISO 8601 or ``datetime``, in UTC if they have no time zone. (templated)
     :param created_before: Time before which the runs were created. (templated)
     :param newest_per_flow: Whether to return only the newest of the found runs of each flow.
     :param retriggerable_only: Whether to leave out runs that certainly cannot be re-triggered.
@@ -401,6 +451,21 @@ class ListDataflowRunsOperator(BaseOperator):
         "created_before",
         "flowservice_conn_id",
     )
+    argument_kinds: ClassVar[Mapping[str, kinds.Kind]] = {
+        "flow_id": kinds.ONE_OR_SEVERAL_IDS.or_none(),
+        "flow_name": kinds.TEXT.or_none(),
+        "status": kinds.STATUSES,
+        "created_after": kinds.TIME.or_none(),
+        "created_before": kinds.TIME.or_none(),
+        "newest_per_flow": kinds.FLAG,
+        "retriggerable_only": kinds.FLAG,
+        "unless_loaded_since": kinds.FLAG,
+        "all_kinds": kinds.FLAG,
+        "limit": kinds.POSITIVE,
+        "summaries": kinds.FLAG,
+        "flowservice_conn_id": kinds.TEXT,
+        "hook_params": kinds.HOOK_PARAMS,
+    }
     ui_color = "#fde8e6"
 
     def __init__(
@@ -434,7 +499,12 @@ class ListDataflowRunsOperator(BaseOperator):
         self.limit = limit
         self.summaries = summaries
         self.flowservice_conn_id = flowservice_conn_id
-        self.hook_params = hook_params
+        self.hook_params = hook_params or {}
+        self._check_arguments()
+
+    @classmethod
+    def _conflicts(cls, values: Mapping[str, Any]) -> Iterator[str]:
+        yield from conflicts_of_flows(values)
 
     def execute(self, context: Context) -> list[str] | list[RunSummary]:
         """Find the runs."""
@@ -442,16 +512,17 @@ class ListDataflowRunsOperator(BaseOperator):
         from airflow_provider_flowservice._selection.listing import list_runs, log_found
         from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
+        self._check_rendered()
         before = self.created_before
         flow_choice = filters.FlowChoice.of(self.flow_id, self.flow_name, self.all_kinds)
         run_choice = filters.RunChoice(
             statuses=filters.statuses_of(self.status),
-            created_before=None if before is None else filters.epoch_milliseconds(before),
+            created_before=None if before is None else kinds.epoch_milliseconds(before),
             newest_per_flow=self.newest_per_flow,
             retriggerable_only=self.retriggerable_only,
             unless_loaded_since=self.unless_loaded_since,
         )
-        hook = FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {})
+        hook = FlowServiceHook(self.flowservice_conn_id, **self.hook_params)
         found = list_runs(hook, flow_choice, run_choice, self.created_after)
         runs = found[: self.limit]
         log_found(self.log, runs, left_out=len(found) - len(runs))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_flowservice._arguments import kinds
+from airflow_provider_flowservice._arguments.checked import CheckedTask
 from airflow_provider_flowservice._compat import (
     AirflowException,
     AirflowRescheduleException,
@@ -17,11 +19,14 @@ from airflow_provider_flowservice._compat import (
     PokeReturnValue,
     first_poked_at,
 )
+from airflow_provider_flowservice._defaults import POLL_INTERVAL
 from airflow_provider_flowservice._lineage import LineageMixin
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 
 # What a task needs is imported when it runs: a process that only parses the DAG does not run it.
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from airflow.triggers.base import BaseTrigger
 
     from airflow_provider_flowservice._compat import Context
@@ -61,8 +66,17 @@ def under_flags(method: Callable[..., Any]) -> Callable[..., Any]:
     return flagged
 
 
-class FlowServiceSensor(LineageMixin, BaseSensorOperator):
+class FlowServiceSensor(LineageMixin, CheckedTask, BaseSensorOperator):
     """A sensor whose wait ends in a run; the subclass says what it waits for."""
+
+    argument_kinds: ClassVar[Mapping[str, kinds.Kind]] = {
+        "poke_interval": kinds.INTERVAL,
+        "timeout": kinds.DURATION,
+        "flowservice_conn_id": kinds.TEXT,
+        "deferrable": kinds.FLAG,
+        "outage_timeout": kinds.DURATION,
+        "hook_params": kinds.HOOK_PARAMS,
+    }
 
     operator_extra_links = (DataflowRunLink(),)
     ui_color = "#fde8e6"
@@ -71,6 +85,20 @@ class FlowServiceSensor(LineageMixin, BaseSensorOperator):
     outage_timeout: float
     missing_grace: float
 
+    def __init__(
+        self,
+        *,
+        poke_interval: float | timedelta = POLL_INTERVAL,
+        timeout: float | timedelta | None = None,
+        **kwargs: Any,
+    ) -> None:
+        # Airflow's own check names neither argument nor value, and takes an interval of 0.
+        given: dict[str, Any] = {"poke_interval": poke_interval}
+        if timeout is not None:
+            given["timeout"] = timeout
+        self._refuse_wrong(f"{type(self).__name__} {kwargs.get('task_id')!r}", given)
+        super().__init__(**given, **kwargs)
+
     @under_flags
     def execute(self, context: Context) -> RunSummary:
         """Wait as configured: deferred, or by poking as Airflow's sensors do."""
@@ -78,7 +106,7 @@ class FlowServiceSensor(LineageMixin, BaseSensorOperator):
         from airflow_provider_flowservice._waiting.poll import timed_wait
         from airflow_provider_flowservice._waiting.rules import WaitResult, WaitRules
 
-        self._check_arguments()
+        self._check_rendered()
         if self.deferrable:
             self._defer(context)
         # In reschedule mode each poke is a new process; only the time of the first is remembered.
@@ -138,9 +166,6 @@ class FlowServiceSensor(LineageMixin, BaseSensorOperator):
     def _subject(self) -> str:
         """What is waited for, as logs and errors call it."""
 
-    def _check_arguments(self) -> None:
-        """Refuse wrong arguments, before any request."""
-
     @abstractmethod
     def _poll(self, hook: FlowServiceHook) -> Seen:
         """Poll the service once."""
@@ -158,7 +183,7 @@ class FlowServiceSensor(LineageMixin, BaseSensorOperator):
     def _hook(self) -> FlowServiceHook:
         from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
-        return FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {})
+        return FlowServiceHook(self.flowservice_conn_id, **self.hook_params)
 
     @property
     def _seconds(self) -> float:
@@ -172,6 +197,7 @@ class FlowServiceSensor(LineageMixin, BaseSensorOperator):
         return max(0.0, min(interval, self._deadline - time.time()))
 
     def _defer(self, context: Context) -> None:
+        self._refuse_nested(context, "Make it a task of the DAG, or set deferrable=False.")
         from airflow_provider_flowservice._waiting.deadlines import deadline_of, defer_timeout
 
         deadline = deadline_of(context, self.timeout, self.execution_timeout, deferred=True)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_flowservice._arguments import kinds
 from airflow_provider_flowservice._compat import conf
 from airflow_provider_flowservice._defaults import CONN_ID, MISSING_GRACE, OUTAGE_TIMEOUT
 from airflow_provider_flowservice.sensors._base import FlowServiceSensor
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from airflow.triggers.base import BaseTrigger
 
@@ -31,9 +32,9 @@ class DataflowRunSensor(FlowServiceSensor):
     :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
     :param deferrable: Whether to wait in the triggerer instead of the worker; ``mode`` has no
         effect then.
-    :param outage_timeout: Seconds without any response after which contact counts as lost. In mode
+    :param outage_timeout: Seconds, or a ``timedelta``, without any response after which contact counts as lost. In mode
         ``reschedule`` nothing is remembered from poll to poll, so an outage lasts until ``timeout``.
-    :param missing_grace: Seconds during which a run that the service does not show may still appear.
+    :param missing_grace: Seconds, or a ``timedelta``, during which a run that the service does not show may still appear.
     :param on_partial: What a run that succeeds in part does to the task: ``fail``, ``skip``, or
         ``accept`` for success with a warning.
     :param on_empty: What a run that succeeds without any record does to it, likewise.
@@ -46,6 +47,12 @@ class DataflowRunSensor(FlowServiceSensor):
     """
 
     template_fields: Sequence[str] = ("run_id", "flowservice_conn_id")
+    argument_kinds: ClassVar[Mapping[str, kinds.Kind]] = {
+        **FlowServiceSensor.argument_kinds,
+        "run_id": kinds.ID,
+        "missing_grace": kinds.DURATION,
+        **kinds.REQUIREMENTS,
+    }
 
     def __init__(
         self,
@@ -53,8 +60,8 @@ class DataflowRunSensor(FlowServiceSensor):
         run_id: str | XComArg,
         flowservice_conn_id: str = CONN_ID,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        outage_timeout: float = OUTAGE_TIMEOUT,
-        missing_grace: float = MISSING_GRACE,
+        outage_timeout: float | timedelta = OUTAGE_TIMEOUT,
+        missing_grace: float | timedelta = MISSING_GRACE,
         on_partial: Choice = "fail",
         on_empty: Choice = "accept",
         min_records: int = 0,
@@ -67,14 +74,15 @@ class DataflowRunSensor(FlowServiceSensor):
         self.run_id: str = run_id  # type: ignore[assignment]  # the output of a task by then
         self.flowservice_conn_id = flowservice_conn_id
         self.deferrable = deferrable
-        self.outage_timeout = outage_timeout
-        self.missing_grace = missing_grace
+        self.outage_timeout = outage_timeout  # type: ignore[assignment]  # becomes seconds
+        self.missing_grace = missing_grace  # type: ignore[assignment]  # becomes seconds
         self.on_partial = on_partial
         self.on_empty = on_empty
         self.min_records = min_records
         self.max_failed_records = max_failed_records
         self.max_failed_share = max_failed_share
-        self.hook_params = hook_params
+        self.hook_params = hook_params or {}
+        self._check_arguments()
 
     @property
     def _policy(self) -> OutcomePolicy:
@@ -123,11 +131,11 @@ class DataflowSensor(FlowServiceSensor):
 
     :param flow_id: ID of the flow. (templated)
     :param completed_after: The time since when a run is to have ended in success, such as
-        ``{{ data_interval_end }}``. (templated)
+        ``{{ data_interval_end }}``; in UTC if it has no time zone. (templated)
     :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
     :param deferrable: Whether to wait in the triggerer instead of the worker; ``mode`` has no
         effect then.
-    :param outage_timeout: Seconds without any response after which the wait is over. In mode
+    :param outage_timeout: Seconds, or a ``timedelta``, without any response after which the wait is over. In mode
         ``reschedule`` nothing is remembered from poll to poll, so an outage lasts until ``timeout``.
     :param hook_params: Further arguments for :class:`FlowServiceHook`.
     :return: The summary of the first run that succeeded, see
@@ -135,6 +143,11 @@ class DataflowSensor(FlowServiceSensor):
     """
 
     template_fields: Sequence[str] = ("flow_id", "completed_after", "flowservice_conn_id")
+    argument_kinds: ClassVar[Mapping[str, kinds.Kind]] = {
+        **FlowServiceSensor.argument_kinds,
+        "flow_id": kinds.ID,
+        "completed_after": kinds.TIME,
+    }
 
     missing_grace = 0.0  # a flow is there before its runs are
 
@@ -145,7 +158,7 @@ class DataflowSensor(FlowServiceSensor):
         completed_after: str | datetime,
         flowservice_conn_id: str = CONN_ID,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        outage_timeout: float = OUTAGE_TIMEOUT,
+        outage_timeout: float | timedelta = OUTAGE_TIMEOUT,
         hook_params: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -154,8 +167,9 @@ class DataflowSensor(FlowServiceSensor):
         self.completed_after = completed_after
         self.flowservice_conn_id = flowservice_conn_id
         self.deferrable = deferrable
-        self.outage_timeout = outage_timeout
-        self.hook_params = hook_params
+        self.outage_timeout = outage_timeout  # type: ignore[assignment]  # becomes seconds
+        self.hook_params = hook_params or {}
+        self._check_arguments()
 
     @property
     def _policy(self) -> OutcomePolicy:
@@ -169,15 +183,7 @@ class DataflowSensor(FlowServiceSensor):
 
     @property
     def _since_ms(self) -> int:
-        from airflow_provider_flowservice._selection.filters import epoch_milliseconds
-
-        return epoch_milliseconds(self.completed_after)
-
-    def _check_arguments(self) -> None:
-        from airflow_provider_flowservice._selection.filters import check_flow_id
-
-        check_flow_id(self.flow_id)
-        _ = self._since_ms
+        return kinds.epoch_milliseconds(self.completed_after)
 
     def _poll(self, hook: FlowServiceHook) -> Seen:
         from airflow_provider_flowservice._waiting.flow_success import poll_for_success

@@ -7,21 +7,34 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Hashable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.triggers.base import TriggerEvent
 from asgiref.sync import sync_to_async
 from tenacity import AsyncRetrying, RetryCallState
 
+from airflow_provider_flowservice._arguments import kinds
+from airflow_provider_flowservice._arguments.checked import CheckedArguments, conflicts_of_flows
 from airflow_provider_flowservice._client.retries import error_of, retry_after_of
 from airflow_provider_flowservice._compat import AirflowException, triggers
 from airflow_provider_flowservice._defaults import CONN_ID, POLL_INTERVAL
 from airflow_provider_flowservice._selection.feed import EndedRun, RunFeed, Snapshot, Watch
 from airflow_provider_flowservice._selection.filters import FlowChoice, statuses_of
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +47,7 @@ _LONGEST_PAUSE = 1800.0
 _REMINDER = 600.0
 
 
-class DataflowRunEventTrigger(triggers.BaseEventTrigger):
+class DataflowRunEventTrigger(CheckedArguments, triggers.BaseEventTrigger):
     """
     Fires whenever a run of the watched flows has ended, for an ``AssetWatcher``.
 
@@ -65,14 +78,25 @@ class DataflowRunEventTrigger(triggers.BaseEventTrigger):
     :raises ValueError: An argument is invalid.
     """
 
+    argument_kinds: ClassVar[Mapping[str, kinds.Kind]] = {
+        "flow_id": kinds.ONE_OR_SEVERAL_IDS.or_none(),
+        "flow_name": kinds.TEXT.or_none(),
+        "status": kinds.STATUSES,
+        "all_kinds": kinds.FLAG,
+        "poll_interval": kinds.INTERVAL,
+        "lookback": kinds.INTERVAL,
+        "flowservice_conn_id": kinds.TEXT,
+        "hook_params": kinds.HOOK_PARAMS,
+    }
+
     def __init__(
         self,
         flow_id: str | Sequence[str] | None = None,
         flow_name: str | None = None,
         status: str | Sequence[str] = "failed",
         all_kinds: bool = False,
-        poll_interval: float = POLL_INTERVAL,
-        lookback: float = LOOKBACK,
+        poll_interval: float | timedelta = POLL_INTERVAL,
+        lookback: float | timedelta = LOOKBACK,
         flowservice_conn_id: str = CONN_ID,
         hook_params: dict[str, Any] | None = None,
     ) -> None:
@@ -86,19 +110,22 @@ class DataflowRunEventTrigger(triggers.BaseEventTrigger):
         self.flow_name = flow_name
         self.status = status
         self.all_kinds = all_kinds
-        self.poll_interval = poll_interval
-        self.lookback = lookback
+        self.poll_interval: float = poll_interval  # type: ignore[assignment]  # becomes seconds
+        self.lookback: float = lookback  # type: ignore[assignment]  # becomes seconds
         self.flowservice_conn_id = flowservice_conn_id
-        self.hook_params = hook_params
-        # An empty list selects no flow, and not all of them.
-        if flow_id is not None and not flow_id:
-            raise ValueError("flow_id names no flow.")
+        self.hook_params = hook_params or {}
+        self._check_arguments()
         self._flow_choice = FlowChoice.of(flow_id, flow_name, all_kinds)
         self._statuses = statuses_of(status)
-        if unknown := self._statuses - _END_STATUSES:
-            raise ValueError(f"No run ends as {', '.join(sorted(unknown))}.")
-        if poll_interval <= 0 or lookback <= 0:
-            raise ValueError("poll_interval and lookback must be more than 0 seconds.")
+
+    @classmethod
+    def _conflicts(cls, values: Mapping[str, Any]) -> Iterator[str]:
+        yield from conflicts_of_flows(values)
+        # An empty list selects no flow, and not all of them.
+        if values["flow_id"] is not None and not values["flow_id"]:
+            yield "flow_id names no flow."
+        if unfinished := statuses_of(values["status"]) - _END_STATUSES:
+            yield f"status is {values['status']!r}, but no run ends as {', '.join(unfinished)}."
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, which are JSON and hold nothing secret."""
@@ -124,7 +151,7 @@ class DataflowRunEventTrigger(triggers.BaseEventTrigger):
 
     def shared_stream_key(self) -> Hashable:
         """Return the key of the shared polls: connection, interval and lookback."""
-        hook_params = json.dumps(self.hook_params or {}, sort_keys=True)
+        hook_params = json.dumps(self.hook_params, sort_keys=True)
         timing = (self.poll_interval, self.lookback)
         return (type(self).__qualname__, self.flowservice_conn_id, *timing, hook_params)
 
@@ -205,7 +232,7 @@ async def _snapshots(kwargs: Mapping[str, Any]) -> AsyncIterator[Snapshot]:
 
     No error ends the polls, since Airflow would restart the trigger again and again.
     """
-    conn_id, hook_params = kwargs["flowservice_conn_id"], kwargs["hook_params"] or {}
+    conn_id, hook_params = kwargs["flowservice_conn_id"], kwargs["hook_params"]
     feed = RunFeed(partial(FlowServiceHook, conn_id, **hook_params), kwargs["lookback"])
     interval = kwargs["poll_interval"]
     # The hook blocks, so it runs in a worker thread.

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from inspect import signature
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
+from airflow_provider_flowservice._arguments import kinds
+from airflow_provider_flowservice._arguments.checked import CheckedArguments
 from airflow_provider_flowservice._defaults import (
     CONN_ID,
     MISSING_GRACE,
@@ -24,11 +26,24 @@ from airflow_provider_flowservice._waiting.rules import Seen, WaitRules
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from airflow_provider_flowservice.triggers._events import DataflowRunEventTrigger
 
+if TYPE_CHECKING:
+    from datetime import timedelta
+
 __all__ = ["DataflowRunEventTrigger", "DataflowRunTrigger", "DataflowTrigger"]
 
 
-class _WaitTrigger(BaseTrigger):
+class _WaitTrigger(CheckedArguments, BaseTrigger):
     """A trigger that keeps its arguments under their names."""
+
+    argument_kinds: ClassVar[Mapping[str, kinds.Kind]] = {
+        "flowservice_conn_id": kinds.TEXT,
+        "poll_interval": kinds.INTERVAL,
+        "deadline": kinds.EPOCH_SECONDS.or_none(),
+        "outage_timeout": kinds.DURATION,
+        "hook_params": kinds.HOOK_PARAMS,
+    }
+    poll_interval: float
+    outage_timeout: float
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, which are JSON and hold nothing secret."""
@@ -55,15 +70,23 @@ class DataflowRunTrigger(_WaitTrigger):
     :param later: Arguments of other releases of this package, which are ignored.
     """
 
+    argument_kinds: ClassVar[Mapping[str, kinds.Kind]] = {
+        **_WaitTrigger.argument_kinds,
+        "run_id": kinds.ID,
+        "missing_grace": kinds.DURATION,
+        "first_poll": kinds.DURATION,
+        "url": kinds.TEXT.or_none(),
+    }
+
     def __init__(
         self,
         run_id: str,
         flowservice_conn_id: str = CONN_ID,
-        poll_interval: float = POLL_INTERVAL,
+        poll_interval: float | timedelta = POLL_INTERVAL,
         deadline: float | None = None,
-        outage_timeout: float = OUTAGE_TIMEOUT,
-        missing_grace: float = MISSING_GRACE,
-        first_poll: float = 0.0,
+        outage_timeout: float | timedelta = OUTAGE_TIMEOUT,
+        missing_grace: float | timedelta = MISSING_GRACE,
+        first_poll: float | timedelta = 0.0,
         hook_params: dict[str, Any] | None = None,
         url: str | None = None,
         **later: Any,
@@ -71,20 +94,21 @@ class DataflowRunTrigger(_WaitTrigger):
         super().__init__()
         self.run_id = run_id
         self.flowservice_conn_id = flowservice_conn_id
-        self.poll_interval = poll_interval
+        self.poll_interval = poll_interval  # type: ignore[assignment]  # becomes seconds
         self.deadline = deadline
-        self.outage_timeout = outage_timeout
-        self.missing_grace = missing_grace
-        self.first_poll = first_poll
-        self.hook_params = hook_params
+        self.outage_timeout = outage_timeout  # type: ignore[assignment]  # becomes seconds
+        self.missing_grace: float = missing_grace  # type: ignore[assignment]  # becomes seconds
+        self.first_poll: float = first_poll  # type: ignore[assignment]  # becomes seconds
+        self.hook_params = hook_params or {}
         self.url = url
+        self._check_arguments()
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait for the run; an error that waiting cannot fix fails the task with its traceback."""
         rules = WaitRules(
             self.poll_interval, self.deadline, self.outage_timeout, self.missing_grace
         )
-        params = self.hook_params or {}
+        params = self.hook_params
         new_hook = partial(FlowServiceHook, self.flowservice_conn_id, **params)
         loader = shared_loader(self.flowservice_conn_id, params, new_hook)
         try:
@@ -121,14 +145,20 @@ class DataflowTrigger(_WaitTrigger):
     :param later: Arguments of other releases of this package, which are ignored.
     """
 
+    argument_kinds: ClassVar[Mapping[str, kinds.Kind]] = {
+        **_WaitTrigger.argument_kinds,
+        "flow_id": kinds.ID,
+        "since_ms": kinds.EPOCH_MILLISECONDS,
+    }
+
     def __init__(
         self,
         flow_id: str,
         since_ms: int,
         flowservice_conn_id: str = CONN_ID,
-        poll_interval: float = POLL_INTERVAL,
+        poll_interval: float | timedelta = POLL_INTERVAL,
         deadline: float | None = None,
-        outage_timeout: float = OUTAGE_TIMEOUT,
+        outage_timeout: float | timedelta = OUTAGE_TIMEOUT,
         hook_params: dict[str, Any] | None = None,
         **later: Any,
     ) -> None:
@@ -136,15 +166,16 @@ class DataflowTrigger(_WaitTrigger):
         self.flow_id = flow_id
         self.since_ms = since_ms
         self.flowservice_conn_id = flowservice_conn_id
-        self.poll_interval = poll_interval
+        self.poll_interval = poll_interval  # type: ignore[assignment]  # becomes seconds
         self.deadline = deadline
-        self.outage_timeout = outage_timeout
-        self.hook_params = hook_params
+        self.outage_timeout = outage_timeout  # type: ignore[assignment]  # becomes seconds
+        self.hook_params = hook_params or {}
+        self._check_arguments()
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait for a success; an error that waiting cannot fix fails the task."""
         # The wait sits out transient errors; a retry would sleep in a thread that all triggers share.
-        hook = FlowServiceHook(self.flowservice_conn_id, **self.hook_params or {}).without_retries()
+        hook = FlowServiceHook(self.flowservice_conn_id, **self.hook_params).without_retries()
         poll = sync_to_async(poll_for_success, thread_sensitive=False)
 
         async def poll_after(delay: float) -> Seen:

@@ -63,7 +63,7 @@ def test_the_operators_asset_events_carry_the_runs_metrics(flowservice, deferrab
     task = RetriggerDataflowRunOperator(
         task_id="retrigger",
         run_id=run_id,
-        poll_interval=0,
+        poll_interval=0.01,
         deferrable=deferrable,
         outlets=[Asset(URI)],
     )

@@ -60,7 +60,7 @@ def test_a_killed_process_leaves_one_retrigger(flowservice, deferrable, points):
         task_id="retrigger",
         run_id=failed_run,
         deferrable=deferrable,
-        poll_interval=0,
+        poll_interval=0.01,
         settle_time=1,
         retries=RETRIES,
     )

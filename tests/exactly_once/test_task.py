@@ -12,7 +12,7 @@ from helpers.support import TaskInstance, both_ways, context, run_to_the_end
 
 
 def operator(run_id, **kwargs):
-    kwargs = {"poll_interval": 0, "retries": 3, "hook_params": {"retries": 0}, **kwargs}
+    kwargs = {"poll_interval": 0.01, "retries": 3, "hook_params": {"retries": 0}, **kwargs}
     return RetriggerDataflowRunOperator(task_id="retrigger", run_id=run_id, **kwargs)
 
 

@@ -31,6 +31,7 @@ class TaskInstance:
         self.start_date = datetime.now(timezone.utc)
         self.first_reschedule_date: datetime | None = None
         self.xcoms: dict[str, Any] = {}
+        self.task: Any = None
 
     def xcom_push(self, key: str, value: Any) -> None:
         """Keep a value, as JSON does."""
@@ -57,6 +58,7 @@ def context(**values: Any) -> dict[str, Any]:
 def run_to_the_end(operator: Any, task_context: dict[str, Any] | None = None) -> Any:
     """Run an operator until it returns or raises, whichever way it waits."""
     task_context = task_context if task_context is not None else context()
+    task_context["ti"].task = operator
     while True:
         try:
             return operator.execute(task_context)

@@ -113,9 +113,9 @@ def test_a_run_that_shows_no_metrics_yet_is_running(flowservice, hook, flow_id, 
 @not_an_id
 def test_what_cannot_be_an_id_is_refused_before_any_request(flowservice, hook, run_id):
     for verb in (hook.get_run, hook.get_flow, hook.retrigger_run):
-        with pytest.raises(ValueError, match="cannot be"):
+        with pytest.raises(ValueError, match="(run|flow)_id is .*, and must be an ID"):
             verb(run_id)
-    with pytest.raises(ValueError, match="cannot be"):
+    with pytest.raises(ValueError, match="run_id is .*, and must be an ID"):
         hook.get_runs(["r1", run_id])
 
     assert flowservice.requests == []
@@ -216,7 +216,7 @@ def test_a_flow_id_holds_no_further_filter(flowservice, hook):
 
 @pytest.mark.parametrize("flow_id", ["", " "])
 def test_an_empty_flow_id_does_not_ask_for_the_runs_of_all_flows(flowservice, hook, flow_id):
-    with pytest.raises(ValueError, match="flow cannot be empty"):
+    with pytest.raises(ValueError, match="flow_id is ' ?'"):
         list(hook.list_runs(flow_id=flow_id))
 
     assert flowservice.requests == []
@@ -257,7 +257,6 @@ def test_reads_no_further_page_than_is_used(flowservice, hook, flow_id):
     assert dict(flowservice.requests[-1].query)["limit"] == "7"
     assert len(list(hook.list_runs(limit=150))) == 150
     assert next(iter(hook.list_runs())).run_id
-    assert list(hook.list_runs(limit=0)) == []
     assert flowservice.count("GET /runs") == 1 + 2 + 1
 
 

@@ -11,7 +11,7 @@ from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunsOperator
 from helpers.crashing import STORE_CALLS, Crash, Crashing, Points
 from helpers.state_store import StateStore
-from helpers.support import TaskInstance, context
+from helpers.support import TaskInstance, context, run_to_the_end
 
 MINUTE = 60_000
 
@@ -26,7 +26,7 @@ def execute(task, store=None, try_number=1, max_tries=3):
     """Run one try of the task; return its result or error, and what it says of each run."""
     task_context = context(ti=TaskInstance(try_number, max_tries), task_state_store=store)
     try:
-        result = task.execute(task_context)
+        result = run_to_the_end(task, task_context)
     except (FlowServiceError, Crash) as error:
         result = error
     return result, task_context["ti"].xcoms.get("results")
@@ -108,7 +108,7 @@ def test_a_run_named_twice_is_retriggered_once(flowservice, failed_runs):
 
 def test_text_is_not_taken_for_a_list(flowservice):
     with pytest.raises(ValueError, match="list of IDs"):
-        operator("r1").execute(context())
+        operator("r1")
 
 
 def test_what_fails_is_told_after_all_else_is_done(flowservice, failed_runs):

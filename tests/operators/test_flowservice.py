@@ -22,7 +22,7 @@ from helpers.support import both_ways, context, run_to_the_end
 
 
 def operator(run_id, **kwargs):
-    kwargs = {"poll_interval": 0, "hook_params": {"backoff": 0}, **kwargs}
+    kwargs = {"poll_interval": 0.01, "hook_params": {"backoff": 0}, **kwargs}
     return RetriggerDataflowRunOperator(task_id="retrigger", run_id=run_id, **kwargs)
 
 

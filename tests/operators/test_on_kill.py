@@ -39,7 +39,7 @@ def test_a_killed_task_says_that_its_run_goes_on(flowservice, new_operator, logg
 def test_so_does_a_task_that_is_killed_after_its_deferral(flowservice, new_operator, logged):
     new_run_id = run_to_the_end(new_operator())
     resumed = new_operator()
-    resumed.execute_complete(context(), fire(DataflowRunTrigger(new_run_id, poll_interval=0)))
+    resumed.execute_complete(context(), fire(DataflowRunTrigger(new_run_id, poll_interval=0.01)))
     logged()
 
     resumed.on_kill()

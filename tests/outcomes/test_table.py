@@ -178,7 +178,7 @@ def test_the_sensor_ends_as_the_table_says(flowservice, end, choice, way, flags)
     elif end == "overdue":
         flowservice.fail(Fault(f"GET /runs/{run_id}", kind="slow", delay=1))
     task = DataflowRunSensor(
-        task_id="wait", run_id=run_id, **{"poke_interval": 0, **arguments, **WAYS[way], **flags}
+        task_id="wait", run_id=run_id, **{"poke_interval": 0.01, **arguments, **WAYS[way], **flags}
     )
 
     ended = how_it_ended(task, scene.error)
@@ -197,7 +197,7 @@ def test_the_operator_ends_as_the_table_says(flowservice, end, choice, deferrabl
     task = RetriggerDataflowRunOperator(
         task_id="retrigger",
         run_id=run_id,
-        poll_interval=0,
+        poll_interval=0.01,
         deferrable=deferrable,
         durable=durable,
         **arguments_of(scene, end, choice),
@@ -265,7 +265,7 @@ def test_a_success_that_is_none_is_a_warning_in_the_log(flowservice, end, logged
     run_id = flowservice.add_run(flowservice.add_flow(), "failed")
     flowservice.plan(run_id, SCENES[end].plan)
     task = RetriggerDataflowRunOperator(
-        task_id="retrigger", run_id=run_id, poll_interval=0, on_partial="accept"
+        task_id="retrigger", run_id=run_id, poll_interval=0.01, on_partial="accept"
     )
 
     run_to_the_end(task)
@@ -343,7 +343,7 @@ def test_a_failure_is_retried_unless_all_its_codes_are_hopeless(flowservice, cod
     flow_id = flowservice.add_flow()
     run_id = flowservice.add_run(flow_id, "failed", metrics=metrics, activities=[])
     task = RetriggerDataflowRunOperator(
-        task_id="retrigger", run_id="any", adopt_run_id=run_id, poll_interval=0
+        task_id="retrigger", run_id="any", adopt_run_id=run_id, poll_interval=0.01
     )
 
     assert how_it_ended(task, exceptions.DataflowRunFailedError) == ends
@@ -375,7 +375,7 @@ def test_what_is_left_in_xcom_is_small_and_the_same_however_a_task_waits(
     flowservice.plan(run_id, Lifecycle(statuses, failed_records=3))
     task_context = context()
     task = RetriggerDataflowRunOperator(
-        task_id="retrigger", run_id=run_id, poll_interval=0, deferrable=deferrable
+        task_id="retrigger", run_id=run_id, poll_interval=0.01, deferrable=deferrable
     )
 
     with contextlib.suppress(exceptions.DataflowRunFailedError):

@@ -103,7 +103,8 @@ def test_parsing_a_dag_of_operators_loads_nothing_of_what_their_tasks_do():
     }
 
     what_they_show = {"_lineage", "assets", "assets.flowservice", "links", "links.flowservice"}
-    assert ours == {"_defaults", "operators", "operators.flowservice", *what_they_show}
+    arguments = {"_defaults", "_arguments", "_arguments.checked", "_arguments.kinds"}
+    assert ours == {"operators", "operators.flowservice", *arguments, *what_they_show}
 
 
 def test_parsing_a_dag_of_sensors_loads_nothing_of_what_their_tasks_do():

@@ -53,7 +53,7 @@ def an_hour_ago(flowservice):
 
 
 def sensor(flow_id, since, **kwargs):
-    kwargs = {"poke_interval": 0, "hook_params": {"retries": 0}, **kwargs}
+    kwargs = {"poke_interval": 0.01, "hook_params": {"retries": 0}, **kwargs}
     return DataflowSensor(task_id="wait", flow_id=flow_id, completed_after=since, **kwargs)
 
 
@@ -140,8 +140,11 @@ def test_a_refused_credential_ends_the_wait(flowservice, flow_id, an_hour_ago, m
 
 @in_each_mode
 def test_a_time_that_is_none_is_refused_before_any_request(flowservice, flow_id, mode):
-    with pytest.raises(ValueError, match="isoformat"):
-        run_to_the_end(sensor(flow_id, "{{ data_interval_end }}", **mode))
+    task = sensor(flow_id, "{{ data_interval_end }}", **mode)
+    task.completed_after = "None"  # as rendered without a logical date
+
+    with pytest.raises(ValueError, match=r"completed_after is 'None'.* dag_run.run_after"):
+        run_to_the_end(task)
 
     assert flowservice.requests == []
 
@@ -151,7 +154,7 @@ def test_a_time_that_is_none_is_refused_before_any_request(flowservice, flow_id,
 def test_an_id_that_names_no_flow_is_refused_before_any_request(
     flowservice, an_hour_ago, flow_id, mode
 ):
-    with pytest.raises(ValueError, match="ID of a flow cannot be"):
+    with pytest.raises(ValueError, match="flow_id is .*, and must be an ID"):
         run_to_the_end(sensor(flow_id, an_hour_ago, **mode))
 
     assert flowservice.requests == []

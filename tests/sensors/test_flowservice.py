@@ -32,7 +32,7 @@ def run_id(flowservice):
 
 
 def sensor(run_id, **kwargs):
-    kwargs = {"poke_interval": 0, "hook_params": {"retries": 0}, **kwargs}
+    kwargs = {"poke_interval": 0.01, "hook_params": {"retries": 0}, **kwargs}
     return DataflowRunSensor(task_id="wait", run_id=run_id, **kwargs)
 
 

@@ -50,7 +50,9 @@ def test_the_event_loop_goes_on_while_an_answer_hangs(flowservice):
     answer = HeldAnswer(flowservice)
 
     async def wait_meanwhile():
-        wait = asyncio.create_task(anext(aiter(DataflowRunTrigger(run_id, poll_interval=0).run())))
+        wait = asyncio.create_task(
+            anext(aiter(DataflowRunTrigger(run_id, poll_interval=0.01).run()))
+        )
         went_on = await answer.let_go()
         return went_on, (await wait).payload["kind"]
 

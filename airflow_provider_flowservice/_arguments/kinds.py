@@ -1,0 +1,275 @@
+"""
+The kinds of arguments, and what each may be.
+
+Pure. A kind reads a value: it returns the value as the package uses it, or raises.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+# What Python and Airflow can add to the time of day without an overflow.
+_LONGEST_SECONDS = 10 * 365 * 24 * 60 * 60
+
+
+class WrongArgumentError(ValueError):
+    """A value that is not allowed; the message, if any, gives advice."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """
+    A kind of argument.
+
+    :param allowed: What a value must be.
+    :param read: Returns a value as the package uses it, or raises a :class:`WrongArgumentError`.
+    :param parse: Reads the text that a template has rendered.
+    """
+
+    allowed: str
+    read: Callable[[Any], Any]
+    parse: Callable[[str], Any] = str
+
+    def or_none(self) -> Kind:
+        """Return the kind that allows ``None`` as well."""
+        return Kind(
+            f"{self.allowed}, or None",
+            lambda value: None if value is None else self.read(value),
+            self.parse,
+        )
+
+
+def one_of(*words: str) -> Kind:
+    """Return the kind of a choice between words."""
+    *others, last = map(repr, words)
+
+    def read(value: Any) -> str:
+        if isinstance(value, str) and value in words:
+            return value
+        raise WrongArgumentError
+
+    return Kind(f"{', '.join(others)} or {last}", read)
+
+
+def number(
+    allowed: str, least: float, most: float = math.inf, *, above: bool = False, whole: bool = False
+) -> Kind:
+    """
+    Return a kind of number.
+
+    :param above: Whether a value must be more than ``least``.
+    :param whole: Whether a value must be an integer.
+    """
+
+    def read(value: Any) -> Any:
+        # NaN is neither more nor less than anything.
+        if (
+            isinstance(value, int if whole else int | float)
+            and not isinstance(value, bool)
+            and least <= value <= most
+            and not (above and value == least)
+        ):
+            return value
+        raise WrongArgumentError
+
+    return Kind(allowed, read, int if whole else float)
+
+
+def _seconds(least: str, *, above: bool) -> Kind:
+    seconds = number("", 0, _LONGEST_SECONDS, above=above)
+
+    def read(value: Any) -> float:
+        value = value.total_seconds() if isinstance(value, timedelta) else value
+        return float(seconds.read(value))
+
+    return Kind(f"a number of seconds or a timedelta, {least}, ten years at most", read, float)
+
+
+def _read_flag(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise WrongArgumentError
+
+
+def _parse_flag(text: str) -> Any:
+    return {"true": True, "false": False}.get(text.strip().lower(), text)
+
+
+def _read_id(value: Any) -> str:
+    if value is None or value == "None":
+        raise WrongArgumentError(
+            "What it was to come from holds nothing: a task without output, a parameter without "
+            "value, or a template that found neither"
+        )
+    # A comma separates IDs in a filter.
+    is_word = isinstance(value, str) and value.isprintable() and not {" ", ","} & {*value}
+    if is_word and value not in ("", ".", ".."):
+        return str(value)
+    raise WrongArgumentError
+
+
+def _read_ids(value: Any) -> Sequence[str]:
+    if isinstance(value, str):
+        raise WrongArgumentError(
+            "A template renders text; pass the output of a task itself, such as "
+            "run_ids=list_runs.output, or let the DAG render_template_as_native_obj"
+        )
+    if not isinstance(value, Sequence):
+        raise WrongArgumentError
+    ids = list(value)  # once: the output of mapped tasks is read from Airflow as it is iterated
+    for index, each in enumerate(ids):
+        try:
+            _read_id(each)
+        except WrongArgumentError as error:
+            raise WrongArgumentError(
+                f"Entry {index} is {brief(each)}. {error}".rstrip(". ")
+            ) from None
+    return ids
+
+
+def _read_one_or_several_ids(value: Any) -> str | Sequence[str]:
+    return _read_id(value) if isinstance(value, str) or value is None else _read_ids(value)
+
+
+def _read_id_or_nothing(value: Any) -> str | None:
+    # A template renders a parameter without value as an empty text, if it is told to.
+    return None if value is None or value == "" else _read_id(value)
+
+
+def _read_text(value: Any) -> str:
+    if isinstance(value, str) and value.strip():
+        return value
+    raise WrongArgumentError
+
+
+def _read_texts(value: Any) -> Sequence[str]:
+    if isinstance(value, Collection) and not isinstance(value, str | Mapping):
+        return [_read_text(each) for each in value]
+    raise WrongArgumentError
+
+
+def _read_errors(value: Any) -> Sequence[type[Exception]]:
+    is_list = isinstance(value, Collection) and not isinstance(value, str)
+    if is_list and all(isinstance(each, type) and issubclass(each, Exception) for each in value):
+        return list(value)
+    raise WrongArgumentError
+
+
+def _read_statuses(value: Any) -> str | Sequence[str]:
+    # Late, since most DAGs name no status.
+    from airflow_provider_flowservice.runs import is_known_status
+
+    words = [value] if isinstance(value, str) else _read_texts(value)
+    if words and all(word.strip() and is_known_status(word) for word in words):
+        return value if isinstance(value, str) else words
+    raise WrongArgumentError
+
+
+def epoch_milliseconds(time: str | datetime) -> int:
+    """
+    Return a time as epoch milliseconds; without a time zone, it is in UTC.
+
+    :param time: A time, or a text in ISO 8601, which templates render.
+    :raises ValueError: The text is no time.
+    """
+    if isinstance(time, str):
+        # Python parses the final Z from 3.11 on.
+        time = datetime.fromisoformat(time.strip().replace("Z", "+00:00"))
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=timezone.utc)
+    return round(time.timestamp() * 1000)
+
+
+def _read_time(value: Any) -> str | datetime:
+    if value is None or value == "None":
+        raise WrongArgumentError(
+            "A DAG run without a logical date has no data interval; from Airflow 3.0 on, each has "
+            "{{ dag_run.run_after }}"
+        )
+    if not isinstance(value, str | datetime):
+        raise WrongArgumentError
+    try:
+        epoch_milliseconds(value)
+    except (ValueError, OverflowError):
+        raise WrongArgumentError from None
+    return value
+
+
+def _read_hook_params(value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise WrongArgumentError
+    if unknown := [name for name in value if name not in HOOK_ARGUMENTS]:
+        raise WrongArgumentError(f"It has no {brief(unknown[0])}, only {', '.join(HOOK_ARGUMENTS)}")
+    problems = (problem_of(name, each, HOOK_ARGUMENTS[name]) for name, each in value.items())
+    if text := " ".join(filter(None, problems)):
+        raise WrongArgumentError(text.rstrip("."))
+    return {name: HOOK_ARGUMENTS[name].read(each) for name, each in value.items()}
+
+
+def problem_of(name: str, value: object, kind: Kind) -> str:
+    """Return a sentence or two on a value if it is wrong; else an empty text."""
+    try:
+        kind.read(value)
+    except WrongArgumentError as error:
+        advice = f" {error}." if str(error) else ""
+        return f"{name} is {brief(value)}, and must be {kind.allowed}.{advice}"
+    return ""
+
+
+def check(**values: tuple[object, Kind]) -> None:
+    """
+    Check arguments of a function: ``check(limit=(limit, POSITIVE))``.
+
+    :raises ValueError: Some are wrong; the message names each.
+    """
+    if text := " ".join(filter(None, (problem_of(name, *each) for name, each in values.items()))):
+        raise ValueError(text)
+
+
+def brief(value: object) -> str:
+    """Return the representation of a value, shortened."""
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+FLAG = Kind("True or False", _read_flag, _parse_flag)
+DURATION = _seconds("not negative", above=False)
+INTERVAL = _seconds("more than 0", above=True)
+COUNT = number("an integer, 0 or more", 0, whole=True)
+POSITIVE = number("an integer, 1 or more", 1, whole=True)
+SHARE = number("a number from 0 to 1", 0, 1)
+EPOCH_SECONDS = number("epoch seconds", 0, 253_402_300_799)  # to the end of year 9999
+EPOCH_MILLISECONDS = number("epoch milliseconds, an integer", -math.inf, whole=True)
+TEXT = Kind("a text that is not empty", _read_text)
+TEXTS = Kind("a list of texts that are not empty", _read_texts)
+ERRORS = Kind("a list of exception classes", _read_errors)
+ID = Kind("an ID: a text without blanks and commas", _read_id)
+OPTIONAL_ID = Kind("an ID, or None", _read_id_or_nothing)
+IDS = Kind("a list of IDs", _read_ids)
+ONE_OR_SEVERAL_IDS = Kind("an ID or a list of IDs", _read_one_or_several_ids)
+TIME = Kind("a time: a datetime, or a text in ISO 8601", _read_time)
+STATUSES = Kind(
+    "'failed', 'success', 'partialSuccess', 'inProgress', or a list of them", _read_statuses
+)
+REQUIREMENTS = {
+    "on_partial": one_of("fail", "skip", "accept"),
+    "on_empty": one_of("accept", "skip", "fail"),
+    "min_records": COUNT,
+    "max_failed_records": COUNT.or_none(),
+    "max_failed_share": SHARE.or_none(),
+}
+"""What a task asks of the records of its run."""
+
+HOOK_ARGUMENTS = {
+    "retrigger_op": TEXT,
+    "retries": COUNT,
+    "backoff": DURATION,
+    "longest_sleep": DURATION,
+}
+HOOK_PARAMS = Kind("a dict of arguments for FlowServiceHook", _read_hook_params)

@@ -1,0 +1,53 @@
+"""What each kind of argument may be, and the advice on what it may not, on values alone."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from airflow_provider_flowservice._arguments import kinds
+
+
+def test_a_time_is_read_as_templates_render_it():
+    moment = datetime(2026, 9, 1, 2, tzinfo=timezone.utc)
+    in_ms = kinds.epoch_milliseconds
+
+    assert in_ms(moment) == in_ms("2026-09-01 02:00:00+00:00") == in_ms("2026-09-01T02:00:00Z")
+    assert (
+        in_ms("2026-09-01")
+        == in_ms(moment.replace(hour=0, tzinfo=None))
+        == in_ms(moment - timedelta(hours=2))
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "advice"),
+    [
+        (kinds.ID, None, "a task without output"),
+        (kinds.ID, "None", "a template that found neither"),
+        (kinds.IDS, "['r1']", r"run_ids=list_runs\.output"),
+        (kinds.IDS, ["r1", None], r"Entry 1 is None\. What it was to come from"),
+        (kinds.TIME, "None", r"\{\{ dag_run\.run_after \}\}"),
+        (kinds.HOOK_PARAMS, {"retires": 1}, "no 'retires', only retrigger_op, retries, backoff"),
+        (kinds.HOOK_PARAMS, {"backoff": "1"}, "backoff is '1', and must be a number of seconds"),
+        (kinds.COUNT, "x" * 1000, "must be an integer"),
+    ],
+)
+def test_a_wrong_value_is_named_with_advice(kind, value, advice):
+    problem = kinds.problem_of("name", value, kind)
+
+    assert problem.startswith("name is ")
+    with pytest.raises(ValueError, match=advice):
+        kinds.check(name=(value, kind))
+    assert len(problem) < 500
+
+
+def test_what_is_right_is_no_problem():
+    assert kinds.problem_of("name", 5, kinds.COUNT) == ""
+    kinds.check(name=(5, kinds.COUNT), other=(None, kinds.ID.or_none()))
+
+
+def test_all_that_is_wrong_is_named_at_once():
+    with pytest.raises(ValueError, match=r"limit is 0.* status is ''"):
+        kinds.check(limit=(0, kinds.POSITIVE), status=("", kinds.TEXT))
