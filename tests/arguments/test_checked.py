@@ -55,8 +55,15 @@ WRONG = {
     "dict": [{"retires": 1}, {"backoff": "1"}, {"retries": -1}, {1: 1}, "retries"],
     "Sequence": [[None], [1], [""], {"r1": 1}, iter(["r1"])],
 }
-WRONG_COUNTS = {"min_records": -1, "max_failed_records": -1, "limit": 0, "concurrency": 0}
-WRONG_SHARES = {"max_failed_share": 5, "poll_interval": 0, "poke_interval": 0, "lookback": 0}
+# By the name: what lies outside its range.
+OUTSIDE = {
+    "min_records": [-1],
+    "max_failed_records": [-1],
+    "max_failed_share": [5],
+    "limit": [0, -1],
+    "concurrency": [0, -1],
+    **{name: [0, timedelta(0)] for name in ("poll_interval", "poke_interval", "lookback")},
+}
 WRONG_IDS = ["None", "a b", "a,b", ".."]
 
 
@@ -87,7 +94,7 @@ def wrong_values(cls, name):
         yield from WRONG_IDS
     if name == "status":
         yield from ("failled", "", [], ["failed", "failled"])
-    yield from (each[name] for each in (WRONG_COUNTS, WRONG_SHARES) if name in each)
+    yield from OUTSIDE.get(name, ())
 
 
 def cases(classes):
