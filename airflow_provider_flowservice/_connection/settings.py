@@ -19,7 +19,7 @@ from airflow_provider_flowservice._connection.form import (
     REQUEST_TIMEOUT,
     SCOPES,
 )
-from airflow_provider_flowservice._json import mapping
+from airflow_provider_flowservice._json import line, mapping
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Connection
@@ -58,8 +58,8 @@ class Settings:
         extra = _plain_names(mapping({"extra": conn.extra_dejson}, "extra"))
         client_id, org_id = _text(conn.login), _text(extra.get("org_id"))
         settings = cls(
-            base_url=_url(_host(conn), PLATFORM_URL),
-            ims_url=_url(_text(extra.get("ims_url")), IMS_URL),
+            base_url=_url(conn.host, PLATFORM_URL, conn.port),
+            ims_url=_url(extra.get("ims_url"), IMS_URL),
             client_id=client_id,
             client_secret=_text(conn.password),
             access_token=_text(extra.get("access_token")),
@@ -131,17 +131,21 @@ def _text(value: object) -> str:
     return "" if value is None else str(value).strip()
 
 
-def _host(conn: Connection) -> str:
-    """Join host and port, which a connection in URI format holds separately."""
-    host = _text(conn.host).rstrip("/")
-    if host and conn.port and not re.search(r":\d+$", host):
-        return f"{host}:{conn.port}"
-    return host
+def _url(value: object, default: str, port: int | None = None) -> str:
+    """
+    Complete an address to a URL.
 
-
-def _url(value: str, default: str) -> str:
-    url = value or default
-    return (url if "://" in url else f"https://{url}").rstrip("/")
+    A connection in URI format holds the port separately, and an IPv6 address without its brackets.
+    """
+    if not (address := _text(value).rstrip("/")):
+        return default
+    scheme, _, rest = address.rpartition("://")
+    host, slash, path = rest.partition("/")
+    if _is_ipv6(host):
+        host = f"[{host}]"
+    if port and not re.search(r":\d+$", host):
+        host = f"{host}:{port}"
+    return f"{scheme or 'https'}://{host}{slash}{path}"
 
 
 def _url_problem(url: str) -> str | None:
@@ -155,6 +159,8 @@ def _url_problem(url: str) -> str | None:
         return "must be a URL such as https://platform.adobe.io"
     if parts.username or parts.password:
         return "must not hold a user name or password"
+    if parts.path:
+        return f"must end after the host or port, without the path {line(parts.path, 100)}"
     if parts.scheme == "http" and not _is_loopback(host):
         return (
             f"must begin with https://; plain http would expose the token to the network ({host})"
@@ -179,6 +185,13 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).version == 6
+    except ValueError:
+        return False
 
 
 def _scopes(value: object) -> str:

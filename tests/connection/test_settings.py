@@ -86,6 +86,9 @@ def test_all_that_is_missing_is_told_at_once():
         ({"ims_url": "http://ims.example"}, {}, "'ims_url' must begin with https://"),
         ({}, {"host": "http://localhost.example"}, "must begin with https://"),
         ({}, {"host": "http://127.0.0.1.example"}, "must begin with https://"),
+        ({}, {"host": "https://x/data"}, "host. must end after the host or port, .* path /data"),
+        ({}, {"host": "x/data", "port": 443}, "must end .* path /data"),
+        ({"ims_url": "https://x/ims/token/v3"}, {}, "'ims_url' must end .* path /ims/token/v3"),
         ({}, {"host": "ftp://x"}, "must be a URL such as"),
         ({}, {"host": "https://x/?a=b"}, "must be a URL such as"),
         ({}, {"host": "https://[x"}, "is not a URL"),
@@ -128,6 +131,42 @@ def test_a_ca_bundle_may_be_a_file_or_a_directory(tmp_path, directory):
 )
 def test_plain_http_is_taken_to_loopback_addresses(host):
     assert settings(host=host).base_url == host
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "url"),
+    [
+        ("platform.example", 8443, "https://platform.example:8443"),
+        ("platform.example:1", 8443, "https://platform.example:1"),
+        ("2001:db8::8", None, "https://[2001:db8::8]"),
+        ("2001:db8::8", 8443, "https://[2001:db8::8]:8443"),
+        ("[2001:db8::8]", None, "https://[2001:db8::8]"),
+        ("[2001:db8::8]", 8443, "https://[2001:db8::8]:8443"),
+        ("[2001:db8::8]:1", 8443, "https://[2001:db8::8]:1"),
+        ("https://2001:db8::8", None, "https://[2001:db8::8]"),
+        ("https://[2001:db8::8]/", 8443, "https://[2001:db8::8]:8443"),
+        ("http://[::1]:8099", None, "http://[::1]:8099"),
+        ("http://::1", 8099, "http://[::1]:8099"),
+    ],
+)
+def test_host_and_port_make_a_url(host, port, url):
+    assert settings(host=host, port=port).base_url == url
+
+
+@pytest.mark.parametrize(
+    ("place", "url"),
+    [
+        ("[2001:db8::8]:8443", "https://[2001:db8::8]:8443"),
+        ("[2001:db8::8]", "https://[2001:db8::8]"),
+        ("http%3A%2F%2F%5B%3A%3A1%5D%3A8099", "http://[::1]:8099"),
+        ("platform.example:8443", "https://platform.example:8443"),
+    ],
+)
+def test_a_uri_may_hold_an_ipv6_address(monkeypatch, place, url):
+    uri = f"flowservice://id:{SECRET}@{place}/?org_id=ABC%40AdobeOrg&sandbox_name=staging"
+    monkeypatch.setenv("AIRFLOW_CONN_FLOWSERVICE_DEFAULT", uri)
+
+    assert FlowServiceHook().settings.base_url == url
 
 
 @pytest.mark.parametrize("value", [None, "", "openid", "a, b ,", ["a", "b"], [], [None], 7])
