@@ -16,7 +16,7 @@ except ImportError:  # before Airflow 3.0, which called it a dataset
     dag = None
 else:
     # [START howto_asset]
-    orders = Asset("aep://A1B2C3D4E5F6A7B8C9D0E1F2/dev/dataset/5f1a2b3c4d5e6f7a8b9c0d1e")
+    orders = Asset("aep://A1B2C3D4E5F6A7B8C9D0E1F2/staging/dataset/5f1a2b3c4d5e6f7a8b9c0d1e")
 
     with DAG(
         "example_flowservice_asset",

@@ -66,17 +66,17 @@ def test_real_runs_tell_what_was_read_and_written_and_why_one_failed(
     for kind in ("START", "COMPLETE"):
         (source,) = events["wait", kind]["inputs"]
         (target,) = events["wait", kind]["outputs"]
-        assert source["namespace"] == f"aep://{ORG}/dev/connection/{source_id}"
+        assert source["namespace"] == f"aep://{ORG}/staging/connection/{source_id}"
         assert source["name"] == f"/emulator/{flow_id}/"
         assert target["namespace"] == f"aep://{ORG}"
-        assert target["name"].startswith("dev/dataset/")
+        assert target["name"].startswith("staging/dataset/")
     complete = events["wait", "COMPLETE"]
     statistics = complete["outputs"][0]["outputFacets"]["outputStatistics"]
     assert (statistics["rowCount"], statistics["size"]) == (1197, 201600)
     assert complete["run"]["facets"]["externalQuery"]["externalQueryId"] == new_run_id
     failure = events["retrigger", "FAIL"]
     assert "failed. Reason: 2200" in failure["run"]["facets"]["errorMessage"]["message"]
-    assert failure["outputs"][0]["name"].startswith("dev/dataset/")
+    assert failure["outputs"][0]["name"].startswith("staging/dataset/")
 
 
 def test_a_run_that_was_not_waited_for_has_lineage_without_numbers(add_failed_run):
@@ -84,7 +84,7 @@ def test_a_run_that_was_not_waited_for_has_lineage_without_numbers(add_failed_ru
 
     lineage = task.get_openlineage_facets_on_failure(None)
 
-    assert lineage.outputs[0].name.startswith("dev/dataset/")
+    assert lineage.outputs[0].name.startswith("staging/dataset/")
     assert lineage.outputs[0].outputFacets == {}
     assert lineage.run_facets == {}
 

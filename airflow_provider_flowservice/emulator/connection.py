@@ -10,7 +10,7 @@ from airflow_provider_flowservice.emulator.settings import EmulatorSettings
 
 def connection_to(url: str, settings: EmulatorSettings) -> JSON:
     """Return the connection with which a task reaches an emulator."""
-    extra = {"org_id": settings.org_id, "sandbox_name": "dev", "ims_url": url}
+    extra = {"org_id": settings.org_id, "sandbox_name": "staging", "ims_url": url}
     if settings.api_key:
         extra["api_key"] = settings.api_key
     return {

@@ -31,7 +31,7 @@ class Scenario(EmulatorSettings):
         batch: bool = True,
         source: bool = True,
         flow_id: str | None = None,
-        sandbox: str = "dev",
+        sandbox: str = "staging",
         **overrides: Any,
     ) -> str:
         """

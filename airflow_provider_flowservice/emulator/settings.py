@@ -59,7 +59,7 @@ class EmulatorSettings:
     def __init__(
         self, step_seconds: float | None = None, clock: Callable[[], float] = time.time
     ) -> None:
-        self.sandboxes = ["prod", "dev"]
+        self.sandboxes = ["prod", "staging"]
         self.step_seconds = step_seconds
         self.clock = clock
 

@@ -47,7 +47,7 @@ def test_a_good_connection_passes_every_stage_and_changes_nothing(flowservice, c
     [
         ({"extra": {"sandbox_name": ""}}, "connection failed: .*'sandbox_name' is empty"),
         ({"password": "wrong-secret"}, "token failed: .*client secret .password.* is wrong"),
-        ({"extra": {"sandbox_name": "staging"}}, "sandbox failed: .*may use: prod, dev. Check 'sa"),
+        ({"extra": {"sandbox_name": "other"}}, "sandbox failed: .*: prod, staging. Check 'sa"),
         ({"extra": {"org_id": "OTHER@AdobeOrg"}}, "sandbox failed: .*403027.*org_id"),
         ({"extra": {"api_key": "other"}}, "sandbox failed: .*403003.*API key is wrong"),
     ],
@@ -74,12 +74,12 @@ def test_a_credential_in_no_role_is_told_although_its_list_is_a_success(flowserv
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ({"sandboxes": [{"name": "dev", "state": "creating"}]}, "is creating, not active"),
+        ({"sandboxes": [{"name": "staging", "state": "creating"}]}, "is creating, not active"),
         ({"sandboxes": []}, "may use: none"),
         ({}, "may use: none"),
         ([], "may use: none"),
         (b"", "may use: none"),
-        ({"sandboxes": {"name": "dev"}}, "may use: none"),
+        ({"sandboxes": {"name": "staging"}}, "may use: none"),
     ],
 )
 def test_a_list_without_the_sandbox_fails(flowservice, check, body, words):

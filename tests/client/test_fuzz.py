@@ -69,7 +69,7 @@ KEYS = [
     "windowStart",
 ]
 WORDS = [
-    *("r1", "r2", "f1", "", " ", "dev", "success", "failed", "inProgress", "\ud800", "a\r\nb\x00"),
+    *("r1", "r2", "f1", "", " ", "staging", "success", "failed", "inProgress", "\ud800", "a\r\nb\x00"),
     *("1387-400", "1388-400", "FLOW-1401-400", "429050", 429050, "401013", "x" * 3000, "planted"),
     *("/runs?continuationToken=a+b==", "/runs?", "?", "https://x/?a", "//[", "%", "/runs?a=%ff"),
     *(
@@ -153,7 +153,7 @@ class Service(CannedServer):
         connection = super().connection
         connection["extra"] = {
             "org_id": "ORG@AdobeOrg",
-            "sandbox_name": "dev",
+            "sandbox_name": "staging",
             "ims_url": self.url,
             "request_timeout": 2,
         }
@@ -297,7 +297,7 @@ class Fuzzer:
             "flowId": "f1",
             "type": self.random.choice(WORDS),
             "metrics": {"statusSummary": {"status": "success"}},
-            "name": "dev",
+            "name": "staging",
         }
         for key in self.random.sample(sorted(document), self.random.randrange(3)):
             document[key] = self.value(2)

@@ -16,7 +16,7 @@ SECRET = "planted-emulator-secret-5f3c9a"
 
 
 def settings(extra=None, **fields):
-    extra = {"org_id": "ABC@AdobeOrg", "sandbox_name": "dev", **(extra or {})}
+    extra = {"org_id": "ABC@AdobeOrg", "sandbox_name": "staging", **(extra or {})}
     values = {"login": "id", "password": SECRET, **fields}
     return Settings.from_connection(
         Connection(conn_id="c", conn_type="flowservice", extra=json.dumps(extra), **values)
@@ -203,7 +203,7 @@ def test_fields_with_the_prefix_of_old_forms_are_read():
     )
 
     assert found.tenant == "acme"
-    assert found.sandbox_name == "dev"  # the plain name goes first
+    assert found.sandbox_name == "staging"  # the plain name goes first
 
 
 @pytest.mark.parametrize("text", ["[]", "7", '"text"', "null", ""])

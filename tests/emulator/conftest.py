@@ -21,7 +21,7 @@ class Client:
             "Authorization": f"Bearer {emulator.issue_token()}",
             "x-api-key": emulator.client_id,
             "x-gw-ims-org-id": emulator.org_id,
-            "x-sandbox-name": "dev",
+            "x-sandbox-name": "staging",
         }
         self.connection = http.client.HTTPConnection(emulator.url.removeprefix("http://"))
 

@@ -71,7 +71,7 @@ def test_the_sandboxes_of_the_credential_are_listed(emulator, client):
     emulator.sandboxes = []
     _, nothing = client.send("GET", SANDBOXES)
 
-    assert [sandbox["name"] for sandbox in answer["sandboxes"]] == ["prod", "dev"]
+    assert [sandbox["name"] for sandbox in answer["sandboxes"]] == ["prod", "staging"]
     assert nothing["sandboxes"] == []
 
 

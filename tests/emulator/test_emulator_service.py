@@ -45,6 +45,14 @@ def test_the_connection_reads_the_same_in_all_forms(emulator):
     assert dict(parse_qsl(uri.query)) == connection["extra"]
 
 
+def test_no_value_of_the_connection_is_too_short_for_airflow_to_mask(emulator):
+    # Airflow warns about each process that reads a shorter value, secret or not.
+    connection = emulator.connection
+    values = (connection["login"], connection["password"], *connection["extra"].values())
+
+    assert min(map(len, values)) >= 5
+
+
 def test_requests_are_seen_without_their_secrets(emulator, client):
     heard = []
     emulator.on_request(heard.append)
@@ -54,7 +62,7 @@ def test_requests_are_seen_without_their_secrets(emulator, client):
     assert (seen.method, seen.path) == ("GET", "/data/foundation/flowservice/runs")
     assert seen.query == [("property", "id==a"), ("property", "id==b")]
     assert seen.headers["authorization"] == "Bearer ***"
-    assert (seen.headers["x-sandbox-name"], seen.status) == ("dev", 200)
+    assert (seen.headers["x-sandbox-name"], seen.status) == ("staging", 200)
     assert heard == [seen]
 
 

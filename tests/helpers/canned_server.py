@@ -57,7 +57,7 @@ class CannedServer(ThreadingTCPServer):
             "host": self.url,
             "extra": {
                 "org_id": "ORG@AdobeOrg",
-                "sandbox_name": "dev",
+                "sandbox_name": "staging",
                 "access_token": "ready-token-of-the-canned-server",
                 "api_key": "key",
             },

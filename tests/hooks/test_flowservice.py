@@ -143,7 +143,7 @@ def test_every_call_names_credential_organization_and_sandbox(flowservice, hook,
     assert headers["authorization"].startswith("Bearer ")
     assert headers["x-api-key"] == flowservice.client_id
     assert headers["x-gw-ims-org-id"] == flowservice.org_id
-    assert headers["x-sandbox-name"] == "dev"
+    assert headers["x-sandbox-name"] == "staging"
     assert headers["accept"] == headers["content-type"] == "application/json"
     assert "x-sandbox-id" not in headers
 
@@ -409,7 +409,7 @@ def test_the_address_of_a_run_follows_adobes_alerts(monkeypatch, flowservice):
     url = FlowServiceHook().get_run_url("f/1", "r?2")
 
     assert url == (
-        "https://experience.adobe.com/#/@ac%2Fme/sname:dev/platform/source/dataflows"
+        "https://experience.adobe.com/#/@ac%2Fme/sname:staging/platform/source/dataflows"
         "/f%2F1/activity/r%3F2"
     )
 

@@ -125,7 +125,7 @@ def test_the_form_explains_itself(page, flowservice, shoot):
     assert form.locator("[name=element_access_token]").get_attribute("type") == "password"
     assert save.is_disabled()  # two required fields are empty
     form.locator("[name=element_org_id]").fill(flowservice.org_id)
-    form.locator("[name=element_sandbox_name]").fill("dev")
+    form.locator("[name=element_sandbox_name]").fill("staging")
     shoot("connection-extra", form)
     form.locator("[name=element_ims_url]").fill(flowservice.url)
     save.click()
