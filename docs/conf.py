@@ -45,9 +45,9 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 def _connection_fields() -> str:
     standard = {
-        "host": f"Address of the service. If empty, {form.PLATFORM_URL}.",
-        "login": "Client ID of the credential. It is the API key as well, unless there is another.",
-        "password": "Client secret of the credential.",
+        "host": f"Address of the service, without a path. If empty, {form.PLATFORM_URL}.",
+        "login": "The credential's Client ID, as the Developer Console shows it.",
+        "password": "The credential's client secret, which the Developer Console shows on request.",
     }
     labels = form.behaviour()["relabeling"]
     rows = [(labels[name], f"`{name}`", text) for name, text in standard.items()]

@@ -19,6 +19,9 @@ SCOPES = "openid,AdobeID,read_organizations,additional_info.projectedProductCont
 REQUEST_TIMEOUT = 30.0
 LONGEST_TIMEOUT = 3600.0
 
+_SHORTEST_TIMEOUT = 1
+_ORG_ID = "A1B2C3D4E5F6A7B8C9D0E1F2@AdobeOrg"
+
 
 @dataclass(frozen=True)
 class Field:
@@ -48,60 +51,74 @@ class Field:
         if self.is_secret:
             schema["format"] = "password"
         if self.is_number:
-            schema.update(exclusiveMinimum=0, maximum=LONGEST_TIMEOUT)
+            # Not `exclusiveMinimum`, which the form does not know.
+            schema.update(minimum=_SHORTEST_TIMEOUT, maximum=LONGEST_TIMEOUT)
         return {"label": self.label, "description": self.description, "schema": schema}
 
 
+# The form of Airflow 3.2 and later shows no examples beside these fields, so the descriptions of
+# the required ones have their own.
 FIELDS = (
     Field(
         "org_id",
         "Organization ID",
-        "The long ID, which ends in @AdobeOrg.",
-        "A1B2C3D4E5F6A7B8C9D0E1F2@AdobeOrg",
+        "The Organization ID that the Developer Console shows with the credential, such as "
+        f"{_ORG_ID}.",
+        _ORG_ID,
         is_required=True,
     ),
     Field(
         "sandbox_name",
         "Sandbox name",
-        "Name, not title, of the sandbox that holds the dataflows. There is no default, so that "
-        "nothing touches production by accident.",
-        "prod",
+        "Name, not title, of the sandbox with the dataflows, such as staging. There is no default, "
+        "so that nothing touches production by accident.",
+        "staging",
         is_required=True,
     ),
     Field(
         "scopes",
         "Scopes",
-        "Scopes of the credential, with commas between them, as the Developer Console lists them. "
-        "If empty, those of the Experience Platform API.",
+        "The credential's scopes as the Developer Console lists them, with commas between them. If "
+        "empty, those of the Experience Platform API.",
         SCOPES,
     ),
     Field(
         "access_token",
         "Access token",
-        "A pre-issued access token instead of Client ID and Client secret. It needs an API key, "
-        "and is not refreshed when it expires.",
+        "Only to use a token that you already have, instead of the Client secret. It is not "
+        "refreshed when it expires.",
         is_secret=True,
     ),
-    Field("api_key", "API key", "Only if it differs from the Client ID."),
+    Field(
+        "api_key",
+        "API key",
+        "If empty, the Client ID. With an access token: the Client ID that the token was issued for.",
+    ),
     Field(
         "tenant",
         "Tenant",
-        "Name of the organization in links to Experience Platform: the part after @ in the "
-        "addresses there. If empty, the organization's ID.",
+        "Only for links to Experience Platform: the name after #/@ in its addresses, such as acme. "
+        "If empty, the Organization ID.",
         "acme",
     ),
-    Field("ims_url", "IMS URL", f"Address of the token service. If empty, {IMS_URL}.", IMS_URL),
+    Field(
+        "ims_url",
+        "IMS URL",
+        f"Address of Adobe's identity service, which grants tokens. If empty, {IMS_URL}.",
+        IMS_URL,
+    ),
     Field(
         "ca_bundle",
         "CA bundle",
-        "Path of a file or folder with the certificates to trust, on all machines that run tasks "
-        "or triggers. If empty, the default ones.",
+        "Path of a file or folder with the certificates to trust, for a proxy that intercepts TLS. "
+        "It must exist on all machines that run tasks or triggers. If empty, the usual ones.",
         "/etc/ssl/certs/ca-certificates.crt",
     ),
     Field(
         "request_timeout",
         "Request timeout",
-        f"Seconds to wait for one HTTP response. If empty, {REQUEST_TIMEOUT:.0f}.",
+        f"Seconds to wait for one HTTP response, at least {_SHORTEST_TIMEOUT}. If empty, "
+        f"{REQUEST_TIMEOUT:.0f}.",
         f"{REQUEST_TIMEOUT:.0f}",
         is_number=True,
     ),
@@ -140,13 +157,16 @@ def widgets() -> dict[str, Any]:
     # Only the web server of Airflow 2 has these packages; later releases replace them by mocks.
     from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
     from wtforms import IntegerField, PasswordField, StringField
-    from wtforms.validators import Optional
+    from wtforms.validators import NumberRange, Optional
 
     def widget(field: Field) -> Any:
         # One page holds the fields of all connection types, so no field may be required in the
         # form.
         mark = "Required. " if field.is_required else ""
-        arguments = {"description": mark + field.description, "validators": [Optional()]}
+        validators = [Optional()]
+        if field.is_number:
+            validators.append(NumberRange(_SHORTEST_TIMEOUT, LONGEST_TIMEOUT))
+        arguments = {"description": mark + field.description, "validators": validators}
         if field.is_secret:
             return PasswordField(field.label, widget=BS3PasswordFieldWidget(), **arguments)
         kind = IntegerField if field.is_number else StringField

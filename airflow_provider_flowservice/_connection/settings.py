@@ -100,7 +100,10 @@ class Settings:
             if problem := _url_problem(url):
                 yield f"{label} {problem}"
         if not 0 < self.request_timeout <= LONGEST_TIMEOUT:
-            yield "'request_timeout' must be a number of seconds above 0"
+            yield (
+                "'request_timeout' must be a number of seconds above 0, and at most "
+                f"{LONGEST_TIMEOUT:.0f}"
+            )
         if self.ca_bundle and (problem := _ca_bundle_problem(self.ca_bundle)):
             yield f"'ca_bundle' {problem}"
 

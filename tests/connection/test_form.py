@@ -86,6 +86,30 @@ def test_every_field_of_the_extra_is_there_in_order_and_explained(form):
         assert shown["description"] in (field.description, f"Required. {field.description}")
 
 
+def test_required_fields_are_explained_by_an_example():
+    # The form of Airflow 3.2 and later shows no placeholder beside fields of the extra.
+    for field in connection_form.FIELDS:
+        assert not field.is_required or field.example in field.description
+
+
+def test_a_timeout_is_at_least_a_second_in_the_form():
+    schema = connection_form.conn_fields()["request_timeout"]["schema"]
+
+    # The form of Airflow 3.3 honours these two, and no `exclusiveMinimum`.
+    assert (schema["minimum"], schema["maximum"]) == (1, 3600)
+
+
+@pytest.mark.parametrize(("seconds", "is_taken"), [("0", False), ("1", True), ("", True)])
+def test_the_form_of_airflow_2_takes_no_timeout_of_0(seconds, is_taken):
+    pytest.importorskip("flask_appbuilder")
+    from werkzeug.datastructures import MultiDict
+    from wtforms import Form
+
+    form = type("ConnectionForm", (Form,), connection_form.widgets())
+
+    assert form(MultiDict({"request_timeout": seconds})).validate() == is_taken
+
+
 def test_only_the_token_is_typed_unseen(form):
     assert [name for name, shown in form["extra"].items() if shown["is_secret"]] == ["access_token"]
 

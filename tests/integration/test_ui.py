@@ -128,6 +128,10 @@ def test_the_form_explains_itself(page, flowservice, shoot):
     form.locator("[name=element_sandbox_name]").fill("staging")
     shoot("connection-extra", form)
     form.locator("[name=element_ims_url]").fill(flowservice.url)
+    timeout = form.locator("[name=element_request_timeout]")
+    timeout.fill("0")
+    timeout.blur()
+    assert timeout.input_value() == "1"  # the least
     save.click()
     form.wait_for(state="hidden")
     page.get_by_text("flowservice_default").wait_for()
