@@ -1,0 +1,60 @@
+"""A DAG for every operator and sensor and each way in which it waits: with one task, and with mapped ones."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from airflow import DAG
+
+from airflow_provider_flowservice.operators.flowservice import (
+    ListDataflowRunsOperator,
+    RetriggerDataflowRunOperator,
+    RetriggerDataflowRunsOperator,
+)
+from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor, DataflowSensor
+
+START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+FLOWS = ["flow-1", "flow-2"]
+RUNS = ["run-1", "run-2"]
+
+WAITS = {"worker": {}, "deferred": {"deferrable": True}}
+MODES = {**WAITS, "reschedule": {"mode": "reschedule"}}
+
+DAGS = {}
+
+
+def new_dag(name):
+    """Return a DAG that the tests find by its name."""
+    DAGS[name] = DAG(f"users_{name}", start_date=START, schedule=None)
+    return DAGS[name]
+
+
+with new_dag("list"):
+    ListDataflowRunsOperator(task_id="only", flow_name="orders*")
+
+with new_dag("list_mapped"):
+    ListDataflowRunsOperator.partial(task_id="only").expand(flow_id=FLOWS)
+
+with new_dag("bulk"):
+    RetriggerDataflowRunsOperator(task_id="only", run_ids=RUNS)
+
+for wait, arguments in WAITS.items():
+    with new_dag(f"retrigger_{wait}"):
+        RetriggerDataflowRunOperator(task_id="only", run_id=RUNS[0], **arguments)
+
+    with new_dag(f"retrigger_mapped_{wait}"):
+        RetriggerDataflowRunOperator.partial(task_id="only", **arguments).expand(run_id=RUNS)
+
+    with new_dag(f"run_sensor_mapped_{wait}"):
+        DataflowRunSensor.partial(task_id="only", **arguments).expand(run_id=RUNS)
+
+    since = {"completed_after": START, **arguments}
+    with new_dag(f"flow_sensor_{wait}"):
+        DataflowSensor(task_id="only", flow_id=FLOWS[0], **since)
+
+    with new_dag(f"flow_sensor_mapped_{wait}"):
+        DataflowSensor.partial(task_id="only", **since).expand(flow_id=FLOWS)
+
+for mode, arguments in MODES.items():
+    with new_dag(f"run_sensor_{mode}"):
+        DataflowRunSensor(task_id="only", run_id=RUNS[0], **arguments)
