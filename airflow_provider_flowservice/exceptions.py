@@ -24,7 +24,8 @@ Errors raised by this package.
 If a retry of the task cannot help, operators and sensors raise an error that is also an
 ``AirflowFailException``, so that Airflow does not retry.
 
-A wrong argument or connection field is a ``ValueError``, raised before any request.
+A wrong argument or connection field is a ``ValueError``, raised before any request; a ``flow_name``
+that matches no flow, after the flows were read.
 """
 
 from __future__ import annotations

@@ -96,7 +96,9 @@ class RunFeed:
             for run in self._changed(hook, since_ms).values()
         ]
         flow_ids = {run.flow_id for run in runs}
-        if not flow_ids <= self._flows.keys() | self._hidden_flow_ids:
+        # At first without a run as well, so that a watch can tell whether its flow exists.
+        is_first = self._polled_at is None
+        if is_first or not flow_ids <= self._flows.keys() | self._hidden_flow_ids:
             self._flows = {flow.flow_id: flow for flow in hook.list_flows()}
             self._hidden_flow_ids |= flow_ids - self._flows.keys()
         new = self._sort(hook, runs, now)
@@ -176,8 +178,14 @@ class Watch:
         self._has_polled = False
 
     def take(self, snapshot: Snapshot) -> list[EndedRun]:
-        """Return the runs that are new to the watcher, the oldest first."""
+        """
+        Return the runs that are new to the watcher, the oldest first.
+
+        The first time, log a warning if no flow has the watched name; one may get it later.
+        """
         ended_runs = snapshot.new if self._has_polled else snapshot.ended
+        if not self._has_polled and (reason := self._flow_choice.mismatch(snapshot.flows.values())):
+            log.warning("%s As soon as a flow matches, its runs are reported.", reason)
         self._has_polled = True
         new = []
         for ended_run in sorted(ended_runs, key=lambda each: each.run.created_at or 0):

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from airflow_provider_flowservice._selection.eligibility import judge
 from airflow_provider_flowservice.flows import Dataflow
 from airflow_provider_flowservice.runs import DataflowRun, meaning_of
+
+# Most names of flows in a message.
+_MOST_NAMES = 3
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,31 @@ class FlowChoice:
         name, pattern = flow.name.lower(), self.flow_name.lower()
         # A name may contain brackets, which are special in a pattern.
         return name == pattern or fnmatchcase(name, pattern)
+
+    def mismatch(self, flows: Iterable[Dataflow]) -> str | None:
+        """
+        Return why ``flow_name`` matches no flow, and what to do; ``None`` if it matches, or is not set.
+
+        :param flows: All flows of the sandbox.
+        """
+        flows = list(flows)
+        if self.flow_name is None or _admitted(self, flows):
+            return None
+        setting = f"flow_name={self.flow_name!r}"
+        if others := _admitted(replace(self, all_kinds=True), flows):
+            return (
+                f"{setting} matches only flows to destinations or the service's own: "
+                f"{_quoted(others)}. Set all_kinds=True to include them."
+            )
+        advice = "Correct flow_name, or the sandbox name in the connection."
+        names = _admitted(replace(self, flow_name=None), flows)
+        if not names:
+            kind = "flow" if self.all_kinds else "flow that loads from a source"
+            return f"{setting} matches no flow: the sandbox shows no {kind}. {advice}"
+        return (
+            f"{setting} matches no flow of the sandbox. The nearest names are "
+            f"{_quoted(_nearest(self.flow_name, names))}. {advice}"
+        )
 
 
 @dataclass(frozen=True)
@@ -114,6 +143,24 @@ class RunChoice:
 def statuses_of(status: str | Iterable[str]) -> frozenset[str]:
     """Return the meanings of the user's statuses."""
     return frozenset(map(meaning_of, [status] if isinstance(status, str) else status))
+
+
+def _admitted(choice: FlowChoice, flows: Iterable[Dataflow]) -> list[str]:
+    """Return the names of the flows that a filter admits."""
+    return sorted({flow.name for flow in flows if choice.admits(flow.flow_id, flow)})
+
+
+def _nearest(pattern: str, names: Sequence[str]) -> list[str]:
+    """Return the names that resemble a pattern the most, however little."""
+    by_key = {name.lower(): name for name in names}
+    wanted = pattern.lower().strip("*?")
+    return [by_key[key] for key in get_close_matches(wanted, by_key, _MOST_NAMES, cutoff=0.0)]
+
+
+def _quoted(names: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, names[:_MOST_NAMES]))
+    more = len(names) - _MOST_NAMES
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _age(run: DataflowRun) -> int:

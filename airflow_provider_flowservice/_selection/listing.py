@@ -32,12 +32,16 @@ def list_runs(
     List the runs that match, the oldest first.
 
     :param created_after: Earliest creation time of the runs; ``None`` for 24 hours ago.
+    :raises ValueError: No flow has the name, which would look like a night without failures.
     """
     if flow_choice.flow_ids is not None:
         # One by one, since an ID that does not exist must raise an error.
         found = [hook.get_flow(flow_id) for flow_id in sorted(flow_choice.flow_ids)]
     else:
-        found = [flow for flow in hook.list_flows() if flow_choice.admits(flow.flow_id, flow)]
+        every = list(hook.list_flows())
+        if reason := flow_choice.mismatch(every):
+            raise ValueError(reason)
+        found = [flow for flow in every if flow_choice.admits(flow.flow_id, flow)]
     flows = {flow.flow_id: flow for flow in found}
     since_ms = round(time.time() * 1000) - _DAY_MS
     if created_after is not None:

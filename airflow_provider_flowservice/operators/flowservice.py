@@ -441,6 +441,7 @@ class ListDataflowRunsOperator(CheckedTask, BaseOperator):
     :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
     :param hook_params: Further arguments for :class:`FlowServiceHook`.
     :return: IDs of the runs, ready for ``.expand(run_id=...)``, or their summaries.
+    :raises ValueError: ``flow_name`` matches no flow.
     """
 
     template_fields: Sequence[str] = (

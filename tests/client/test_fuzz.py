@@ -69,7 +69,19 @@ KEYS = [
     "windowStart",
 ]
 WORDS = [
-    *("r1", "r2", "f1", "", " ", "staging", "success", "failed", "inProgress", "\ud800", "a\r\nb\x00"),
+    *(
+        "r1",
+        "r2",
+        "f1",
+        "",
+        " ",
+        "staging",
+        "success",
+        "failed",
+        "inProgress",
+        "\ud800",
+        "a\r\nb\x00",
+    ),
     *("1387-400", "1388-400", "FLOW-1401-400", "429050", 429050, "401013", "x" * 3000, "planted"),
     *("/runs?continuationToken=a+b==", "/runs?", "?", "https://x/?a", "//[", "%", "/runs?a=%ff"),
     *(

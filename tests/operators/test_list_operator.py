@@ -57,12 +57,48 @@ def test_flows_by_pattern_and_by_id(flowservice, add):
     assert found(flow_id=[orders, loyalty]) == run_ids[:2]
     assert found(flow_id=destination, retriggerable_only=False) == run_ids[2:]
     assert found(all_kinds=True, retriggerable_only=False) == run_ids
-    assert found(flow_name="nothing*") == []
 
 
 def test_a_flow_that_does_not_exist_is_an_error(flowservice):
     with pytest.raises(FlowServiceNotFoundError, match="no-such-flow"):
         found(flow_id="no-such-flow")
+
+
+def test_a_name_that_no_flow_has_is_no_quiet_night(flowservice, add):
+    for name in ("Orders nightly", "Loyalty", "Web events", "Stores"):
+        add(flowservice.add_flow(name))
+
+    with pytest.raises(ValueError, match="flow_name='ordres nigthly' matches no flow") as caught:
+        found(flow_name="ordres nigthly")
+
+    assert "The nearest names are 'Orders nightly', " in str(caught.value)
+    assert "Correct flow_name, or the sandbox name in the connection." in str(caught.value)
+    assert flowservice.count("GET /runs") == 0
+
+
+def test_a_name_that_only_other_kinds_of_flows_have_says_how_to_include_them(flowservice, add):
+    run_id = add(flowservice.add_flow("Customers to CRM", source=False))
+    add(flowservice.add_flow("Orders"))
+
+    with pytest.raises(
+        ValueError, match=r"only flows to destinations .* 'Customers to CRM'\. Set all"
+    ):
+        found(flow_name="*crm")
+
+    assert found(flow_name="*crm", all_kinds=True, retriggerable_only=False) == [run_id]
+
+
+def test_a_flow_of_that_name_without_a_failed_run_is_a_quiet_night(flowservice, add):
+    add(flowservice.add_flow("Orders"), "success")
+
+    assert found(flow_name="orders") == []
+
+
+def test_a_sandbox_without_flows_has_no_quiet_night_either(flowservice):
+    with pytest.raises(ValueError, match="the sandbox shows no flow that loads from a source"):
+        found(flow_name="orders")
+
+    assert found() == []
 
 
 def test_a_span_of_time(flowservice, add):

@@ -155,6 +155,27 @@ def test_a_flow_made_later_is_learned(flowservice, feed, clock, flow_id):
     assert flowservice.count("GET /flows") == 2
 
 
+def test_a_name_that_no_flow_has_is_a_warning_once(flowservice, feed, clock, flow_id, caplog):
+    watcher = watch(clock, flow_name="ordres*")
+
+    for _ in range(3):
+        told(watcher, feed.poll())
+        clock.sleep(60)
+
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "flow_name='ordres*' matches no flow of the sandbox" in warning.getMessage()
+    assert "'Orders'" in warning.getMessage()
+    assert flowservice.count("GET /flows") == 1
+
+
+def test_a_name_that_a_flow_has_is_no_warning(flowservice, feed, clock, flow_id, caplog):
+    told(watch(clock, flow_name="orders"), feed.poll())
+    told(watch(clock, flow_id="made-later"), feed.poll())
+    told(watch(clock), feed.poll())
+
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+
 def test_a_quiet_look_is_one_request(flowservice, feed, clock, flow_id):
     for _ in range(50):
         flowservice.add_run(flow_id, "success")

@@ -131,3 +131,38 @@ def test_only_an_empty_success_can_be_retriggered():
     choice = RunChoice(statuses_of("success"), retriggerable_only=True)
 
     assert [each.run_id for each in choice.choose(runs, {})] == ["empty"]
+
+
+CRM = {"is_source": False, "is_destination": True}
+
+
+@pytest.mark.parametrize(
+    ("choice", "flows", "reason"),
+    [
+        ({}, [], None),
+        ({"flow_id": "x"}, [], None),
+        ({"flow_name": "ord*"}, [flow("Orders")], None),
+        ({"flow_name": "crm"}, [flow("CRM", **CRM)], "only flows to destinations"),
+        ({"flow_name": "crm", "all_kinds": True}, [flow("CRM", **CRM)], None),
+        ({"flow_name": "crn"}, [flow("CRM", **CRM)], "shows no flow that loads from a source"),
+        ({"flow_name": "crn", "all_kinds": True}, [flow("CRM", **CRM)], "names are 'CRM'."),
+        ({"flow_name": "crn", "all_kinds": True}, [], "shows no flow. Correct"),
+        ({"flow_name": "*nigthly*"}, [flow("Nightly"), flow("Web")], "names are 'Nightly', 'Web'."),
+        ({"flow_name": "x*"}, [flow(name) for name in "abcd"], "The nearest names are '"),
+    ],
+)
+def test_a_name_that_matches_no_flow_has_a_reason(choice, flows, reason):
+    arguments = {"flow_id": None, "flow_name": None, "all_kinds": False, **choice}
+    mismatch = FlowChoice.of(**arguments).mismatch(flows)
+
+    assert mismatch is None if reason is None else reason in mismatch
+
+
+def test_a_mismatch_names_a_few_flows_only():
+    flows = [flow(f"orders {n}", **CRM) for n in range(9)]
+
+    few = FlowChoice.of(None, "order 1", True).mismatch(flows)
+    others = FlowChoice.of(None, "orders*", False).mismatch(flows)
+
+    assert few.count("'orders ") == 3
+    assert "'orders 0', 'orders 1', 'orders 2' and 6 more" in others
