@@ -6,13 +6,15 @@ import hashlib
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from airflow_provider_flowservice import exceptions
 from airflow_provider_flowservice._exactly_once.journal import STORE_KEY, Siblings, TaskStore
 from airflow_provider_flowservice._exactly_once.retrigger import Retrigger
 from airflow_provider_flowservice._exactly_once.task import began_ms, try_of
+from airflow_provider_flowservice._exactly_once.task_thread import TaskThread, TaskThreadStore
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Context
@@ -59,7 +61,8 @@ def retrigger_all(
     :param run_ids: IDs of the runs, none of them twice.
     :return: What became of each run, in their order.
     """
-    requests = _Requests(hook, context, retries, settle_time, log)
+    thread = TaskThread()
+    requests = _Requests(hook, context, thread, retries, settle_time, log)
     records = {
         run_id: _record(run_id, "retriggered", new_run_id)
         for run_id, new_run_id in requests.done_before(run_ids).items()
@@ -67,7 +70,7 @@ def retrigger_all(
     if records:
         log.info("%d runs were re-triggered by an earlier try.", len(records))
     groups = _groups(hook, [run_id for run_id in run_ids if run_id not in records])
-    records |= Bulk(requests.retrigger, concurrency, log).run(groups)
+    records |= Bulk(requests.retrigger, thread, concurrency, log).run(groups)
     return [records[run_id] for run_id in run_ids]
 
 
@@ -76,11 +79,15 @@ class Bulk:
     Many runs to re-trigger.
 
     :param retrigger: Re-triggers one run and returns the new run's ID. Called in several threads.
+    :param thread: Makes the calls into Airflow meanwhile.
     :param concurrency: Runs that are re-triggered at the same time.
     """
 
-    def __init__(self, retrigger: Callable[[str], str], concurrency: int, log: Any) -> None:
+    def __init__(
+        self, retrigger: Callable[[str], str], thread: TaskThread, concurrency: int, log: Any
+    ) -> None:
         self._retrigger = retrigger
+        self._thread = thread
         self._concurrency = concurrency
         self._log = log
         self._lock = threading.Lock()
@@ -91,13 +98,21 @@ class Bulk:
         """Re-trigger all runs, those of one group in their order and never at once."""
         records: dict[str, BulkRecord] = {}
         pool = ThreadPoolExecutor(self._concurrency, "flowservice-bulk")
+        workers: list[Future[dict[str, BulkRecord]]] = []
         try:
-            for done in pool.map(self._run_group, groups):
-                records |= done
+            for group in groups:
+                workers.append(pool.submit(self._run_group, group))
+            self._thread.serve(workers)
         finally:
-            # When the task is killed, no further run is re-triggered.
+            # When the task is killed, no further run is re-triggered; those on their way are
+            # stored.
             self._is_stopped = True
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            with closing(self._thread):
+                self._thread.serve(workers)
+            pool.shutdown()
+        for worker in workers:
+            records |= worker.result()
         return records
 
     def _run_group(self, run_ids: Sequence[str]) -> dict[str, BulkRecord]:
@@ -116,6 +131,9 @@ class Bulk:
             self._take_note(error)
             self._log.error("Dataflow run %s is not re-triggered: %s", run_id, error)
             return _record(run_id, "failed", error=str(error))
+        except BaseException:
+            self._is_stopped = True
+            raise
         self._take_note(None)
         self._log.info("Dataflow run %s is re-triggered as %s.", run_id, new_run_id)
         return _record(run_id, "retriggered", new_run_id)
@@ -136,10 +154,17 @@ class _Requests:
     """The requests of one task: what its earlier tries have done, and how this one goes on."""
 
     def __init__(
-        self, hook: FlowServiceHook, context: Context, retries: int, settle_time: float, log: Any
+        self,
+        hook: FlowServiceHook,
+        context: Context,
+        thread: TaskThread,
+        retries: int,
+        settle_time: float,
+        log: Any,
     ) -> None:
         self._hook = hook
-        self._state_store = context.get("task_state_store")
+        store = context.get("task_state_store")
+        self._state_store = None if store is None else TaskThreadStore(store, thread)
         self._try = try_of(context, retries)
         self._began_ms = began_ms(context)
         self._settle_time = settle_time

@@ -9,6 +9,7 @@ from collections import defaultdict
 import pytest
 
 from airflow_provider_flowservice._exactly_once.bulk import Bulk
+from airflow_provider_flowservice._exactly_once.task_thread import TaskThread
 from airflow_provider_flowservice.exceptions import (
     DataflowRunNotRetriggerableError,
     FlowServiceAnswerError,
@@ -48,7 +49,7 @@ class Service:
 
 
 def bulk(retrigger, groups, concurrency=1):
-    return Bulk(retrigger, concurrency, logging.getLogger(__name__)).run(groups)
+    return Bulk(retrigger, TaskThread(), concurrency, logging.getLogger(__name__)).run(groups)
 
 
 def outcomes_of(*met, groups=None):
@@ -238,9 +239,12 @@ def test_why_it_stops_is_told_once_though_several_runs_meet_it_at_once(caplog):
     assert caplog.text.count("No further run is re-triggered") == 1
 
 
-def test_an_error_that_nobody_expects_is_raised():
+def test_an_error_that_nobody_expects_stops_the_bulk_and_is_raised():
     class Killed(BaseException):
         pass
 
+    service = Service({"a": Killed()})
+
     with pytest.raises(Killed):
-        bulk(Service({"a": Killed()}).retrigger, [["a", "b"]])
+        bulk(service.retrigger, [["a", "b"], ["c"]])
+    assert service.asked == ["a"]

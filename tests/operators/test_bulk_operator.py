@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import threading
+import time
 
 import pytest
 
+from airflow_provider_flowservice._compat import AirflowTaskTimeout
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunsOperator
@@ -232,6 +235,69 @@ def test_a_crash_at_any_moment_doubles_and_loses_nothing(flowservice, failed_run
         assert sorted(source for source, _ in made) == sorted(run_ids), calls
         assert new_run_ids == [dict(made)[run_id] for run_id in run_ids], calls
     assert crashes > 15
+
+
+class OneThreadStore(StateStore):
+    """Refuses calls from other threads than the task's, as `dag.test()` on Airflow 3.3 does."""
+
+    def __init__(self):
+        super().__init__()
+        self._owner = threading.get_ident()
+
+    def _check(self):
+        if threading.get_ident() != self._owner:
+            raise ImportError("cannot import name 'SUPERVISOR_COMMS'")
+
+    def get(self, key, default=None):
+        self._check()
+        return super().get(key, default)
+
+    def set(self, key, value, *, retention=None):
+        self._check()
+        super().set(key, value, retention=retention)
+
+    def delete(self, key):
+        self._check()
+        super().delete(key)
+
+
+def test_the_store_is_asked_in_the_tasks_own_thread(flowservice, failed_runs):
+    run_ids, store = failed_runs(flows=5, runs_per_flow=2), OneThreadStore()
+    flowservice.fail(Fault("POST /runs/.*/action", status=400, body={}))
+
+    error, records = execute(operator(run_ids), store)
+    new_run_ids, _ = execute(operator(run_ids), store, try_number=2)
+
+    assert "1 of 10" in str(error)
+    assert sorted(outcomes(records)) == ["failed", *["retriggered"] * 9]
+    assert [dict(flowservice.retriggers)[run_id] for run_id in run_ids] == new_run_ids
+    assert len(flowservice.retriggers) == 10
+
+
+@pytest.mark.parametrize("killed_in", ["a request", "a call"])
+def test_a_kill_stops_the_bulk_and_stores_what_is_on_its_way(
+    flowservice, failed_runs, airflows_limit, killed_in
+):
+    run_ids, store = failed_runs(flows=2, runs_per_flow=5), OneThreadStore()
+    if killed_in == "a request":
+        flowservice.fail(Fault("POST /runs/.*/action", kind="slow", delay=1, times=None))
+    else:
+        save = store.set
+
+        def slow_set(*args, **kwargs):
+            store.set = save
+            time.sleep(5)
+
+        store.set = slow_set
+
+    with pytest.raises(AirflowTaskTimeout), airflows_limit(0.5):
+        operator(run_ids).execute(context(ti=TaskInstance(1, 3), task_state_store=store))
+
+    assert len(flowservice.retriggers) == 2
+    stored = [value["new_run_id"] for value in store.values.values()]
+    assert sorted(stored) == sorted(new for _, new in flowservice.retriggers)
+    execute(operator(run_ids), store, try_number=2)
+    assert sorted(source for source, _ in flowservice.retriggers) == sorted(run_ids)
 
 
 def test_a_cleared_task_does_it_again(flowservice, failed_runs):
