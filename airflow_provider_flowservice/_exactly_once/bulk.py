@@ -11,8 +11,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from airflow_provider_flowservice import exceptions
-from airflow_provider_flowservice._exactly_once.journal import STORE_KEY, Siblings, TaskStore
+from airflow_provider_flowservice._exactly_once.journal import STORE_KEY, TaskStore
 from airflow_provider_flowservice._exactly_once.retrigger import Retrigger
+from airflow_provider_flowservice._exactly_once.siblings import Siblings
 from airflow_provider_flowservice._exactly_once.task import began_ms, try_of
 from airflow_provider_flowservice._exactly_once.task_thread import TaskThread, TaskThreadStore
 

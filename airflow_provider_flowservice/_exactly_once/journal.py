@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -109,23 +109,3 @@ class TaskStore:
         if self.exists:
             self._state_store.set(self._key, record.to_json(), retention=NEVER_EXPIRE)
             self.record = record
-
-
-class Siblings:
-    """
-    Requests beside this one, whose runs are not its own: those of a bulk, one after the other.
-
-    :param exist: Whether there are any at the same time.
-    """
-
-    def __init__(self, exist: bool = False) -> None:
-        self.exist = exist
-        self._claimed: list[str] = []
-
-    def claim(self, run_ids: Iterable[str]) -> None:
-        """Take note that these runs belong to one of them."""
-        self._claimed += run_ids
-
-    def claimed_run_ids(self) -> set[str]:
-        """Return the runs that belong to them."""
-        return set(self._claimed)

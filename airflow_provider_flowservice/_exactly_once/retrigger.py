@@ -9,8 +9,9 @@ from airflow_provider_flowservice._exactly_once import decisions
 from airflow_provider_flowservice._exactly_once.candidates import loads_window
 from airflow_provider_flowservice._exactly_once.clock import WALL_CLOCK, Clock
 from airflow_provider_flowservice._exactly_once.decisions import Decision, Try
-from airflow_provider_flowservice._exactly_once.journal import Record, Siblings, TaskStore
+from airflow_provider_flowservice._exactly_once.journal import Record, TaskStore
 from airflow_provider_flowservice._exactly_once.search import Search
+from airflow_provider_flowservice._exactly_once.siblings import Siblings
 from airflow_provider_flowservice._selection.eligibility import check_eligible
 from airflow_provider_flowservice.exceptions import FlowServiceError, FlowServiceNotFoundError
 from airflow_provider_flowservice.hooks.flowservice import may_have_started_a_run

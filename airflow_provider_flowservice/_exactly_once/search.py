@@ -11,7 +11,7 @@ from airflow_provider_flowservice._exactly_once.candidates import (
     loads_other_window,
 )
 from airflow_provider_flowservice._exactly_once.clock import Clock
-from airflow_provider_flowservice._exactly_once.journal import Siblings
+from airflow_provider_flowservice._exactly_once.siblings import Siblings
 from airflow_provider_flowservice.exceptions import FlowServiceAnswerError, RetriggerAmbiguousError
 from airflow_provider_flowservice.runs import DataflowRun
 

@@ -1,19 +1,17 @@
-"""A re-trigger as a task asks for it: what Airflow's context says, and what sibling tasks have done."""
+"""A re-trigger as a task asks for it: what Airflow's context says."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice._exactly_once.decisions import Try
-from airflow_provider_flowservice._exactly_once.journal import Siblings, TaskStore
+from airflow_provider_flowservice._exactly_once.journal import TaskStore
 from airflow_provider_flowservice._exactly_once.retrigger import Retrigger, Retriggered
+from airflow_provider_flowservice._exactly_once.siblings import MappedSiblings
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Context
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
-
-ATTEMPTS_KEY = "attempts"
-"""XCom key of the IDs of all runs the task's requests have led to, the newest last."""
 
 
 def retrigger_once(
@@ -41,17 +39,3 @@ def began_ms(context: Context) -> int:
     """Return the epoch milliseconds before which no try of the task can have done anything."""
     start = context["dag_run"].start_date
     return round(start.timestamp() * 1000) if start else 0
-
-
-class MappedSiblings(Siblings):
-    """The other tasks of the same dynamic task mapping; none where the task is not mapped."""
-
-    def __init__(self, ti: Any) -> None:
-        super().__init__(exist=ti.map_index is not None and ti.map_index >= 0)
-        self._ti = ti
-
-    def claimed_run_ids(self) -> set[str]:
-        if not self.exist:
-            return set()
-        attempts = self._ti.xcom_pull(task_ids=[self._ti.task_id], key=ATTEMPTS_KEY) or []
-        return {run_id for run_ids in attempts for run_id in run_ids or []}

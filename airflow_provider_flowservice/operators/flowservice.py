@@ -277,7 +277,7 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
 
     def _show(self, hook: FlowServiceHook, context: Context, new_run: Retriggered) -> None:
         """Publish the new run in attributes, XComs and the log."""
-        from airflow_provider_flowservice._exactly_once.task import ATTEMPTS_KEY
+        from airflow_provider_flowservice._exactly_once.siblings import ATTEMPTS_KEY
 
         self.new_run_url = hook.get_run_url(new_run.flow_id, new_run.run_id)
         self.new_run_id = new_run.run_id  # first of all, for `on_kill`

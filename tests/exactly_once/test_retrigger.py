@@ -13,9 +13,10 @@ import pytest
 from airflow_provider_flowservice._client.tokens import drop_tokens
 from airflow_provider_flowservice._exactly_once.clock import Clock
 from airflow_provider_flowservice._exactly_once.decisions import Try
-from airflow_provider_flowservice._exactly_once.journal import STORE_KEY, Siblings, TaskStore
+from airflow_provider_flowservice._exactly_once.journal import STORE_KEY, TaskStore
 from airflow_provider_flowservice._exactly_once.retrigger import Retrigger
 from airflow_provider_flowservice._exactly_once.search import check_adopted
+from airflow_provider_flowservice._exactly_once.siblings import Siblings
 from airflow_provider_flowservice.emulator import Fault, FlowServiceEmulator, Lifecycle
 from airflow_provider_flowservice.exceptions import (
     FlowServiceAnswerError,
