@@ -17,7 +17,6 @@ from airflow_provider_flowservice._outcomes.table import (
     task_result,
 )
 from airflow_provider_flowservice._waiting.rules import WaitResult
-from airflow_provider_flowservice.runs import DataflowRun
 
 _ERRORS: dict[Outcome, type[exceptions.FlowServiceError]] = {
     "late": exceptions.DataflowRunTimeoutError,
@@ -56,19 +55,24 @@ def describe(outcome: Outcome, result: WaitResult, policy: OutcomePolicy) -> str
             )
         case "refused":
             return f"The credential was refused while waiting for {result.subject}.{last}{goes_on}"
+        case "error":
+            return f"The wait for {result.subject} met an error.{last}{goes_on}"
     return f"{result.subject[:1].upper()}{result.subject[1:]} was not found.{last}"
 
 
 def exception_for(
-    outcome: Outcome, task_result: TaskResult, message: str, run: DataflowRun | None = None
+    outcome: Outcome, task_result: TaskResult, message: str, result: WaitResult
 ) -> BaseException | None:
     """Make the exception that ends a task; ``None`` if it ends in success."""
+    run = result.run
     if task_result in _AIRFLOWS_OWN:
         return _AIRFLOWS_OWN[task_result](message)
     if task_result not in ("failed", "failed, not retried"):
         return None
     error: exceptions.FlowServiceError
-    if error_class := _ERRORS.get(outcome):
+    if outcome == "error":
+        error = result.error or exceptions.FlowServiceError(message)
+    elif error_class := _ERRORS.get(outcome):
         error = error_class(message)
     else:
         failed = (

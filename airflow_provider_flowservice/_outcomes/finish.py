@@ -51,7 +51,7 @@ def finish(
         context["ti"].xcom_push(key=DataflowRunLink.xcom_key, value=url)
         context["ti"].xcom_push(key=SUMMARY_KEY, value=dict(run.summary))
         message = f"{message} See {url}"
-    if error := exception_for(outcome, ending, message, run):
+    if error := exception_for(outcome, ending, message, result):
         raise error
     done = cast("DataflowRun", run)
     metrics: dict[str, Any] = {**done.summary}

@@ -29,7 +29,6 @@ Outcome = Literal[
     "failed",
     "non-retryable",
     "unknown",
-    "error",
     "ineligible",
     "ambiguous",
     Unended,

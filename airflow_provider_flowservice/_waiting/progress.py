@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_flowservice._waiting.rules import NotYet, Seen
+from airflow_provider_flowservice._waiting.rules import NotYet, Seen, is_outage
 from airflow_provider_flowservice.exceptions import FlowServiceNotFoundError
 from airflow_provider_flowservice.runs import DataflowRun
 
@@ -33,7 +33,7 @@ class ProgressLogger:
                 self._log_run(seen)
         elif isinstance(seen, FlowServiceNotFoundError):
             self._log.debug("Not visible yet: %s: %s", self._subject, seen)
-        elif self._lost_mono is None:
+        elif is_outage(seen) and self._lost_mono is None:
             self._lost_mono = self._clock()
             self._log.warning(
                 "Contact with the service lost while waiting for %s: %s", self._subject, seen

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from airflow_provider_flowservice._defaults import MISSING_GRACE, OUTAGE_TIMEOUT, POLL_INTERVAL
@@ -31,15 +31,18 @@ class NotYet:
 Seen = DataflowRun | NotYet | FlowServiceError
 """What a poll brings: the run, nothing yet, or the error met instead."""
 
-Unended = Literal["late", "overdue", "missing", "lost", "refused"]
+Unended = Literal["late", "overdue", "missing", "lost", "refused", "error"]
 """
 How a wait ends before what it waits for: ``late``, the deadline passed; ``overdue``, Airflow's own limit
 did, and ended the wait from outside; ``missing``, the service does not show the run; ``lost``, contact
-with the service was lost for too long; ``refused``, the credential is refused.
+with the service was lost for too long; ``refused``, the credential is refused; ``error``, the poll met
+another error that waiting cannot fix.
 """
 
 WaitFlow = Generator[float, Seen, "WaitResult"]
 
+# What an event carries of an error: all that the constructor of `FlowServiceApiError` takes.
+_ERROR_FACTS = ("http_status", "code", "request_id", "retry_after", "codes", "sent")
 # Seconds before the second poll; each further one waits twice as long, up to the poll interval.
 _EARLY_POLL = 5.0
 
@@ -85,12 +88,14 @@ class WaitResult:
     :param subject: What was waited for, such as ``dataflow run r1``.
     :param run: The run as last seen.
     :param detail: The error met instead of the run.
+    :param error: That error itself, if waiting cannot fix it.
     """
 
     kind: Literal["ended"] | Unended
     subject: str
     run: DataflowRun | None = None
     detail: str = ""
+    error: FlowServiceError | None = field(default=None, compare=False)  # errors have no equality
 
     def to_event(self) -> dict[str, Any]:
         """Write the result as JSON values, for a trigger event."""
@@ -99,18 +104,39 @@ class WaitResult:
             "subject": self.subject,
             "run": self.run.summary if self.run else None,
             "detail": self.detail,
+            "error": _to_json(self.error) if self.error else None,
         }
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> WaitResult:
         """Read a result back from a trigger event."""
-        run = event.get("run")
+        run, error = event.get("run"), event.get("error")
         return cls(
             kind=event["kind"],
             subject=event["subject"],
             run=DataflowRun.from_summary(run) if run else None,
             detail=event.get("detail", ""),
+            error=_from_json(error) if error else None,
         )
+
+
+def _to_json(error: FlowServiceError) -> dict[str, Any]:
+    facts = {name: getattr(error, name) for name in _ERROR_FACTS if hasattr(error, name)}
+    return {"message": str(error), **facts}
+
+
+def _from_json(found: Mapping[str, Any]) -> FlowServiceError:
+    facts = {name: found[name] for name in _ERROR_FACTS if name in found}
+    error_class = FlowServiceApiError if "http_status" in facts else FlowServiceError
+    if "codes" in facts:
+        facts["codes"] = tuple(facts["codes"])
+    return error_class(found["message"], **facts)
+
+
+def is_outage(error: FlowServiceError) -> bool:
+    """Return whether waiting may outlast an error."""
+    # A response that makes no sense as well, though no request is retried for it.
+    return error.is_transient or isinstance(error, FlowServiceAnswerError)
 
 
 def judge(
@@ -121,7 +147,6 @@ def judge(
 
     :param now: Epoch seconds.
     :return: What to remember, and the result if the wait is over.
-    :raises FlowServiceError: The poll met an error that waiting cannot fix.
     """
     if isinstance(seen, DataflowRun):
         state = WaitState(contact_at=now, run=seen)
@@ -136,10 +161,8 @@ def judge(
             return state, WaitResult("missing", subject, state.run, str(seen))
     elif isinstance(seen, FlowServiceAuthError):
         return state, WaitResult("refused", subject, state.run, str(seen))
-    elif not (seen.is_transient or isinstance(seen, FlowServiceAnswerError)):
-        # A response that makes no sense is waited out like an outage, though no request is retried
-        # for it.
-        raise seen
+    elif not is_outage(seen):
+        return state, WaitResult("error", subject, state.run, str(seen), seen)
     elif now - state.contact_at >= rules.outage_timeout:
         return state, WaitResult("lost", subject, state.run, str(seen))
     if rules.deadline is not None and now >= rules.deadline:

@@ -104,7 +104,7 @@ class DataflowRunTrigger(_WaitTrigger):
         self._check_arguments()
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait for the run; an error that waiting cannot fix fails the task with its traceback."""
+        """Wait for the run; the event says how the wait ended."""
         rules = WaitRules(
             self.poll_interval, self.deadline, self.outage_timeout, self.missing_grace
         )
@@ -173,7 +173,7 @@ class DataflowTrigger(_WaitTrigger):
         self._check_arguments()
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait for a success; an error that waiting cannot fix fails the task."""
+        """Wait for a success; the event says how the wait ended."""
         # The wait sits out transient errors; a retry would sleep in a thread that all triggers share.
         hook = FlowServiceHook(self.flowservice_conn_id, **self.hook_params).without_retries()
         poll = sync_to_async(poll_for_success, thread_sensitive=False)

@@ -13,6 +13,7 @@ from airflow_provider_flowservice.exceptions import (
     DataflowRunLostError,
     DataflowRunNotRetriggerableError,
     DataflowRunTimeoutError,
+    FlowServiceApiError,
     FlowServiceAuthError,
     FlowServiceNotFoundError,
 )
@@ -105,6 +106,21 @@ def test_a_refused_credential_ends_the_wait(flowservice, failed_run, deferrable)
 
     with pytest.raises(FlowServiceAuthError, match="credential was refused"):
         run_to_the_end(operator(failed_run, deferrable=deferrable))
+
+
+@both_ways
+def test_an_error_that_waiting_cannot_fix_is_raised_as_the_service_told_it(
+    flowservice, failed_run, deferrable
+):
+    flowservice.fail(Fault("GET /runs", status=400, body={"message": "no"}, times=None, after=3))
+    flowservice.plan(failed_run, ["inProgress", "success"])
+    task_context = context()
+
+    with pytest.raises(FlowServiceApiError, match="HTTP 400") as caught:
+        run_to_the_end(operator(failed_run, deferrable=deferrable), task_context)
+
+    assert caught.value.http_status == 400
+    assert task_context["ti"].xcoms["summary"]["status"] == "inProgress"
 
 
 @both_ways

@@ -17,6 +17,7 @@ from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import (
     DataflowRunFailedError,
     DataflowRunLostError,
+    FlowServiceApiError,
     FlowServiceAuthError,
     FlowServiceNotFoundError,
 )
@@ -117,6 +118,26 @@ def test_a_refused_credential_ends_the_wait(flowservice, run_id, deferrable):
 
     with pytest.raises(FlowServiceAuthError):
         run_to_the_end(sensor(run_id, deferrable=deferrable))
+
+
+@both_ways
+@pytest.mark.parametrize("status", [400, 302])
+def test_an_error_that_waiting_cannot_fix_is_raised_as_the_service_told_it(
+    flowservice, run_id, deferrable, status, logged
+):
+    headers = {"x-request-id": "request-1", "Location": "https://login.example.com"}
+    body = {"message": "Bad.", "type": "https://ns.adobe.com/aep/errors/FLOW-1108-400"}
+    flowservice.fail(
+        Fault("GET /runs", status=status, body=body, headers=headers, after=1, times=None)
+    )
+
+    with pytest.raises(FlowServiceApiError, match=f"{run_id}.*{status}") as caught:
+        run_to_the_end(sensor(run_id, deferrable=deferrable))
+
+    error = caught.value
+    assert (type(error), error.http_status, error.sent) == (FlowServiceApiError, status, "yes")
+    assert (error.request_id, error.code) == ("request-1", "FLOW-1108-400")
+    assert f"The wait for dataflow run {run_id} met an error." in logged()
 
 
 @both_ways

@@ -8,7 +8,6 @@ import json
 import pytest
 
 from airflow_provider_flowservice.emulator import Fault
-from airflow_provider_flowservice.exceptions import FlowServiceApiError
 from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
 from helpers.held_answer import HeldAnswer
 from helpers.support import fire
@@ -42,7 +41,7 @@ def test_the_event_is_the_run_in_short(flowservice):
 
     assert event["kind"] == "ended"
     assert event["run"]["status"] == "failed"
-    assert set(event) == {"kind", "run_id", "subject", "run", "detail", "url"}
+    assert set(event) == {"kind", "run_id", "subject", "run", "detail", "error", "url"}
 
 
 def test_the_event_loop_goes_on_while_an_answer_hangs(flowservice):
@@ -59,8 +58,15 @@ def test_the_event_loop_goes_on_while_an_answer_hangs(flowservice):
     assert asyncio.run(wait_meanwhile()) == (True, "ended")
 
 
-def test_a_request_the_service_rejects_is_an_error_not_an_event(flowservice):
+def test_the_event_carries_what_the_service_said_of_a_request_it_rejects(flowservice):
     flowservice.fail(Fault("GET /runs", status=400, body={"message": "no"}, times=None))
 
-    with pytest.raises(FlowServiceApiError, match="HTTP 400"):
-        fire(DataflowRunTrigger("r1"))
+    event = fire(DataflowRunTrigger("r1"))
+
+    assert (event["kind"], event["error"]["http_status"]) == ("error", 400)
+    assert "HTTP 400" in event["error"]["message"]
+
+
+def test_an_argument_that_cannot_be_one_fails_the_trigger_with_a_traceback(flowservice):
+    with pytest.raises(ValueError, match="None"):
+        fire(DataflowRunTrigger("None"))

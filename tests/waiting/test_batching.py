@@ -176,10 +176,10 @@ def test_a_run_the_service_rejects_fails_its_own_wait_only(flowservice, add_runs
     flowservice.fail(Fault("GET /runs$", status=400, body={"message": "bad id"}))
     flowservice.fail(Fault("GET /runs/odd", status=400, body={"message": "bad id"}, times=None))
 
-    *events, error = virtual_time.run(all_events([trigger(run_id) for run_id in [*run_ids, "odd"]]))
+    events = virtual_time.run(all_events([trigger(run_id) for run_id in [*run_ids, "odd"]]))
 
-    assert [event["kind"] for event in events] == ["ended"] * 3
-    assert isinstance(error, FlowServiceApiError)
+    assert [event["kind"] for event in events] == ["ended"] * 3 + ["error"]
+    assert events[-1]["error"]["http_status"] == 400
 
 
 def test_an_odd_run_among_others_does_not_hide_them(flowservice, add_runs):

@@ -20,6 +20,7 @@ from helpers.fake_clock import FakeClock
 GOES_ON = DataflowRun("r1", "f1", "inProgress")
 FAILED = DataflowRun("r1", "f1", "failed")
 NOT_FOUND = FlowServiceNotFoundError("not there", 404)
+REJECTED = FlowServiceApiError("bad request", 400)
 DOWN = FlowServiceUnavailableError("down", 503)
 BUSY = FlowServiceThrottledError("too many", 429, retry_after=90)
 REFUSED = FlowServiceAuthError("refused", 403)
@@ -79,6 +80,7 @@ def drive(request):
         ([NOT_FOUND, NOT_FOUND, FAILED], {}, "ended", [0, 5, 10]),
         ([NOT_FOUND], {"missing_grace": 30}, "missing", [0, 5, 10, 20]),
         ([GOES_ON, REFUSED], {}, "refused", [0, 5]),
+        ([GOES_ON, REJECTED], {}, "error", [0, 5]),
     ],
 )
 def test_a_wait_ends_as_the_rules_say(drive, shown, arguments, kind, delays):
@@ -93,13 +95,12 @@ def test_a_wait_ends_as_the_rules_say(drive, shown, arguments, kind, delays):
 @pytest.mark.parametrize(
     "error",
     [
-        FlowServiceApiError("bad request", 400),
         ValueError("no ID of a run"),
         KeyboardInterrupt("the task is killed"),
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_what_waiting_does_not_mend_is_raised_as_it_is(drive, error):
+def test_what_is_no_error_of_the_service_is_raised_as_it_is(drive, error):
     service = Service(GOES_ON, error)
 
     with pytest.raises(type(error)) as caught:

@@ -20,6 +20,7 @@ from airflow_provider_flowservice.exceptions import (
     FlowServiceApiError,
     FlowServiceAuthError,
     FlowServiceConnectionError,
+    FlowServiceError,
     FlowServiceNotFoundError,
     FlowServiceThrottledError,
     FlowServiceUnavailableError,
@@ -135,9 +136,11 @@ def test_a_refused_credential_ends_the_wait_at_once():
 
 
 @pytest.mark.parametrize("deadline", [None, NOW - 1])
-def test_an_error_that_waiting_does_not_mend_is_raised_whatever_the_deadline(deadline):
-    with pytest.raises(FlowServiceApiError, match="bad request"):
-        judged(sight(), REJECTED, deadline=deadline)
+def test_an_error_that_waiting_does_not_mend_ends_the_wait_whatever_the_deadline(deadline):
+    _, result = judge("r1", sight(), REJECTED, NOW, rules(deadline=deadline))
+
+    assert result == WaitResult("error", "r1", GOES_ON, "bad request")
+    assert result.error is REJECTED
 
 
 @pytest.mark.parametrize(
@@ -332,3 +335,20 @@ def test_a_refused_credential_is_told_with_the_run_as_last_seen():
 )
 def test_a_result_comes_out_of_its_event_as_it_went_in(result):
     assert WaitResult.from_event(json.loads(json.dumps(result.to_event()))) == result
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FlowServiceApiError("no", 400, "FLOW-1-400", "request-1", 9.5, ("1-400", "2-400")),
+        FlowServiceApiError("moved", 302, sent="no"),
+        FlowServiceError("the connection is not complete"),
+    ],
+    ids=str,
+)
+def test_the_error_in_an_event_keeps_its_class_its_words_and_its_facts(error):
+    event = json.loads(json.dumps(WaitResult("error", "r1", None, str(error), error).to_event()))
+
+    carried = WaitResult.from_event(event).error
+
+    assert (type(carried), str(carried), vars(carried)) == (type(error), str(error), vars(error))
