@@ -81,7 +81,8 @@ def remove_delays(dag: Any) -> None:
     """
     Remove the delays between polls and before retries from all tasks of a DAG.
 
-    Runs of the local Flow Service then advance with each poll.
+    Runs of the local Flow Service then advance with each poll. One delay stays: a task that is
+    deferred waits for at least five seconds, since its trigger polls first after that time.
 
     :param dag: The DAG.
     """

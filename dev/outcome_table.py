@@ -74,8 +74,8 @@ In mode `reschedule` a sensor remembers nothing from poll to poll, so it does no
 been unreachable for longer than `outage_timeout`; `timeout` ends the wait.
 
 An unknown status counts as still running, and the task logs one warning (in mode `reschedule`, one at each
-poll). It has no time limit of its own: `timeout` ends the wait, and the error says that the package does not
-know the status.
+poll; deferred, one in the worker and one in the triggerer). It has no time limit of its own: `timeout` ends
+the wait, and the error says that the package does not know the status.
 
 Retrying a failed run makes sense only if another run of the same data with the same mapping could have
 another outcome. So Airflow does not retry if *all* error codes of the run begin with one of these:

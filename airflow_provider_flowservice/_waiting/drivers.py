@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -19,6 +20,11 @@ from airflow_provider_flowservice._waiting.rules import (
     wait_flow,
 )
 from airflow_provider_flowservice.runs import DataflowRun
+
+# Seconds until a trigger polls first, whatever its interval. Airflow's scheduler fails a deferred task
+# whose trigger fires before the scheduler has read the executor's event that the worker has ended: it
+# then takes that event for the end of the task, which "finished with state success" while queued.
+FIRST_POLL = 5.0
 
 
 def wait_blocking(flow: WaitFlow, poll: Callable[[float], Seen]) -> WaitResult:
@@ -72,14 +78,17 @@ async def wait_in_triggerer(
     log: Any,
     first_poll: float = 0.0,
 ) -> WaitResult:
-    """Wait on the event loop; ``poll`` polls after so many seconds."""
+    """Wait on the event loop, but for ``FIRST_POLL`` at least; ``poll`` polls after so many seconds."""
     progress = ProgressLogger(log, subject)
 
     async def poll_after(delay: float) -> Seen:
         return progress.log(await poll(delay))
 
     with timed_wait():
-        return await wait_async(wait_flow(subject, rules, first_poll), poll_after)
+        # Not as part of the delay, which the slots of a loader may shorten.
+        await asyncio.sleep(FIRST_POLL)
+        flow = wait_flow(subject, rules, max(0.0, first_poll - FIRST_POLL))
+        return await wait_async(flow, poll_after)
 
 
 class PokedWait:

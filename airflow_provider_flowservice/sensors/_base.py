@@ -6,13 +6,15 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 
 from airflow_provider_flowservice._arguments import kinds
 from airflow_provider_flowservice._arguments.checked import CheckedTask
 from airflow_provider_flowservice._compat import (
     AirflowException,
+    AirflowFailException,
     AirflowRescheduleException,
+    AirflowSensorTimeout,
     AirflowSkipException,
     AirflowTaskTimeout,
     BaseSensorOperator,
@@ -31,12 +33,20 @@ if TYPE_CHECKING:
 
     from airflow_provider_flowservice._compat import Context
     from airflow_provider_flowservice._outcomes.table import OutcomePolicy
+    from airflow_provider_flowservice._waiting.drivers import PokedWait
     from airflow_provider_flowservice._waiting.rules import Seen, WaitResult
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
-    from airflow_provider_flowservice.runs import RunSummary
+    from airflow_provider_flowservice.runs import DataflowRun, RunSummary
 
 # Seconds between polls of what the service does not show, in reschedule mode.
 _MISSING_INTERVAL = 5.0
+# What ends a task in spite of `silent_fail`, as Airflow documents it.
+_NEVER_SILENT = (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+)
 
 
 def under_flags(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -85,6 +95,12 @@ class FlowServiceSensor(LineageMixin, CheckedTask, BaseSensorOperator):
     outage_timeout: float
     missing_grace: float
 
+    # Of the wait in this process, from its first poll.
+    _wait: PokedWait | None = None
+    _deadline: float
+    _poked_hook: FlowServiceHook
+    _is_linked: bool
+
     def __init__(
         self,
         *,
@@ -102,51 +118,66 @@ class FlowServiceSensor(LineageMixin, CheckedTask, BaseSensorOperator):
     @under_flags
     def execute(self, context: Context) -> RunSummary:
         """Wait as configured: deferred, or by poking as Airflow's sensors do."""
-        from airflow_provider_flowservice._waiting.drivers import PokedWait
         from airflow_provider_flowservice._waiting.poll import timed_wait
-        from airflow_provider_flowservice._waiting.rules import WaitResult, WaitRules
+        from airflow_provider_flowservice._waiting.rules import WaitResult
 
         self._check_rendered()
         if self.deferrable:
-            self._defer(context)
-        # In reschedule mode each poke is a new process; only the time of the first is remembered.
-        first = first_poked_at(context) if self.reschedule else None
-        began_at = first.timestamp() if first else time.time()
-        self._deadline = began_at + self._seconds
-        rules = WaitRules(
-            self.poke_interval, self._deadline, self.outage_timeout, self.missing_grace
-        )
-        self._poked_hook = hook = self._hook()
-        self._wait = PokedWait(self._subject, partial(self._poll, hook), rules, self.log)
+            self._refuse_nested(context, "Make it a task of the DAG, or set deferrable=False.")
+        began_at = self._began_at(context)
+        wait = self._begin(self._deadline_of(context, began_at))
         with timed_wait(began_at):
             try:
+                if self.deferrable:
+                    return self._poke_and_defer(context)
                 summary: RunSummary = super().execute(context)
             except (AirflowTaskTimeout, AirflowSkipException) as error:
                 # With `soft_fail` and `never_fail` it comes as the cause of a skip.
                 is_alarm = isinstance(error.__cause__ or error, AirflowTaskTimeout)
-                if self._wait.result or not is_alarm:
+                if wait.result or not is_alarm:
                     raise
                 # The task ends by this result, which says more than Airflow does.
-                overdue = WaitResult("overdue", self._subject, self._wait.last_run)
-                return self._finish(context, hook, overdue)
+                overdue = WaitResult("overdue", self._subject, wait.last_run)
+                return self._finish(context, self._poked_hook, overdue)
         return summary
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Poll once."""
-        result = self._wait.poll()
-        while result is None and self.reschedule and self._wait.is_missing:
+        """
+        Poll once.
+
+        May be called by itself, as in a unit test, and with an empty context.
+        """
+        wait = self._wait or self._begin(time.time() + self._seconds)
+        result = wait.poll()
+        while result is None and self._forgets and wait.is_missing:
             # Nothing is remembered from poke to poke, so the grace has to pass within this one.
             time.sleep(min(self.poke_interval, _MISSING_INTERVAL))
-            result = self._wait.poll()
-        if result is None:
-            return PokeReturnValue(False)
-        return PokeReturnValue(True, xcom_value=self._finish(context, self._poked_hook, result))
+            result = wait.poll()
+        summary = self._end(context, self._poked_hook, result, self._deadline) if result else None
+        if summary is not None:
+            return PokeReturnValue(True, xcom_value=summary)
+        wait.result = None
+        self._show_link(context, wait.last_run)
+        return PokeReturnValue(False)
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> RunSummary:
-        """Take up again where the trigger left off."""
+    def execute_complete(
+        self, context: Context, event: dict[str, Any], deadline: float | None = None
+    ) -> RunSummary:
+        """
+        Take up again where the trigger left off.
+
+        :param event: Payload of the trigger event.
+        :param deadline: Epoch seconds at which the wait is over.
+        """
         from airflow_provider_flowservice._waiting.rules import WaitResult
 
-        return self._finish(context, self._hook(), WaitResult.from_event(event))
+        if deadline is None:
+            deadline = self._deadline_of(context, time.time())
+        summary = self._end(context, self._hook(), WaitResult.from_event(event), deadline)
+        if summary is None:
+            # What failed may fail again at once, and each time costs a process.
+            self._defer(deadline, first_poll=self.poke_interval)
+        return summary
 
     @under_flags
     def resume_execution(
@@ -171,8 +202,87 @@ class FlowServiceSensor(LineageMixin, CheckedTask, BaseSensorOperator):
         """Poll the service once."""
 
     @abstractmethod
-    def _trigger(self, deadline: float | None) -> BaseTrigger:
+    def _trigger(self, deadline: float, first_poll: float) -> BaseTrigger:
         """Make the trigger that waits instead, until the epoch seconds of the deadline."""
+
+    @property
+    def _forgets(self) -> bool:
+        """Whether each poke is a process of its own, which knows nothing of the earlier ones."""
+        return bool(self.reschedule) and not self.deferrable
+
+    def _began_at(self, context: Context) -> float:
+        """Return the epoch seconds of the first poke, the only thing that reschedules remember."""
+        first = first_poked_at(context) if self._forgets else None
+        return first.timestamp() if first else time.time()
+
+    def _deadline_of(self, context: Context, began_at: float) -> float:
+        from airflow_provider_flowservice._waiting.deadlines import deadline_of
+
+        if not self.deferrable:
+            return began_at + self._seconds
+        deadline = deadline_of(context, self.timeout, self.execution_timeout, deferred=True)
+        return cast("float", deadline)  # since a sensor has a timeout
+
+    def _begin(self, deadline: float) -> PokedWait:
+        """Begin the wait of this process."""
+        from airflow_provider_flowservice._waiting.drivers import PokedWait
+        from airflow_provider_flowservice._waiting.rules import WaitRules
+
+        hook = self._hook()
+        # An error that passes is left to the trigger, which waits without a worker.
+        self._poked_hook = hook = hook.without_retries() if self.deferrable else hook
+        self._deadline, self._is_linked = deadline, False
+        rules = WaitRules(self.poke_interval, deadline, self.outage_timeout, self.missing_grace)
+        self._wait = PokedWait(self._subject, partial(self._poll, hook), rules, self.log)
+        return self._wait
+
+    def _poke_and_defer(self, context: Context) -> RunSummary:
+        """
+        Poll once here, and defer only if that does not end the wait.
+
+        A worker process to resume is spared, and so is what Airflow makes of triggers that fire soon.
+        """
+        done = PokeReturnValue(False)
+        try:
+            done = self.poke(context)
+        except Exception as error:
+            if not self._is_silenced(error):
+                raise
+        if not done:
+            self._defer(self._deadline)
+        return cast("RunSummary", done.xcom_value)
+
+    def _end(
+        self, context: Context, hook: FlowServiceHook, result: WaitResult, deadline: float
+    ) -> RunSummary | None:
+        """End the task as the wait ended; ``None`` if ``silent_fail`` has the wait go on."""
+        from airflow_provider_flowservice._waiting.rules import WaitResult
+
+        try:
+            return self._finish(context, hook, result)
+        except Exception as error:
+            if not self._is_silenced(error):
+                raise
+            if time.time() < deadline:
+                return None
+            late = WaitResult("late", self._subject, result.run, str(error))
+            return self._finish(context, hook, late)
+
+    def _is_silenced(self, error: Exception) -> bool:
+        """Return whether ``silent_fail`` has the wait go on after an error, which is logged then."""
+        if not self.silent_fail or isinstance(error, _NEVER_SILENT):
+            return False
+        message = "The wait goes on in spite of an error, because of silent_fail."
+        self.log.error(message, exc_info=error)
+        return True
+
+    def _show_link(self, context: Context, run: DataflowRun | None) -> None:
+        """Let the button lead to the run as soon as it is seen, as far as this process knows."""
+        from airflow_provider_flowservice._outcomes.finish import push_link
+
+        if run is not None and not self._is_linked:
+            push_link(context, self._poked_hook.get_run_url(run.flow_id, run.run_id))
+            self._is_linked = True
 
     def _finish(self, context: Context, hook: FlowServiceHook, result: WaitResult) -> RunSummary:
         """End the task as the wait ended."""
@@ -196,13 +306,12 @@ class FlowServiceSensor(LineageMixin, CheckedTask, BaseSensorOperator):
         interval: float = super()._get_next_poke_interval(*args, **kwargs)
         return max(0.0, min(interval, self._deadline - time.time()))
 
-    def _defer(self, context: Context) -> None:
-        self._refuse_nested(context, "Make it a task of the DAG, or set deferrable=False.")
-        from airflow_provider_flowservice._waiting.deadlines import deadline_of, defer_timeout
+    def _defer(self, deadline: float, first_poll: float = 0.0) -> NoReturn:
+        from airflow_provider_flowservice._waiting.deadlines import defer_timeout
 
-        deadline = deadline_of(context, self.timeout, self.execution_timeout, deferred=True)
         self.defer(
-            trigger=self._trigger(deadline),
+            trigger=self._trigger(deadline, first_poll),
             method_name="execute_complete",
+            kwargs={"deadline": deadline},
             timeout=defer_timeout(deadline, self.poke_interval),
         )

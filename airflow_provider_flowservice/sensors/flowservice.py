@@ -43,7 +43,7 @@ class DataflowRunSensor(FlowServiceSensor):
     :param max_failed_share: Largest share of the records that may be rejected, from 0 to 1.
     :param hook_params: Further arguments for :class:`FlowServiceHook`.
     :return: The run's summary, see :class:`~airflow_provider_flowservice.runs.RunSummary`; it is
-        the XCom ``summary`` as well, for a failed task, too.
+        the XCom ``summary`` as well, also for a failed task or with ``do_xcom_push=False``.
     """
 
     template_fields: Sequence[str] = ("run_id", "flowservice_conn_id")
@@ -108,7 +108,7 @@ class DataflowRunSensor(FlowServiceSensor):
 
         return poll_once(hook, self.run_id)
 
-    def _trigger(self, deadline: float | None) -> BaseTrigger:
+    def _trigger(self, deadline: float, first_poll: float) -> BaseTrigger:
         from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
 
         return DataflowRunTrigger(
@@ -117,6 +117,7 @@ class DataflowRunSensor(FlowServiceSensor):
             poll_interval=self.poke_interval,
             deadline=deadline,
             outage_timeout=self.outage_timeout,
+            first_poll=first_poll,
             missing_grace=self.missing_grace,
             hook_params=self.hook_params,
         )
@@ -193,7 +194,7 @@ class DataflowSensor(FlowServiceSensor):
     def _flow_id_for_lineage(self, hook: FlowServiceHook) -> str:
         return self.flow_id
 
-    def _trigger(self, deadline: float | None) -> BaseTrigger:
+    def _trigger(self, deadline: float, first_poll: float) -> BaseTrigger:
         from airflow_provider_flowservice.triggers.flowservice import DataflowTrigger
 
         return DataflowTrigger(
@@ -203,6 +204,7 @@ class DataflowSensor(FlowServiceSensor):
             poll_interval=self.poke_interval,
             deadline=deadline,
             outage_timeout=self.outage_timeout,
+            first_poll=first_poll,
             hook_params=self.hook_params,
         )
 

@@ -64,7 +64,7 @@ class DataflowRunTrigger(_WaitTrigger):
     :param deadline: Epoch seconds at which the wait is over, whatever the run does.
     :param outage_timeout: Seconds without any response after which contact counts as lost.
     :param missing_grace: Seconds during which a run that the service does not show may still appear.
-    :param first_poll: Seconds until the first poll.
+    :param first_poll: Seconds until the first poll, which comes after five at the earliest.
     :param hook_params: Further arguments for the hook.
     :param url: Address of the run in the user interface; the event carries it.
     :param later: Arguments of other releases of this package, which are ignored.
@@ -142,6 +142,7 @@ class DataflowTrigger(_WaitTrigger):
     :param deadline: Epoch seconds at which the wait is over.
     :param outage_timeout: Seconds without any response after which the wait is over.
     :param hook_params: Further arguments for the hook.
+    :param first_poll: Seconds until the first poll, which comes after five at the earliest.
     :param later: Arguments of other releases of this package, which are ignored.
     """
 
@@ -149,6 +150,7 @@ class DataflowTrigger(_WaitTrigger):
         **_WaitTrigger.argument_kinds,
         "flow_id": kinds.ID,
         "since_ms": kinds.EPOCH_MILLISECONDS,
+        "first_poll": kinds.DURATION,
     }
 
     def __init__(
@@ -160,6 +162,7 @@ class DataflowTrigger(_WaitTrigger):
         deadline: float | None = None,
         outage_timeout: float | timedelta = OUTAGE_TIMEOUT,
         hook_params: dict[str, Any] | None = None,
+        first_poll: float | timedelta = 0.0,
         **later: Any,
     ) -> None:
         super().__init__()
@@ -170,6 +173,7 @@ class DataflowTrigger(_WaitTrigger):
         self.deadline = deadline
         self.outage_timeout = outage_timeout  # type: ignore[assignment]  # becomes seconds
         self.hook_params = hook_params or {}
+        self.first_poll: float = first_poll  # type: ignore[assignment]  # becomes seconds
         self._check_arguments()
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -184,6 +188,6 @@ class DataflowTrigger(_WaitTrigger):
 
         rules = WaitRules(self.poll_interval, self.deadline, self.outage_timeout, missing_grace=0)
         result = await wait_in_triggerer(
-            f"a success of flow {self.flow_id}", poll_after, rules, self.log
+            f"a success of flow {self.flow_id}", poll_after, rules, self.log, self.first_poll
         )
         yield TriggerEvent(dict(result.to_event()))

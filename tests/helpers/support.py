@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 import pytest
@@ -59,23 +60,24 @@ def run_to_the_end(operator: Any, task_context: dict[str, Any] | None = None) ->
     """Run an operator until it returns or raises, whichever way it waits."""
     task_context = task_context if task_context is not None else context()
     task_context["ti"].task = operator
+    act = partial(operator.execute, task_context)
     while True:
         try:
-            return operator.execute(task_context)
+            return act()
         except TaskDeferred as deferred:
-            return _resume(operator, deferred, task_context)
+            act = partial(operator.resume_execution, *_resumption(deferred), task_context)
         except AirflowRescheduleException:
             ti = task_context["ti"]
             ti.first_reschedule_date = ti.first_reschedule_date or datetime.now(timezone.utc)
 
 
-def _resume(operator: Any, deferred: TaskDeferred, task_context: dict[str, Any]) -> Any:
-    kwargs = deferred.kwargs or {}
+def _resumption(deferred: TaskDeferred) -> tuple[str, dict[str, Any]]:
+    """Return the method with which Airflow resumes a deferred task, and its arguments."""
+    kwargs = json.loads(json.dumps(deferred.kwargs or {}))
     try:
-        kwargs = {**kwargs, "event": fire(deferred.trigger)}
+        return deferred.method_name, {**kwargs, "event": fire(deferred.trigger)}
     except Exception as error:  # noqa: BLE001  # whatever ends a trigger fails the task, as Airflow has it
-        kwargs, deferred.method_name = {"error": f"Trigger failure: {error}"}, "__fail__"
-    return operator.resume_execution(deferred.method_name, kwargs, task_context)
+        return "__fail__", {"error": f"Trigger failure: {error}"}
 
 
 def fire(trigger: Any) -> Any:

@@ -95,6 +95,13 @@ WAYS = {
     "poke": {},
     "reschedule": {"mode": "reschedule"},
     "deferred": {"deferrable": True},
+    "by the trigger": {"deferrable": True},
+}
+# Instead of limits at which the first poll ends the wait, before it is deferred.
+A_MOMENT = {
+    "timeout": 0.3,
+    "execution_timeout": timedelta(seconds=0.3),
+    "missing_grace": 0.3,
 }
 
 
@@ -171,9 +178,14 @@ def test_the_sensor_ends_as_the_table_says(flowservice, end, choice, way, flags)
             failed_records=plan.failed_records,
             error=plan.error,
         )
+    is_late = way == "by the trigger"
     for fault in scene.faults:
-        flowservice.fail(Fault(f"GET /runs/{run_id}", times=None, **fault))
-    if end == "overdue" and way == "poke":
+        flowservice.fail(Fault(f"GET /runs/{run_id}", times=None, after=int(is_late), **fault))
+    if is_late:
+        arguments = {name: A_MOMENT.get(name, value) for name, value in arguments.items()}
+        if end != "missing":
+            flowservice.script(run_id, ["inProgress", plan.statuses[-1]])
+    elif end == "overdue" and way == "poke":
         arguments["poke_interval"] = 60  # interrupted while it sleeps
     elif end == "overdue":
         flowservice.fail(Fault(f"GET /runs/{run_id}", kind="slow", delay=1))
@@ -184,6 +196,7 @@ def test_the_sensor_ends_as_the_table_says(flowservice, end, choice, way, flags)
     ended = how_it_ended(task, scene.error)
 
     assert ended == expected(end, choice, OutcomePolicy("sensor", **flags))
+    assert flowservice.count(method="GET", path_regex=f"/runs/{run_id}") >= 1 + is_late
 
 
 @pytest.mark.parametrize("durable", [True, False], ids=["durable", "not durable"])

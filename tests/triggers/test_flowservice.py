@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
+from helpers import virtual_time
 from helpers.held_answer import HeldAnswer
 from helpers.support import fire
 
@@ -55,7 +56,7 @@ def test_the_event_loop_goes_on_while_an_answer_hangs(flowservice):
         went_on = await answer.let_go()
         return went_on, (await wait).payload["kind"]
 
-    assert asyncio.run(wait_meanwhile()) == (True, "ended")
+    assert virtual_time.run(wait_meanwhile()) == (True, "ended")
 
 
 def test_the_event_carries_what_the_service_said_of_a_request_it_rejects(flowservice):
