@@ -56,11 +56,16 @@ def context(**values: Any) -> dict[str, Any]:
     return {"ti": TaskInstance(), "dag_run": DagRun(), **values}
 
 
+def execute(operator: Any, task_context: dict[str, Any]) -> Any:
+    """Run an operator in this process, until it returns, raises or is deferred."""
+    task_context["ti"].task = operator
+    return operator.execute(task_context)
+
+
 def run_to_the_end(operator: Any, task_context: dict[str, Any] | None = None) -> Any:
     """Run an operator until it returns or raises, whichever way it waits."""
     task_context = task_context if task_context is not None else context()
-    task_context["ti"].task = operator
-    act = partial(operator.execute, task_context)
+    act = partial(execute, operator, task_context)
     while True:
         try:
             return act()

@@ -291,7 +291,7 @@ def test_a_kill_stops_the_bulk_and_stores_what_is_on_its_way(
         store.set = slow_set
 
     with pytest.raises(AirflowTaskTimeout), airflows_limit(0.5):
-        operator(run_ids).execute(context(ti=TaskInstance(1, 3), task_state_store=store))
+        run_to_the_end(operator(run_ids), context(ti=TaskInstance(1, 3), task_state_store=store))
 
     assert len(flowservice.retriggers) == 2
     stored = [value["new_run_id"] for value in store.values.values()]

@@ -25,7 +25,7 @@ from airflow_provider_flowservice.exceptions import (
 )
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor, DataflowSensor
-from helpers.support import TaskInstance, both_ways, context, run_to_the_end
+from helpers.support import TaskInstance, both_ways, context, execute, run_to_the_end
 
 LINK = DataflowRunLink.xcom_key
 
@@ -56,7 +56,7 @@ class Waits:
     run_id: str
 
     def sensor(self, **arguments):
-        arguments = {"task_id": "wait", "poke_interval": 0, **arguments}
+        arguments = {"task_id": "wait", "poke_interval": 0.01, **arguments}
         if self.kind == "run":
             return DataflowRunSensor(run_id=self.run_id, **arguments)
         since = datetime.now(timezone.utc) - timedelta(hours=1)
@@ -104,7 +104,7 @@ def test_what_is_there_already_is_returned_without_a_deferral(waits, deferrable)
     waits.script("success")
     ti = CountingTaskInstance()
 
-    summary = waits.sensor(deferrable=deferrable).execute({"ti": ti})
+    summary = execute(waits.sensor(deferrable=deferrable), {"ti": ti})
 
     assert (summary["run_id"], summary["status"]) == (waits.run_id, "success")
     assert waits.polls() == 1
@@ -130,7 +130,7 @@ def test_what_ends_a_wait_ends_it_before_a_deferral(
     task_context = context()
 
     with pytest.raises(error, match=waits_for_run.run_id):
-        waits_for_run.sensor(deferrable=deferrable, **arguments).execute(task_context)
+        execute(waits_for_run.sensor(deferrable=deferrable, **arguments), task_context)
 
     assert set(task_context["ti"].xcoms) == {LINK, "summary"}
 
@@ -150,7 +150,7 @@ def test_an_error_that_may_pass_is_left_to_the_trigger_at_once(waits, flowservic
     flowservice.fail(Fault("GET /runs", times=None, **fault))
 
     with pytest.raises(TaskDeferred):
-        waits.sensor(deferrable=True).execute(context())
+        execute(waits.sensor(deferrable=True), context())
 
     assert waits.polls() == 1
 
@@ -159,14 +159,14 @@ def test_a_service_that_cannot_be_reached_is_left_to_the_trigger(waits, flowserv
     flowservice.stop()
 
     with pytest.raises(TaskDeferred):
-        waits.sensor(deferrable=True).execute(context())
+        execute(waits.sensor(deferrable=True), context())
 
 
 def test_a_run_that_may_still_appear_is_left_to_the_trigger(flowservice, waits_for_run):
     waits_for_run.run_id = "to-come"
 
     with pytest.raises(TaskDeferred):
-        waits_for_run.sensor(deferrable=True).execute(context())
+        execute(waits_for_run.sensor(deferrable=True), context())
 
 
 @both_ways
@@ -180,7 +180,7 @@ def test_an_error_that_waiting_cannot_fix_ends_the_task_at_once(
     flowservice.fail(Fault("GET /runs", status=status, body={}, times=None))
 
     with pytest.raises(error):
-        waits.sensor(deferrable=deferrable).execute(context())
+        execute(waits.sensor(deferrable=deferrable), context())
 
     assert waits.polls() == 1
 
@@ -190,11 +190,11 @@ def test_a_first_poll_is_counted_once_and_a_wait_that_goes_on_is_not(waits, metr
     sensor = waits.sensor(deferrable=deferrable)
     if deferrable:
         with pytest.raises(TaskDeferred):
-            sensor.execute(context())
+            execute(sensor, context())
         assert (metrics["flowservice.polls"], metrics["flowservice.wait"]) == (1, 0)
     waits.script("success")
 
-    sensor.execute(context())
+    execute(sensor, context())
 
     assert metrics["flowservice.polls"] == 1 + deferrable
     assert metrics["flowservice.wait"] > 0
@@ -209,7 +209,7 @@ def test_the_button_leads_to_the_run_while_the_sensor_waits(waits_for_run, defer
     mode = {"deferrable": True} if deferrable else {"mode": "reschedule"}
 
     with pytest.raises((TaskDeferred, AirflowRescheduleException)):
-        waits_for_run.sensor(**mode).execute(context(ti=ti))
+        execute(waits_for_run.sensor(**mode), context(ti=ti))
 
     assert ti.xcoms[LINK].endswith(f"/activity/{waits_for_run.run_id}")
     assert ti.pushes == {LINK: 1}
@@ -230,7 +230,7 @@ def test_without_a_run_to_be_seen_there_is_no_button(flowservice, waits_for_run)
     task_context = context()
 
     with pytest.raises(TaskDeferred):
-        waits_for_run.sensor(deferrable=True).execute(task_context)
+        execute(waits_for_run.sensor(deferrable=True), task_context)
 
     assert task_context["ti"].xcoms == {}
 
@@ -288,7 +288,7 @@ def test_a_silent_failure_is_deferred_for_an_interval_and_until_the_same_deadlin
     flowservice.fail(Fault("GET /runs", status=400, body={"message": "no"}, times=None))
     sensor = waits.sensor(silent_fail=True, deferrable=True, poke_interval=90)
     with pytest.raises(TaskDeferred) as first:
-        sensor.execute(context())
+        execute(sensor, context())
     event = {"kind": "error", "subject": "it", "run": None, "error": {"message": "no"}}
 
     with pytest.raises(TaskDeferred) as again:
