@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from airflow_provider_flowservice import exceptions
-from airflow_provider_flowservice._exactly_once.journal import STORE_KEY, TaskStore
+from airflow_provider_flowservice._exactly_once.journal import STORE_KEY, Record, TaskStore
 from airflow_provider_flowservice._exactly_once.retrigger import Retrigger
-from airflow_provider_flowservice._exactly_once.siblings import Siblings
+from airflow_provider_flowservice._exactly_once.siblings import Claim, MappedSiblings
 from airflow_provider_flowservice._exactly_once.task import began_ms, try_of
 from airflow_provider_flowservice._exactly_once.task_thread import TaskThread, TaskThreadStore
+from airflow_provider_flowservice.runs import DataflowRun
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Context
@@ -59,18 +60,24 @@ def retrigger_all(
     """
     Re-trigger runs in one task, each of them once; those of one flow in their order and never at once.
 
+    Runs of one flow and window lead to one new run.
+
     :param run_ids: IDs of the runs, none of them twice.
     :return: What became of each run, in their order.
     """
     thread = TaskThread()
     requests = _Requests(hook, context, thread, retries, settle_time, log)
+    try:
+        runs = hook.find_runs(run_ids)
+    except exceptions.FlowServiceError:
+        runs = {}  # each run then meets the error by itself, and its record names it
     records = {
         run_id: _record(run_id, "retriggered", new_run_id)
-        for run_id, new_run_id in requests.done_before(run_ids).items()
+        for run_id, new_run_id in requests.done_before(run_ids, runs).items()
     }
     if records:
         log.info("%d runs were re-triggered by an earlier try.", len(records))
-    groups = _groups(hook, [run_id for run_id in run_ids if run_id not in records])
+    groups = _groups([run_id for run_id in run_ids if run_id not in records], runs)
     records |= Bulk(requests.retrigger, thread, concurrency, log).run(groups)
     return [records[run_id] for run_id in run_ids]
 
@@ -170,17 +177,23 @@ class _Requests:
         self._began_ms = began_ms(context)
         self._settle_time = settle_time
         self._log = log
-        # Those of the same flow wait for their turn, so there are none at the same time.
-        self._siblings = Siblings()
+        self._siblings = MappedSiblings(context["ti"], thread.call)
 
-    def done_before(self, run_ids: Iterable[str]) -> dict[str, str]:
-        """Return the new runs that earlier tries are known to have led to, by the old ones."""
+    def done_before(
+        self, run_ids: Iterable[str], runs: Mapping[str, DataflowRun]
+    ) -> dict[str, str]:
+        """
+        Return the new runs that earlier tries are known to have led to, by the old ones.
+
+        :param runs: The old runs, as far as the service shows them.
+        """
         done = {}
         for run_id in run_ids:
             record, _ = self._store(run_id).load()
             if record is None or record.source_run_id != run_id:
                 continue
-            self._siblings.claim(record.known_run_ids)
+            if run := runs.get(run_id) or self._get(run_id):
+                self._siblings.publish(self._claim(run, record))
             # After a user has cleared the task, it is to be done again.
             if record.new_run_id and record.max_tries == self._try.max_tries:
                 done[run_id] = record.new_run_id
@@ -188,17 +201,40 @@ class _Requests:
 
     def retrigger(self, run_id: str) -> str:
         """Re-trigger a run, or go on with what an earlier try has started."""
-        new_run = Retrigger(
-            self._hook,
-            self._store(run_id),
-            self._try,
-            began_ms=self._began_ms,
-            siblings=self._siblings,
-            settle_time=self._settle_time,
-            log=self._log,
-        ).run(run_id)
-        self._siblings.claim(new_run.known_run_ids)
-        return new_run.run_id
+        return (
+            Retrigger(
+                self._hook,
+                self._store(run_id),
+                self._try,
+                began_ms=self._began_ms,
+                siblings=self._siblings,
+                settle_time=self._settle_time,
+                log=self._log,
+            )
+            .run(run_id)
+            .run_id
+        )
+
+    def _get(self, run_id: str) -> DataflowRun | None:
+        try:
+            return self._hook.get_run(run_id)
+        except exceptions.FlowServiceError:
+            return None
+
+    def _claim(self, run: DataflowRun, record: Record) -> Claim:
+        """Return what an earlier try has left of a request."""
+        return Claim(
+            source_run_id=run.run_id,
+            flow_id=run.flow_id,
+            window=run.window,
+            map_index=self._siblings.map_index,
+            max_tries=record.max_tries,
+            asked_ms=record.requested_ms,
+            state="over",
+            new_run_id=record.new_run_id,
+            is_certain=record.is_certain,
+            known_run_ids=record.known_run_ids,
+        )
 
     def _store(self, run_id: str) -> TaskStore:
         # A digest, because the key becomes a part of a path.
@@ -206,12 +242,8 @@ class _Requests:
         return TaskStore(self._state_store, f"{STORE_KEY}_{digest[:32]}")
 
 
-def _groups(hook: FlowServiceHook, run_ids: Sequence[str]) -> list[list[str]]:
+def _groups(run_ids: Sequence[str], runs: Mapping[str, DataflowRun]) -> list[list[str]]:
     """Put the runs of one flow together, and those the service does not show at once likewise."""
-    try:
-        runs = hook.find_runs(run_ids)
-    except exceptions.FlowServiceError:
-        runs = {}  # each run then meets the error by itself, and its record names it
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for run_id in run_ids:
         groups[runs[run_id].flow_id if run_id in runs else ""].append(run_id)

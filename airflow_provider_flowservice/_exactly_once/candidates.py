@@ -21,10 +21,13 @@ class Candidates:
     :param matching: Runs for which all the evidence speaks.
     :param doubtful: Runs of another client that show no window, so that nothing speaks for or
         against them.
+    :param shared_run_ids: IDs of runs that requests beside this one, for the same data, have led
+        to.
     """
 
     matching: tuple[DataflowRun, ...] = ()
     doubtful: tuple[DataflowRun, ...] = ()
+    shared_run_ids: frozenset[str] = frozenset()
 
     @property
     def all(self) -> tuple[DataflowRun, ...]:
@@ -38,6 +41,7 @@ def find_candidates(
     since_ms: int,
     own_clients: Iterable[str],
     known_run_ids: Iterable[str],
+    shared_run_ids: Iterable[str] = (),
 ) -> Candidates:
     """
     Pick the runs that a request may have led to.
@@ -45,9 +49,10 @@ def find_candidates(
     :param target: Run the request named.
     :param since_ms: Epoch milliseconds before which none can have been created.
     :param own_clients: What the service may call our own client.
-    :param known_run_ids: Runs whose origin is known, such as those of sibling tasks.
+    :param known_run_ids: Runs whose origin is known, such as those of other requests.
+    :param shared_run_ids: Runs of requests beside this one for the same data.
     """
-    matching, doubtful = [], []
+    matching, doubtful, shared = [], [], frozenset(shared_run_ids)
     known, clients = {target.run_id, *known_run_ids}, set(own_clients)
     for run in runs:
         if run.run_id in known or (run.created_at is not None and run.created_at < since_ms):
@@ -55,11 +60,11 @@ def find_candidates(
         if loads_other_window(run, target.window):
             continue
         is_ours = run.created_client is None or run.created_client in clients
-        if is_ours or loads_window(run, target.window):
+        if is_ours or run.run_id in shared or loads_window(run, target.window):
             matching.append(run)
         elif not run.is_terminal:
             doubtful.append(run)
-    return Candidates(tuple(matching), tuple(doubtful))
+    return Candidates(tuple(matching), tuple(doubtful), shared)
 
 
 def loads_window(run: DataflowRun, window: tuple[int, int] | None) -> bool:

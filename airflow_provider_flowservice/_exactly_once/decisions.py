@@ -7,6 +7,7 @@ the table.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,7 @@ from airflow_provider_flowservice._exactly_once.candidates import (
     loads_window,
 )
 from airflow_provider_flowservice._exactly_once.journal import Record
+from airflow_provider_flowservice._exactly_once.siblings import Claim
 from airflow_provider_flowservice.runs import DataflowRun
 
 
@@ -52,12 +54,15 @@ class Decision:
 
     :param action: ``read`` the stored run; ``search`` for the run an earlier request led to;
         ``send`` the request; ``adopt`` or ``reattach`` to a run, and wait for it; ``return`` a run
-        that has ended; ``stop``, since the new run cannot be identified.
+        that has ended; ``stop``, since the new run cannot be identified. Among siblings, ``wait``
+        for them, ``yield`` the turn, or ``ask`` for it again.
     :param run_id: Run to send the request for, or to go on with.
     :param reason: For the log.
     """
 
-    action: Literal["read", "search", "send", "adopt", "reattach", "return", "stop"]
+    action: Literal[
+        "read", "search", "send", "adopt", "reattach", "return", "stop", "wait", "yield", "ask"
+    ]
     run_id: str = ""
     reason: str = ""
 
@@ -154,10 +159,42 @@ def after_check(candidates: Candidates, target: DataflowRun, is_cleared: bool) -
     loaded = [run for run in candidates.matching if run.is_successful or run.is_partial]
     done = [] if is_cleared else [run for run in loaded if run.ingested_records != 0]
     for run in (*under_way, *done):
-        if loads_window(run, target.window):
+        if loads_window(run, target.window) or run.run_id in candidates.shared_run_ids:
             reason = "another client or task has re-triggered the run already"
             return Decision("adopt", run.run_id, reason)
     if under_way:
         reason = "a re-trigger of the same flow is under way and does not show its window yet"
         return Decision("stop", reason=reason)
     return Decision("send", target.run_id, "no other re-trigger of it was found")
+
+
+def among_siblings(
+    mine: Claim, others: Sequence[Claim], known_run_ids: Collection[str]
+) -> Decision:
+    """
+    Decide whose turn it is among requests for the same data.
+
+    The one-bit algorithm of Burns and Lynch: each asks before it looks at the others; it yields to
+    those before it that ask, and waits until those after it have yielded.
+
+    :param others: Claims of the others, without those that are known to be dead.
+    :param known_run_ids: Runs that are not the new one.
+    """
+    done = [
+        claim
+        for claim in others
+        if claim.new_run_id
+        and claim.new_run_id not in known_run_ids
+        # Others are from before a Clear of this task, which is to be done again.
+        and claim.max_tries >= mine.max_tries
+    ]
+    if done:
+        newest = max(done, key=lambda claim: claim.asked_ms)
+        return Decision("adopt", newest.new_run_id or "")
+    asking = [claim for claim in others if claim.state == "asks"]
+    is_preceded = any(claim.rank < mine.rank for claim in asking)
+    if mine.state == "yields":
+        return Decision("wait" if is_preceded else "ask")
+    if is_preceded:
+        return Decision("yield")
+    return Decision("wait" if asking else "send")

@@ -12,6 +12,7 @@ from airflow_provider_flowservice._exactly_once.decisions import Decision, Try
 from airflow_provider_flowservice._exactly_once.journal import Record, TaskStore
 from airflow_provider_flowservice._exactly_once.search import Search
 from airflow_provider_flowservice._exactly_once.siblings import Siblings
+from airflow_provider_flowservice._exactly_once.turn import Turn
 from airflow_provider_flowservice._selection.eligibility import check_eligible
 from airflow_provider_flowservice.exceptions import FlowServiceError, FlowServiceNotFoundError
 from airflow_provider_flowservice.hooks.flowservice import may_have_started_a_run
@@ -67,11 +68,13 @@ class Retrigger:
         self._store = store
         self._try = this_try
         self._began_ms = began_ms
-        self._siblings = siblings
         self._settle_time = settle_time
         self._log = log
         self._clock = clock
-        self._search = Search(hook, siblings, settle_time, clock)
+        self._turn = Turn(siblings, settle_time, clock, log)
+        self._search = Search(hook, self._turn, settle_time, clock)
+        # Whether a request was sent whose new run is neither known nor ruled out.
+        self._has_open_request = False
 
     def run(self, source_run_id: str) -> Retriggered:
         """
@@ -83,7 +86,18 @@ class Retrigger:
         record, is_legible = self._store.load()
         if record is not None and record.source_run_id != source_run_id:
             record = None
-        decision = decisions.begin(record, source_run_id, self._try, self._store.exists, is_legible)
+        self._turn.ask(source, self._try.max_tries, record.known_run_ids if record else ())
+        try:
+            return self._run_in_turn(source, record, is_legible)
+        except Exception:
+            if not self._has_open_request:
+                self._turn.give_up()
+            raise
+
+    def _run_in_turn(
+        self, source: DataflowRun, record: Record | None, is_legible: bool
+    ) -> Retriggered:
+        decision = decisions.begin(record, source.run_id, self._try, self._store.exists, is_legible)
         if decision.action == "read" and record is not None:
             decision = self._read_stored(source, record)
         if decision.action == "search":
@@ -108,8 +122,9 @@ class Retrigger:
         else:
             target = self._run(source, record.target_run_id)
             earliest_ms, known = record.requested_ms - _SKEW_WITH_RECORD_MS, record
+        self._has_open_request = True
         # A run that a sibling task is about to claim cannot be told from ours.
-        put_off = {"send", "stop", "adopt"} if self._siblings.exist else {"send", "stop"}
+        put_off = {"send", "stop", "adopt"} if self._turn.has_siblings else {"send", "stop"}
         for candidates, is_settled in self._search.rounds(
             target,
             max(earliest_ms, target.created_at or 0),
@@ -120,6 +135,7 @@ class Retrigger:
             )
             if is_settled or decision.action not in put_off:
                 break
+        self._has_open_request = False
         if decision.action == "stop":
             raise self._search.ambiguous(target, decision.reason, candidates)
         if record is None:
@@ -142,18 +158,24 @@ class Retrigger:
     ) -> Retriggered:
         """Send the request, with the intent stored before it and the new run after it."""
         target = self._run(source, decision.run_id)
-        self._log.info("Re-triggering dataflow run %s: %s.", target.run_id, decision.reason)
         check_eligible(self._hook, self._log, target)
         record = self._new_record(source, target, before)
+        if theirs := self._turn.wait({*record.known_run_ids, target.run_id}):
+            record = replace(record, is_certain=theirs.is_certain)
+            reason = "a task beside this one has re-triggered the same data"
+            return self._go_on(source, record, Decision("adopt", theirs.new_run_id or "", reason))
         checked, record = self._check(target, record)
         if checked.action != "send":
             return self._go_on(source, record, checked)
+        self._log.info("Re-triggering dataflow run %s: %s.", target.run_id, decision.reason)
         stored = self._store.record
         self._store.save(record)
+        self._has_open_request = True
         try:
             new_run_id = self._hook.retrigger_run(target.run_id).run_id
         except FlowServiceError as error:
             if not may_have_started_a_run(error):
+                self._has_open_request = False
                 self._store.restore(stored)
                 raise
             self._log.warning("%s Searching for the run it may have started.", error)
@@ -167,11 +189,12 @@ class Retrigger:
 
     def _check(self, target: DataflowRun, record: Record) -> tuple[Decision, Record]:
         """Search for a re-trigger of the run by another client or task, and note what else is there."""
+        put_off = {"send", "stop"} if self._turn.is_doubtful else {"stop"}
         for candidates, is_settled in self._search.rounds(
             target, target.created_at or 0, record.known_run_ids
         ):
             decision = decisions.after_check(candidates, target, self._try.is_cleared)
-            if is_settled or decision.action != "stop":
+            if is_settled or decision.action not in put_off:
                 break
         if decision.action == "stop":
             raise self._search.ambiguous(target, decision.reason, candidates)
@@ -201,7 +224,8 @@ class Retrigger:
         record = record.with_run(new_run_id, max_tries=self._try.max_tries)
         try:
             self._store.save(record)
-        except Exception:  # noqa: BLE001  # whatever the store is made of
+            self._turn.end(new_run_id, record.is_certain, record.known_run_ids)
+        except Exception:  # noqa: BLE001  # whatever Airflow's stores are made of
             self._log.exception("Cannot store that dataflow run %s is the new one.", new_run_id)
         window = None if record.is_certain else source.window
         return Retriggered(new_run_id, source.flow_id, has_ended, record.known_run_ids, window)

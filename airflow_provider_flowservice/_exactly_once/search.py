@@ -11,7 +11,7 @@ from airflow_provider_flowservice._exactly_once.candidates import (
     loads_other_window,
 )
 from airflow_provider_flowservice._exactly_once.clock import Clock
-from airflow_provider_flowservice._exactly_once.siblings import Siblings
+from airflow_provider_flowservice._exactly_once.turn import Turn
 from airflow_provider_flowservice.exceptions import FlowServiceAnswerError, RetriggerAmbiguousError
 from airflow_provider_flowservice.runs import DataflowRun
 
@@ -31,11 +31,9 @@ class Search:
     :param settle_time: Seconds within which a new run appears in the service's lists.
     """
 
-    def __init__(
-        self, hook: FlowServiceHook, siblings: Siblings, settle_time: float, clock: Clock
-    ) -> None:
+    def __init__(self, hook: FlowServiceHook, turn: Turn, settle_time: float, clock: Clock) -> None:
         self._hook = hook
-        self._siblings = siblings
+        self._turn = turn
         self._settle_time = settle_time
         self._clock = clock
 
@@ -67,16 +65,18 @@ class Search:
             )
         settings = self._hook.settings
         after_ms = since_ms - 1  # the filter leaves out the moment itself
-        runs = self._hook.list_runs(
-            flow_id=target.flow_id, created_after=after_ms, limit=_MOST_RUNS
+        runs = list(
+            self._hook.list_runs(flow_id=target.flow_id, created_after=after_ms, limit=_MOST_RUNS)
         )
+        # Read after the runs: a request beside this one shows a run only once it has appeared.
+        shared, foreign = self._turn.runs_beside()
         return find_candidates(
-            # Read first: a sibling claims a run only after it has appeared.
-            list(runs),
+            runs,
             target,
             since_ms,
             own_clients={settings.client_id, settings.api_key},
-            known_run_ids=known | self._siblings.claimed_run_ids(),
+            known_run_ids=known | foreign,
+            shared_run_ids=shared,
         )
 
     def ambiguous(

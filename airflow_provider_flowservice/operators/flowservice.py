@@ -349,7 +349,7 @@ class RetriggerDataflowRunsOperator(CheckedTask, BaseOperator):
         lists.
     :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
     :param hook_params: Further arguments for :class:`FlowServiceHook`.
-    :return: IDs of the new runs, in the order of the old ones.
+    :return: IDs of the new runs, each once, in the order of the old ones.
     :raises FlowServiceError: Some runs were not re-triggered.
     """
 
@@ -408,7 +408,8 @@ class RetriggerDataflowRunsOperator(CheckedTask, BaseOperator):
         )
         context["ti"].xcom_push(key=RESULTS_KEY, value=results)
         raise_for(results, self.on_ineligible, self.log)
-        return [record["new_run_id"] for record in results if record["new_run_id"]]
+        new_run_ids = (record["new_run_id"] for record in results)
+        return list(dict.fromkeys(run_id for run_id in new_run_ids if run_id))
 
 
 class ListDataflowRunsOperator(CheckedTask, BaseOperator):

@@ -35,8 +35,30 @@ def run(dag, first, second=()):
     return {str(ti.state) for ti in dag_run.get_task_instances()}
 
 
+@pytest.fixture
+def alike(flowservice):
+    """Two failed runs of one flow and window."""
+    flow_id = flowservice.add_flow()
+    return [flowservice.add_run(flow_id, window=(1_000, 2_000)) for _ in range(2)]
+
+
 def test_many_runs_in_one_task(flowservice, dags):
     run_ids = [flowservice.add_run(flowservice.add_flow()) for _ in range(4)]
 
     assert run(dags.siblings_bulk, run_ids) == {"success"}
     assert sorted(source for source, _ in flowservice.retriggers) == sorted(run_ids)
+
+
+def test_the_same_run_in_mapped_tasks(flowservice, dags, alike):
+    a, b = alike
+
+    assert run(dags.siblings_mapped, [a, a], [b, a]) == {"success"}
+    assert len(flowservice.retriggers) == 1
+
+
+def test_the_same_run_in_mapped_lists(flowservice, dags, alike):
+    a, b = alike
+    c = flowservice.add_run(flowservice.run(a)["flowId"], window=(2_000, 3_000))
+
+    assert run(dags.siblings_bulks, [[a, c], [c, b], [b]]) == {"success"}
+    assert len(flowservice.retriggers) == 2

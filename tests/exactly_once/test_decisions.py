@@ -17,8 +17,10 @@ from airflow_provider_flowservice._exactly_once.decisions import (
     after_check,
     after_read,
     after_search,
+    among_siblings,
     begin,
 )
+from airflow_provider_flowservice._exactly_once.siblings import Claim
 from airflow_provider_flowservice.runs import DataflowRun
 
 WINDOW, OTHER_WINDOW = (0, 100), (100, 200)
@@ -111,8 +113,8 @@ SEARCH = [
 ]
 
 
-def check(*runs, doubtful=(), is_cleared=False):
-    return after_check(Candidates(runs, doubtful), SOURCE, is_cleared)
+def check(*runs, doubtful=(), is_cleared=False, shared=()):
+    return after_check(Candidates(runs, doubtful, frozenset(shared)), SOURCE, is_cleared)
 
 
 SAME = run("s", window=WINDOW)
@@ -127,6 +129,39 @@ CHECK = [
     row("same window failed", check(FAILED), "send", "source"),
     row("own client, no window yet", check(A), "stop"),
     row("other client, no window yet", check(doubtful=(A,)), "send", "source"),
+    row("of a sibling, no window yet", check(A, shared="a"), "adopt", "a"),
+    row("of a sibling, failed", check(FAILED, shared="f"), "send", "source"),
+]
+
+
+def claim(map_index, state="asks", **facts):
+    return Claim("source", "flow", WINDOW, map_index, 2, 1000, state, **facts)
+
+
+def beside(*others, mine="asks", known=()):
+    return among_siblings(claim(5, mine), others, known)
+
+
+OVER = claim(1, "over", new_run_id="new")
+LATER = replace(OVER, map_index=2, new_run_id="newer", asked_ms=2000)
+BEFORE_CLEAR = replace(OVER, max_tries=1)
+AFTER_CLEAR = replace(OVER, max_tries=3)
+SIBLINGS = [
+    row("nobody", beside(), "send"),
+    row("one has the new run", beside(OVER), "adopt", "new"),
+    row("two have", beside(LATER, OVER), "adopt", "newer"),
+    row("one has the run that failed", beside(OVER, known={"new"}), "send"),
+    row("one had it before a Clear", beside(BEFORE_CLEAR), "send"),
+    row("one has been cleared", beside(AFTER_CLEAR), "adopt", "new"),
+    row("one has it, another asks", beside(claim(1), LATER), "adopt", "newer"),
+    row("one has failed", beside(claim(1, "over")), "send"),
+    row("one before asks", beside(claim(1)), "yield"),
+    row("one after asks", beside(claim(9)), "wait"),
+    row("one before and one after ask", beside(claim(1), claim(9)), "yield"),
+    row("others yield", beside(claim(1, "yields"), claim(9, "yields")), "send"),
+    row("yielded, one before asks", beside(claim(1), mine="yields"), "wait"),
+    row("yielded, one after asks", beside(claim(9), mine="yields"), "ask"),
+    row("yielded, nobody asks", beside(claim(1, "over"), mine="yields"), "ask"),
 ]
 
 
@@ -148,6 +183,59 @@ def test_searches_for_the_run_of_an_earlier_request(decision, expected):
 @pytest.mark.parametrize(("decision", "expected"), CHECK)
 def test_checks_for_somebody_elses_request_before_each_request(decision, expected):
     assert (decision.action, decision.run_id) == expected
+
+
+@pytest.mark.parametrize(("decision", "expected"), SIBLINGS)
+def test_one_of_those_for_the_same_data_has_its_turn(decision, expected):
+    assert (decision.action, decision.run_id) == expected
+
+
+def steps(claims, nexts, number):
+    """Let one of several requests take its next step: to publish, to read and decide, or to send."""
+    mine, step = claims[number], nexts[number]
+    if step == "send":
+        mine, step = replace(mine, state="over", new_run_id="new"), "end"
+    elif step in ("asks", "yields"):
+        mine, step = replace(mine or claim(number), state=step), "read"
+    elif step == "read":
+        others = [other for other in claims if other and other != mine]
+        action = among_siblings(mine, others, ()).action
+        follows = {"yield": "yields", "ask": "asks", "wait": "read", "adopt": "end"}
+        if action == "adopt":
+            mine = replace(mine, state="over")
+        step = follows.get(action, action)
+    return (
+        (*claims[:number], mine, *claims[number + 1 :]),
+        (*nexts[:number], step, *nexts[number + 1 :]),
+    )
+
+
+@pytest.mark.parametrize("number", [2, 3, 4])
+def test_in_no_order_of_their_steps_do_two_requests_send(number):
+    begin_state = ((None,) * number, ("asks",) * number)
+    reached, waiting, came_from = {begin_state}, [begin_state], {}
+    while waiting:
+        state = waiting.pop()
+        claims, nexts = state
+        sent = [c for c in claims if c and c.new_run_id]
+        assert nexts.count("send") + len(sent) <= 1
+        for each in range(number):
+            after = steps(claims, nexts, each)
+            came_from.setdefault(after, set()).add(state)
+            if after not in reached:
+                reached.add(after)
+                waiting.append(after)
+    # And from all of them it goes on to the end, in which one has sent.
+    ends = [s for s in reached if set(s[1]) == {"end"}]
+    assert ends
+    assert all(sum(bool(c.new_run_id) for c in claims) == 1 for claims, _ in ends)
+    can_end, waiting = set(ends), list(ends)
+    while waiting:
+        for state in came_from.get(waiting.pop(), ()):
+            if state not in can_end:
+                can_end.add(state)
+                waiting.append(state)
+    assert can_end == reached
 
 
 @pytest.mark.parametrize(
@@ -194,6 +282,14 @@ def test_a_candidate_is_of_our_client_or_shows_the_window(seen, expected):
 
 def test_a_run_whose_origin_is_known_is_no_candidate():
     assert candidates(run("x"), known={"x"}) == ([], [])
+
+
+def test_a_run_of_a_sibling_for_the_same_data_is_a_candidate():
+    theirs = run("x", "failed", created_client="theirs")
+
+    found = find_candidates([theirs], SOURCE, 1500, {"ours"}, (), shared_run_ids={"x"})
+
+    assert found.matching == (theirs,)
 
 
 def test_a_source_without_a_window_leaves_only_the_client():

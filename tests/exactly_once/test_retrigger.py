@@ -4,106 +4,28 @@ from __future__ import annotations
 
 import logging
 import random
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 
 import pytest
 
-from airflow_provider_flowservice._client.tokens import drop_tokens
-from airflow_provider_flowservice._exactly_once.clock import Clock
-from airflow_provider_flowservice._exactly_once.decisions import Try
-from airflow_provider_flowservice._exactly_once.journal import STORE_KEY, TaskStore
-from airflow_provider_flowservice._exactly_once.retrigger import Retrigger
+from airflow_provider_flowservice._exactly_once.journal import STORE_KEY
 from airflow_provider_flowservice._exactly_once.search import check_adopted
-from airflow_provider_flowservice._exactly_once.siblings import Siblings
-from airflow_provider_flowservice.emulator import Fault, FlowServiceEmulator, Lifecycle
+from airflow_provider_flowservice.emulator import Fault, Lifecycle
 from airflow_provider_flowservice.exceptions import (
     FlowServiceAnswerError,
     FlowServiceError,
     RetriggerAmbiguousError,
 )
-from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
-from helpers.crashing import HOOK_CALLS, STORE_CALLS, Crash, Crashing, Points
+from helpers.crashing import HOOK_CALLS, STORE_CALLS, Crash, Points
+from helpers.engine import RETRIES, Task, add_failed_run, new_runs
 from helpers.fake_clock import FakeClock
 from helpers.state_store import StateStore
 
-HOUR_MS = 3_600_000
-RETRIES = 50
 SEQUENCES = 510
 with_and_without_store = pytest.mark.parametrize(
     "has_store", [True, False], ids=["store", "no store"]
 )
-
-
-@dataclass
-class Task:
-    """A task and its tries, each in a process of its own that may crash."""
-
-    hook: FlowServiceHook
-    clock: FakeClock
-    source_run_id: str
-    has_store: bool
-    max_tries: int = RETRIES
-    tries: int = 0
-    state: StateStore = field(default_factory=StateStore)
-    siblings: Siblings = field(default_factory=Siblings)
-    settle_time: float = 60
-
-    def __post_init__(self):
-        self.began_ms = round(self.clock() * 1000)
-
-    def try_once(self, points=None):
-        """Run a try up to the new run, and return what the operator gets."""
-        points = points or Points()
-        self.tries += 1
-        store = Crashing(self.state, points, STORE_CALLS) if self.has_store else None
-        return Retrigger(
-            Crashing(self.hook, points, HOOK_CALLS),
-            TaskStore(store),
-            Try(self.tries, self.max_tries, RETRIES),
-            began_ms=self.began_ms,
-            siblings=self.siblings,
-            settle_time=self.settle_time,
-            log=logging.getLogger(__name__),
-            clock=Clock(self.clock, self.clock.sleep),
-        ).run(self.source_run_id)
-
-    def clear(self):
-        """Do as Airflow does when a user clears the task."""
-        self.max_tries = self.tries + RETRIES
-
-
-@pytest.fixture(scope="module")
-def clock():
-    return FakeClock(time.time())
-
-
-@pytest.fixture(scope="module")
-def service(clock):
-    """An emulator in which time passes only when the engine sleeps."""
-    drop_tokens()
-    with (
-        pytest.MonkeyPatch.context() as monkeypatch,
-        FlowServiceEmulator(step_seconds=30, clock=clock) as emulator,
-    ):
-        emulator.token_lifetime = 10**7
-        monkeypatch.setenv("AIRFLOW_CONN_FLOWSERVICE_DEFAULT", emulator.connection_json)
-        yield emulator
-    drop_tokens()
-
-
-@pytest.fixture(autouse=True)
-def plain(service):
-    yield
-    service.clear_faults()
-    service.new_run_hidden_for = 0
-    service.retrigger_answer = "id_etag"
-
-
-@pytest.fixture(scope="module")
-def hook(service):
-    return FlowServiceHook(retries=0, backoff=0)
 
 
 @pytest.fixture
@@ -111,25 +33,9 @@ def failed_run(service, clock):
     return add_failed_run(service, clock, service.add_flow())
 
 
-def add_failed_run(service, clock, flow_id):
-    """A run that failed an hour ago, whose window nothing else has."""
-    created_at = round(clock() * 1000) - HOUR_MS
-    clock.sleep(1)
-    return service.add_run(flow_id, "failed", created_at=created_at)
-
-
 @pytest.fixture
 def task(hook, clock, failed_run, has_store):
     return Task(hook, clock, failed_run, has_store)
-
-
-def new_runs(service, source_run_id):
-    """All runs that re-triggers of a run have led to, and re-triggers of those."""
-    chain = [source_run_id]
-    for target, new in service.retriggers:
-        if target in chain:
-            chain.append(new)
-    return chain[1:]
 
 
 def status(service, run_id):
@@ -321,20 +227,6 @@ def test_the_second_dag_run_fails_closed_while_it_cannot_tell(
     assert new_runs(service, failed_run) == [first]
     clock.sleep(700)
     assert second.try_once().run_id == first
-
-
-@with_and_without_store
-def test_siblings_leave_each_others_runs_alone(service, hook, clock, has_store):
-    flow_id = service.add_flow()
-    siblings = Siblings(exist=True)
-    for _ in range(3):
-        source = add_failed_run(service, clock, flow_id)
-        task = Task(hook, clock, source, has_store, siblings=siblings)
-        service.fail(Fault("POST /runs", kind="close_after"))
-        new_run_id = task.try_once().run_id
-        siblings.claim([new_run_id])
-
-        assert new_runs(service, source) == [new_run_id]
 
 
 @with_and_without_store

@@ -60,3 +60,4 @@ class Crashing:
 
 HOOK_CALLS = ("get_run", "list_runs", "retrigger_run")
 STORE_CALLS = ("get", "set", "delete")
+XCOM_CALLS = ("xcom_push", "xcom_pull")

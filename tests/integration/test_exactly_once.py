@@ -122,6 +122,31 @@ def test_a_retry_after_a_failure_and_a_clear_after_a_success_retrigger_again(
     assert case.run.xcom(TASK, "attempts") == [first, second, third]
 
 
+def test_the_same_data_in_mapped_tasks_is_retriggered_once(airflow, flowservice, new_runs):
+    flow_id = flowservice.add_flow()
+    a, b = (flowservice.add_run(flow_id, window=(1_000, 2_000)) for _ in range(2))
+    c = flowservice.add_run(flow_id, window=(2_000, 3_000))
+
+    run = airflow.trigger("siblings_mapped", {"first": [a, a, b], "second": [c, b, a]})
+
+    assert run.wait() == "success", run.states()
+    got = [run.xcom(TASK, map_index=index) for index in range(6)]
+    assert [*new_runs(a), *new_runs(b)] == list(dict.fromkeys(got[:3]))
+    assert new_runs(c) == [got[3]]
+    assert set(got) == {got[0], got[3]}
+
+
+def test_the_same_data_in_mapped_lists_is_retriggered_once(airflow, flowservice, new_runs):
+    a, b, c = (flowservice.add_run(flowservice.add_flow()) for _ in range(3))
+
+    run = airflow.trigger("siblings_bulks", {"first": [[a, b], [b, c], [c, a]], "second": []})
+
+    assert run.wait() == "success", run.states()
+    (new_a,), (new_b,), (new_c,) = (new_runs(run_id) for run_id in (a, b, c))
+    got = [run.xcom(TASK, map_index=index) for index in range(3)]
+    assert got == [[new_a, new_b], [new_b, new_c], [new_c, new_a]]
+
+
 @pytest.mark.parametrize(("mode", "state"), [("worker", "running"), ("deferred", "deferred")])
 def test_a_task_ended_by_a_user_says_that_its_run_goes_on(begin, new_runs, mode, state):
     case = begin(mode, (), ["inProgress"])

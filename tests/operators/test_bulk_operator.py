@@ -109,6 +109,53 @@ def test_a_run_named_twice_is_retriggered_once(flowservice, failed_runs):
     assert len(new_run_ids) == len(flowservice.retriggers) == 1
 
 
+@pytest.fixture
+def alike(flowservice):
+    """Three failed runs of one flow, the first two of one window."""
+    flow_id = flowservice.add_flow()
+    windows = [(1_000, 2_000), (1_000, 2_000), (2_000, 3_000)]
+    return [flowservice.add_run(flow_id, window=window) for window in windows]
+
+
+def test_runs_of_one_window_lead_to_one_new_run(flowservice, alike):
+    a, b, c = alike
+    flowservice.new_run_hidden_for = 60
+
+    new_run_ids, records = execute(operator([a, b, c]), StateStore())
+
+    assert [source for source, _ in flowservice.retriggers] == [a, c]
+    new_of = dict(flowservice.retriggers)
+    assert new_run_ids == [new_of[a], new_of[c]]
+    assert [record["new_run_id"] for record in records] == [new_of[a], new_of[a], new_of[c]]
+    assert outcomes(records) == ["retriggered"] * 3
+
+
+@pytest.mark.parametrize("has_filter", [True, False])
+def test_a_further_try_knows_the_runs_of_one_window(flowservice, alike, has_filter):
+    a, b, c = alike
+    store = StateStore()
+    flowservice.new_run_hidden_for = 60
+    execute(operator([a]), store)
+    if not has_filter:
+        flowservice.fail(Fault("GET /runs$", status=400, body={}))
+
+    new_run_ids, _ = execute(operator([a, b, c]), store, try_number=2)
+
+    new_of = dict(flowservice.retriggers)
+    assert [source for source, _ in flowservice.retriggers] == [a, c]
+    assert new_run_ids == [new_of[a], new_of[c]]
+
+
+def test_a_run_that_fails_leaves_the_window_to_the_next(flowservice, alike):
+    a, b, _ = alike
+    flowservice.fail(Fault(f"POST /runs/{a}/action", status=400, body={"message": "no"}))
+
+    _, records = execute(operator([a, b]), StateStore())
+
+    assert outcomes(records) == ["failed", "retriggered"]
+    assert [source for source, _ in flowservice.retriggers] == [b]
+
+
 def test_text_is_not_taken_for_a_list(flowservice):
     with pytest.raises(ValueError, match="list of IDs"):
         operator("r1")

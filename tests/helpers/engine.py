@@ -1,0 +1,91 @@
+"""Tries of a task as the engine sees them, in processes that may crash, and in virtual time."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_flowservice._exactly_once.clock import Clock
+from airflow_provider_flowservice._exactly_once.decisions import Try
+from airflow_provider_flowservice._exactly_once.journal import TaskStore
+from airflow_provider_flowservice._exactly_once.retrigger import Retrigger
+from airflow_provider_flowservice._exactly_once.siblings import MappedSiblings
+from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+from helpers.crashing import HOOK_CALLS, STORE_CALLS, XCOM_CALLS, Crashing, Points
+from helpers.fake_clock import FakeClock
+from helpers.state_store import StateStore
+from helpers.support import TaskInstance
+
+HOUR_MS = 3_600_000
+RETRIES = 50
+
+
+@dataclass
+class Task:
+    """A task and its tries, each in a process of its own that may crash."""
+
+    hook: FlowServiceHook
+    clock: FakeClock
+    source_run_id: str
+    has_store: bool
+    max_tries: int = RETRIES
+    tries: int = 0
+    state: StateStore = field(default_factory=StateStore)
+    ti: Any = field(default_factory=TaskInstance)
+    settle_time: float = 60
+
+    def __post_init__(self):
+        self.began_ms = round(self.clock() * 1000)
+
+    def try_once(self, points=None):
+        """Run a try up to the new run, and return what the operator gets."""
+        points = points or Points()
+        self.tries += 1
+        self.ti.xcoms.clear()
+        store = Crashing(self.state, points, STORE_CALLS) if self.has_store else None
+        return Retrigger(
+            Crashing(self.hook, points, HOOK_CALLS),
+            TaskStore(store),
+            Try(self.tries, self.max_tries, RETRIES),
+            began_ms=self.began_ms,
+            siblings=MappedSiblings(Crashing(self.ti, points, XCOM_CALLS)),
+            settle_time=self.settle_time,
+            log=logging.getLogger(__name__),
+            clock=Clock(self.clock, self.clock.sleep),
+        ).run(self.source_run_id)
+
+    def clear(self):
+        """Do as Airflow does when a user clears the task."""
+        self.max_tries = self.tries + RETRIES
+
+
+class MappedTaskInstance(TaskInstance):
+    """A task of a mapping, which pulls the XComs of all tasks of the mapping."""
+
+    def __init__(self, mapping: list[MappedTaskInstance]) -> None:
+        super().__init__(map_index=len(mapping))
+        self._mapping = mapping
+        mapping.append(self)
+
+    def xcom_pull(self, task_ids: list[str], key: str) -> list[Any]:
+        """Return the values of all tasks that have one."""
+        assert task_ids == [self.task_id]
+        return [copy.deepcopy(ti.xcoms[key]) for ti in self._mapping if key in ti.xcoms]
+
+
+def add_failed_run(service, clock, flow_id):
+    """A run that failed an hour ago, whose window nothing else has."""
+    created_at = round(clock() * 1000) - HOUR_MS
+    clock.sleep(1)
+    return service.add_run(flow_id, "failed", created_at=created_at)
+
+
+def new_runs(service, source_run_id):
+    """All runs that re-triggers of a run have led to, and re-triggers of those."""
+    chain = [source_run_id]
+    for target, new in service.retriggers:
+        if target in chain:
+            chain.append(new)
+    return chain[1:]
