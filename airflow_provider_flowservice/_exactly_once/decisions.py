@@ -37,9 +37,12 @@ class Try:
     @property
     def is_automatic_retry(self) -> bool:
         """Whether this try has to finish what an earlier one may have started."""
-        # The second is the number of the first try after a Clear. Others between them come about
-        # when a DAG's author lowers `retries` while the task is on its way.
-        return self.number not in (1, self.max_tries - self.retries + 1)
+        # `airflow tasks test` counts from 0 on some releases, such as 2.11.2 and 3.2.2.
+        is_first = self.number <= 1
+        # Numbers between 1 and this one come about when a DAG's author lowers `retries` while the
+        # task is on its way.
+        is_first_after_clear = self.number == self.max_tries - self.retries + 1
+        return not (is_first or is_first_after_clear)
 
     @property
     def is_cleared(self) -> bool:

@@ -51,6 +51,7 @@ BEGIN = [
     row("a try crashed before the intent", begin(None, "source", RETRY, True), "send", "source"),
     row("a retry without a store", begin(None, "source", RETRY, False), "search"),
     row("a first try without a store", begin(None, "source", FIRST, False), "send", "source"),
+    row("a test of the task", begin(None, "source", Try(0, 0, 0), False), "send", "source"),
     row("a Clear without a store", begin(None, "source", CLEARED, False), "send", "source"),
     row("a retry, store illegible", begin(None, "source", RETRY, True, False), "search"),
     row("a Clear, store illegible", begin(None, "source", CLEARED, True, False), "send", "source"),
@@ -241,6 +242,8 @@ def test_in_no_order_of_their_steps_do_two_requests_send(number):
 @pytest.mark.parametrize(
     ("this_try", "is_automatic_retry", "is_cleared"),
     [
+        (Try(0, 0, 0), False, False),
+        (Try(0, 3, 3), False, False),
         (Try(1, 0, 0), False, False),
         (Try(1, 3, 3), False, False),
         (Try(2, 3, 3), True, False),

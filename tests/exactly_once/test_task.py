@@ -77,3 +77,16 @@ def test_a_run_that_was_only_found_and_shows_another_window_does_not_pass(
     assert flowservice.retriggers == []
     new_run_id = run_to_the_end(task, a_try(2, store))
     assert flowservice.retriggers == [(failed_run, new_run_id)]
+
+
+def test_a_test_of_the_task_searches_for_nothing_that_an_earlier_try_may_have_left(
+    flowservice, failed_run
+):
+    """Airflow 2.11.2 and 3.2.2 number the first try of `airflow tasks test` 0."""
+    task = operator(failed_run, wait_for_completion=False, retries=0)
+
+    new_run_id = task.execute(context(ti=TaskInstance(0, max_tries=0)))
+
+    assert flowservice.retriggers == [(failed_run, new_run_id)]
+    searches = [seen for seen in flowservice.requests if seen.path.endswith("/runs")]
+    assert len(searches) == 1  # for a re-trigger by another client
