@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from airflow_provider_flowservice import exceptions
 from airflow_provider_flowservice._exactly_once.journal import STORE_KEY, Record, TaskStore
-from airflow_provider_flowservice._exactly_once.retrigger import Retrigger
+from airflow_provider_flowservice._exactly_once.retrigger import Retrigger, Retriggered
 from airflow_provider_flowservice._exactly_once.siblings import Claim, MappedSiblings
 from airflow_provider_flowservice._exactly_once.task import began_ms, try_of
 from airflow_provider_flowservice._exactly_once.task_thread import TaskThread, TaskThreadStore
@@ -38,12 +38,13 @@ class BulkRecord(TypedDict):
     What became of one run.
 
     ``retriggered`` means that ``new_run_id`` is the new run; ``not_tried``, that the bulk was
-    stopped before its turn.
+    stopped before its turn; ``sent``, that this try has sent a request that led to the new run.
     """
 
     run_id: str
     outcome: _Outcome
     new_run_id: str | None
+    sent: bool
     error: str | None
 
 
@@ -76,7 +77,7 @@ def retrigger_all(
         for run_id, new_run_id in requests.done_before(run_ids, runs).items()
     }
     if records:
-        log.info("%d runs were re-triggered by an earlier try.", len(records))
+        log.info("The new runs of %d runs are known from an earlier try.", len(records))
     groups = _groups([run_id for run_id in run_ids if run_id not in records], runs)
     records |= Bulk(requests.retrigger, thread, concurrency, log).run(groups)
     return [records[run_id] for run_id in run_ids]
@@ -86,13 +87,17 @@ class Bulk:
     """
     Many runs to re-trigger.
 
-    :param retrigger: Re-triggers one run and returns the new run's ID. Called in several threads.
+    :param retrigger: Re-triggers one run. Called in several threads.
     :param thread: Makes the calls into Airflow meanwhile.
     :param concurrency: Runs that are re-triggered at the same time.
     """
 
     def __init__(
-        self, retrigger: Callable[[str], str], thread: TaskThread, concurrency: int, log: Any
+        self,
+        retrigger: Callable[[str], Retriggered],
+        thread: TaskThread,
+        concurrency: int,
+        log: Any,
     ) -> None:
         self._retrigger = retrigger
         self._thread = thread
@@ -130,7 +135,7 @@ class Bulk:
         if self._is_stopped:
             return _record(run_id, "not_tried", error="The bulk was stopped before its turn.")
         try:
-            new_run_id = self._retrigger(run_id)
+            new_run = self._retrigger(run_id)
         except exceptions.DataflowRunNotRetriggerableError as error:
             self._take_note(None)
             self._log.warning("%s", error)
@@ -143,8 +148,11 @@ class Bulk:
             self._is_stopped = True
             raise
         self._take_note(None)
-        self._log.info("Dataflow run %s is re-triggered as %s.", run_id, new_run_id)
-        return _record(run_id, "retriggered", new_run_id)
+        text = "Dataflow run %s is re-triggered as %s."
+        if not new_run.is_sent:
+            text = "The new run of dataflow run %s is %s; this try has sent nothing."
+        self._log.info(text, run_id, new_run.run_id)
+        return _record(run_id, "retriggered", new_run.run_id, sent=new_run.is_sent)
 
     def _take_note(self, error: Exception | None) -> None:
         """Stop the bulk if the credential is refused, or the service gives no answers."""
@@ -199,21 +207,17 @@ class _Requests:
                 done[run_id] = record.new_run_id
         return done
 
-    def retrigger(self, run_id: str) -> str:
+    def retrigger(self, run_id: str) -> Retriggered:
         """Re-trigger a run, or go on with what an earlier try has started."""
-        return (
-            Retrigger(
-                self._hook,
-                self._store(run_id),
-                self._try,
-                began_ms=self._began_ms,
-                siblings=self._siblings,
-                settle_time=self._settle_time,
-                log=self._log,
-            )
-            .run(run_id)
-            .run_id
-        )
+        return Retrigger(
+            self._hook,
+            self._store(run_id),
+            self._try,
+            began_ms=self._began_ms,
+            siblings=self._siblings,
+            settle_time=self._settle_time,
+            log=self._log,
+        ).run(run_id)
 
     def _get(self, run_id: str) -> DataflowRun | None:
         try:
@@ -266,6 +270,16 @@ def raise_for(
 
 
 def _record(
-    run_id: str, outcome: _Outcome, new_run_id: str | None = None, error: str | None = None
+    run_id: str,
+    outcome: _Outcome,
+    new_run_id: str | None = None,
+    error: str | None = None,
+    sent: bool = False,
 ) -> BulkRecord:
-    return {"run_id": run_id, "outcome": outcome, "new_run_id": new_run_id, "error": error}
+    return {
+        "run_id": run_id,
+        "outcome": outcome,
+        "new_run_id": new_run_id,
+        "sent": sent,
+        "error": error,
+    }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Literal
 
 from airflow_provider_flowservice._exactly_once.candidates import (
@@ -150,25 +151,44 @@ def after_search(
     return Decision("adopt", found[0].run_id, "it was created since the DAG run began")
 
 
-def after_check(candidates: Candidates, target: DataflowRun, is_cleared: bool) -> Decision:
+def after_check(
+    candidates: Candidates, target: DataflowRun, is_cleared: bool, own_clients: Collection[str]
+) -> Decision:
     """
     Decide what to do after the service was searched for a re-trigger by another client or task.
 
     :param candidates: Runs created since the target.
     :param is_cleared: Whether a user asked for the task to be done again, so that what is done
         already does not count.
+    :param own_clients: What the service may call our own client.
     """
     under_way = [run for run in candidates.matching if not run.is_terminal]
     loaded = [run for run in candidates.matching if run.is_successful or run.is_partial]
     done = [] if is_cleared else [run for run in loaded if run.ingested_records != 0]
     for run in (*under_way, *done):
         if loads_window(run, target.window) or run.run_id in candidates.shared_run_ids:
-            reason = "another client or task has re-triggered the run already"
-            return Decision("adopt", run.run_id, reason)
+            return Decision("adopt", run.run_id, _origin(run, own_clients))
     if under_way:
         reason = "a re-trigger of the same flow is under way and does not show its window yet"
         return Decision("stop", reason=reason)
     return Decision("send", target.run_id, "no other re-trigger of it was found")
+
+
+def _origin(run: DataflowRun, own_clients: Collection[str]) -> str:
+    """Say who has re-triggered a run already, and what a user can do about it."""
+    client = run.created_client
+    who = "this connection's own client" if client in own_clients else f"the client {client}"
+    if client is None:
+        who = "a client that the service does not show"
+    when = "at an unknown time"
+    if run.created_at is not None:
+        created_at = datetime.fromtimestamp(run.created_at / 1000, timezone.utc)
+        when = f"at {created_at:%Y-%m-%d %H:%M:%S} UTC"
+    again = "" if run.is_terminal else " once this one has ended"
+    return (
+        f"{who} created it {when}, and it loads the same data; a Clear of the task re-triggers the "
+        f"run again{again}"
+    )
 
 
 def among_siblings(

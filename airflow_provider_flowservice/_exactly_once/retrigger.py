@@ -33,6 +33,7 @@ class Retriggered(NamedTuple):
 
     :param has_ended: Whether an earlier try has seen it succeed, so that the task need not wait.
     :param known_run_ids: All runs the task's requests have led to, this one last.
+    :param is_sent: Whether this try of the task has sent a request that led to it.
     :param window: Data it has to load, if it is not yet certain that it is the new run.
     """
 
@@ -40,6 +41,7 @@ class Retriggered(NamedTuple):
     flow_id: str
     has_ended: bool
     known_run_ids: tuple[str, ...]
+    is_sent: bool
     window: tuple[int, int] | None = None
 
 
@@ -75,6 +77,8 @@ class Retrigger:
         self._search = Search(hook, self._turn, settle_time, clock)
         # Whether a request was sent whose new run is neither known nor ruled out.
         self._has_open_request = False
+        # Whether this try has sent a request that may have led to a run.
+        self._is_sent = False
 
     def run(self, source_run_id: str) -> Retriggered:
         """
@@ -162,7 +166,7 @@ class Retrigger:
         record = self._new_record(source, target, before)
         if theirs := self._turn.wait({*record.known_run_ids, target.run_id}):
             record = replace(record, is_certain=theirs.is_certain)
-            reason = "a task beside this one has re-triggered the same data"
+            reason = "a request beside this one, for the same data, has led to it"
             return self._go_on(source, record, Decision("adopt", theirs.new_run_id or "", reason))
         checked, record = self._check(target, record)
         if checked.action != "send":
@@ -178,6 +182,7 @@ class Retrigger:
                 self._has_open_request = False
                 self._store.restore(stored)
                 raise
+            self._is_sent = True
             self._log.warning("%s Searching for the run it may have started.", error)
             record, found = self._find(source, record)
             if found.action != "send":
@@ -185,6 +190,7 @@ class Retrigger:
             if is_retry:
                 raise
             return self._send(source, record, found, is_retry=True)
+        self._is_sent = True
         return self._keep(source, record, new_run_id)
 
     def _check(self, target: DataflowRun, record: Record) -> tuple[Decision, Record]:
@@ -193,7 +199,9 @@ class Retrigger:
         for candidates, is_settled in self._search.rounds(
             target, target.created_at or 0, record.known_run_ids
         ):
-            decision = decisions.after_check(candidates, target, self._try.is_cleared)
+            decision = decisions.after_check(
+                candidates, target, self._try.is_cleared, self._search.own_clients
+            )
             if is_settled or decision.action not in put_off:
                 break
         if decision.action == "stop":
@@ -209,10 +217,11 @@ class Retrigger:
     def _go_on(self, source: DataflowRun, record: Record | None, decision: Decision) -> Retriggered:
         """Go on with a run that is there already."""
         self._log.warning(
-            "Going on with dataflow run %s instead of re-triggering %s: %s.",
+            "Going on with dataflow run %s as the new run of %s: %s.%s",
             decision.run_id,
             source.run_id,
             decision.reason,
+            "" if self._is_sent else " This try has sent nothing.",
         )
         record = record or self._new_record(source, source)
         return self._keep(source, record, decision.run_id, has_ended=decision.action == "return")
@@ -228,7 +237,8 @@ class Retrigger:
         except Exception:  # noqa: BLE001  # whatever Airflow's stores are made of
             self._log.exception("Cannot store that dataflow run %s is the new one.", new_run_id)
         window = None if record.is_certain else source.window
-        return Retriggered(new_run_id, source.flow_id, has_ended, record.known_run_ids, window)
+        known = record.known_run_ids
+        return Retriggered(new_run_id, source.flow_id, has_ended, known, self._is_sent, window)
 
     def _run(self, source: DataflowRun, run_id: str) -> DataflowRun:
         return source if run_id == source.run_id else self._hook.get_run(run_id)

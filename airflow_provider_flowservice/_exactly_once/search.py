@@ -37,6 +37,12 @@ class Search:
         self._settle_time = settle_time
         self._clock = clock
 
+    @property
+    def own_clients(self) -> set[str]:
+        """What the service may call our own client."""
+        settings = self._hook.settings
+        return {settings.client_id, settings.api_key}
+
     def rounds(
         self, target: DataflowRun, since_ms: int, known_run_ids: Iterable[str]
     ) -> Iterator[tuple[Candidates, bool]]:
@@ -63,7 +69,6 @@ class Search:
                 f"Dataflow run {target.run_id} shows no flow, so a re-trigger of it by an "
                 "earlier try could not be found."
             )
-        settings = self._hook.settings
         after_ms = since_ms - 1  # the filter leaves out the moment itself
         runs = list(
             self._hook.list_runs(flow_id=target.flow_id, created_after=after_ms, limit=_MOST_RUNS)
@@ -74,7 +79,7 @@ class Search:
             runs,
             target,
             since_ms,
-            own_clients={settings.client_id, settings.api_key},
+            own_clients=self.own_clients,
             known_run_ids=known | foreign,
             shared_run_ids=shared,
         )

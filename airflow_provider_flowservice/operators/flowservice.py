@@ -265,7 +265,8 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
 
         if self.adopt_run_id:
             adopted = hook.get_run(self.adopt_run_id)
-            return Retriggered(adopted.run_id, adopted.flow_id, False, (adopted.run_id,))
+            known = (adopted.run_id,)
+            return Retriggered(adopted.run_id, adopted.flow_id, False, known, is_sent=False)
         if self.durable:
             return retrigger_once(
                 hook, context, self.run_id, self.retries or 0, self.settle_time, self.log
@@ -273,7 +274,7 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
         run = hook.get_run(self.run_id)
         check_eligible(hook, self.log, run)
         new_run_id = hook.retrigger_run(self.run_id).run_id
-        return Retriggered(new_run_id, run.flow_id, False, (new_run_id,))
+        return Retriggered(new_run_id, run.flow_id, False, (new_run_id,), is_sent=True)
 
     def _show(self, hook: FlowServiceHook, context: Context, new_run: Retriggered) -> None:
         """Publish the new run in attributes, XComs and the log."""
@@ -284,12 +285,10 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
         ti = context["ti"]
         ti.xcom_push(key=ATTEMPTS_KEY, value=list(new_run.known_run_ids))
         ti.xcom_push(key=DataflowRunLink.xcom_key, value=self.new_run_url)
-        self.log.info(
-            "Dataflow run %s is re-triggered as %s. %s",
-            self.run_id,
-            new_run.run_id,
-            self.new_run_url,
-        )
+        text = "Dataflow run %s is re-triggered as %s. %s"
+        if not new_run.is_sent:
+            text = "The new run of dataflow run %s is %s; this try has sent nothing. %s"
+        self.log.info(text, self.run_id, new_run.run_id, self.new_run_url)
 
     def _defer(self, new_run: Retriggered, deadline: float | None) -> None:
         from airflow_provider_flowservice._waiting.deadlines import defer_timeout
@@ -336,7 +335,7 @@ class RetriggerDataflowRunsOperator(CheckedTask, BaseOperator):
 
     The XCom ``results``, which is there after a failure as well, holds a dict for each run:
     ``run_id``, ``outcome`` (``retriggered``, ``ineligible``, ``failed`` or ``not_tried``),
-    ``new_run_id`` and ``error``. A retry of the task goes on with the remaining runs.
+    ``new_run_id``, ``sent`` (whether this try has sent a request for it) and ``error``. A retry of the task goes on with the remaining runs.
 
     Exactly once in spite of a crash needs the task state store of Airflow 3.3. On older releases, a
     retry searches the service for the new runs, and fails if it cannot identify them.

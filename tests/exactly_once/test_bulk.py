@@ -9,6 +9,7 @@ from collections import defaultdict
 import pytest
 
 from airflow_provider_flowservice._exactly_once.bulk import Bulk
+from airflow_provider_flowservice._exactly_once.retrigger import Retriggered
 from airflow_provider_flowservice._exactly_once.task_thread import TaskThread
 from airflow_provider_flowservice.exceptions import (
     DataflowRunNotRetriggerableError,
@@ -34,6 +35,10 @@ UNCLEAR = RetriggerAmbiguousError("perhaps started")
 GOOD = "good"
 
 
+def new_run_of(run_id):
+    return Retriggered(f"new {run_id}", "flow", False, (), is_sent=run_id != "d")
+
+
 class Service:
     """Re-triggers runs, or meets an error, and keeps what it was asked for."""
 
@@ -45,7 +50,7 @@ class Service:
         self.asked.append(run_id)
         if error := self._errors.get(run_id):
             raise error
-        return f"new {run_id}"
+        return new_run_of(run_id)
 
 
 def bulk(retrigger, groups, concurrency=1):
@@ -64,22 +69,25 @@ def outcomes_of(*met, groups=None):
 # What is told
 
 
-def test_every_run_of_every_group_is_told_of():
+def record(run_id, outcome, new_run_id=None, sent=False, error=None):
+    names = ("run_id", "outcome", "new_run_id", "sent", "error")
+    return dict(zip(names, (run_id, outcome, new_run_id, sent, error), strict=True))
+
+
+def test_every_run_of_every_group_is_told_of(caplog):
+    caplog.set_level(logging.INFO)
     service = Service({"b": INELIGIBLE, "c": REJECTED})
 
     records = bulk(service.retrigger, [["a", "b"], [], ["c", "d"]], concurrency=4)
 
     assert records == {
-        "a": {"run_id": "a", "outcome": "retriggered", "new_run_id": "new a", "error": None},
-        "b": {
-            "run_id": "b",
-            "outcome": "ineligible",
-            "new_run_id": None,
-            "error": "it has not ended",
-        },
-        "c": {"run_id": "c", "outcome": "failed", "new_run_id": None, "error": "bad request"},
-        "d": {"run_id": "d", "outcome": "retriggered", "new_run_id": "new d", "error": None},
+        "a": record("a", "retriggered", new_run_id="new a", sent=True),
+        "b": record("b", "ineligible", error="it has not ended"),
+        "c": record("c", "failed", error="bad request"),
+        "d": record("d", "retriggered", new_run_id="new d"),
     }
+    assert "Dataflow run a is re-triggered as new a." in caplog.text
+    assert "The new run of dataflow run d is new d; this try has sent nothing." in caplog.text
 
 
 def test_without_runs_nothing_is_told():
@@ -115,7 +123,7 @@ def test_the_runs_of_a_group_keep_their_order_and_are_never_at_work_at_once(conc
         asked[group].append(run_id)
         turn.wait(0.001)  # in which others may come
         at_work.remove(group)
-        return run_id
+        return new_run_of(run_id)
 
     bulk(retrigger, groups, concurrency)
 
@@ -129,7 +137,7 @@ def test_groups_are_at_work_at_once():
 
     def retrigger(run_id):
         meeting.wait(10)
-        return run_id
+        return new_run_of(run_id)
 
     records = bulk(retrigger, [["a"], ["b"], ["c"]], concurrency=3)
 
@@ -142,7 +150,7 @@ def test_no_more_are_at_work_at_once_than_allowed(concurrency):
 
     def retrigger(run_id):
         crowd.work()
-        return run_id
+        return new_run_of(run_id)
 
     bulk(retrigger, [[f"r{number}"] for number in range(20)], concurrency)
 

@@ -115,7 +115,8 @@ SEARCH = [
 
 
 def check(*runs, doubtful=(), is_cleared=False, shared=()):
-    return after_check(Candidates(runs, doubtful, frozenset(shared)), SOURCE, is_cleared)
+    found = Candidates(runs, doubtful, frozenset(shared))
+    return after_check(found, SOURCE, is_cleared, {"ours"})
 
 
 SAME = run("s", window=WINDOW)
@@ -184,6 +185,21 @@ def test_searches_for_the_run_of_an_earlier_request(decision, expected):
 @pytest.mark.parametrize(("decision", "expected"), CHECK)
 def test_checks_for_somebody_elses_request_before_each_request(decision, expected):
     assert (decision.action, decision.run_id) == expected
+
+
+@pytest.mark.parametrize(
+    ("facts", "text"),
+    [
+        ({"created_client": "ours"}, "this connection's own client created it at 1970-01-01 00:00"),
+        ({"created_client": "theirs"}, "the client theirs created it"),
+        ({}, "a client that the service does not show created it"),
+        ({"created_at": None}, "created it at an unknown time"),
+        ({"status": "success"}, "re-triggers the run again"),
+        ({"status": "inProgress"}, "re-triggers the run again once this one has ended"),
+    ],
+)
+def test_says_who_has_retriggered_the_run_already(facts, text):
+    assert text in check(replace(SAME, **facts)).reason
 
 
 @pytest.mark.parametrize(("decision", "expected"), SIBLINGS)

@@ -63,6 +63,7 @@ def test_a_lost_answer_is_looked_for_until_it_would_have_turned_up(
     retriggered = task.try_once()
 
     assert new_runs(service, failed_run) == [retriggered.run_id]
+    assert retriggered.is_sent
 
 
 @with_and_without_store
@@ -202,14 +203,18 @@ def test_a_try_that_cannot_store_its_intent_sends_nothing(service, task, failed_
 def test_the_second_dag_run_finds_the_new_run_of_the_first(
     service, hook, clock, failed_run, has_store, caplog
 ):
-    first = Task(hook, clock, failed_run, has_store).try_once().run_id
+    first = Task(hook, clock, failed_run, has_store).try_once()
     clock.sleep(100)
 
     second = Task(hook, clock, failed_run, has_store).try_once()
 
-    assert second.run_id == first
-    assert new_runs(service, failed_run) == [first]
-    assert "another client or task has re-triggered the run already" in caplog.text
+    assert second.run_id == first.run_id
+    assert new_runs(service, failed_run) == [first.run_id]
+    assert (first.is_sent, second.is_sent) == (True, False)
+    created_at = hook.get_run(first.run_id).summary["created_at"][:19].replace("T", " ")
+    assert f"this connection's own client created it at {created_at} UTC" in caplog.text
+    told = "a Clear of the task re-triggers the run again. This try has sent nothing."
+    assert told in caplog.text
 
 
 @with_and_without_store

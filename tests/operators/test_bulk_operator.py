@@ -65,7 +65,13 @@ def test_each_run_is_retriggered_once(flowservice, failed_runs):
     assert len(flowservice.retriggers) == len(new_of) == 12
     assert new_run_ids == [new_of[run_id] for run_id in run_ids]
     assert records == [
-        {"run_id": run_id, "outcome": "retriggered", "new_run_id": new_of[run_id], "error": None}
+        {
+            "run_id": run_id,
+            "outcome": "retriggered",
+            "new_run_id": new_of[run_id],
+            "sent": True,
+            "error": None,
+        }
         for run_id in run_ids
     ]
 
@@ -128,6 +134,7 @@ def test_runs_of_one_window_lead_to_one_new_run(flowservice, alike):
     assert new_run_ids == [new_of[a], new_of[c]]
     assert [record["new_run_id"] for record in records] == [new_of[a], new_of[a], new_of[c]]
     assert outcomes(records) == ["retriggered"] * 3
+    assert [record["sent"] for record in records] == [True, False, True]
 
 
 @pytest.mark.parametrize("has_filter", [True, False])
