@@ -11,6 +11,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from airflow_provider_flowservice import exceptions
+from airflow_provider_flowservice._exactly_once.clock import Clock
 from airflow_provider_flowservice._exactly_once.journal import STORE_KEY, Record, TaskStore
 from airflow_provider_flowservice._exactly_once.retrigger import Retrigger, Retriggered
 from airflow_provider_flowservice._exactly_once.siblings import Claim, MappedSiblings
@@ -121,9 +122,9 @@ class Bulk:
             # stored.
             self._is_stopped = True
             pool.shutdown(wait=False, cancel_futures=True)
-            with closing(self._thread):
+            self._thread.wake()
+            with pool, closing(self._thread):
                 self._thread.serve(workers)
-            pool.shutdown()
         for worker in workers:
             records |= worker.result()
         return records
@@ -186,6 +187,7 @@ class _Requests:
         self._settle_time = settle_time
         self._log = log
         self._siblings = MappedSiblings(context["ti"], thread.call)
+        self._clock = Clock(sleep=thread.sleep)
 
     def done_before(
         self, run_ids: Iterable[str], runs: Mapping[str, DataflowRun]
@@ -217,6 +219,7 @@ class _Requests:
             siblings=self._siblings,
             settle_time=self._settle_time,
             log=self._log,
+            clock=self._clock,
         ).run(run_id)
 
     def _get(self, run_id: str) -> DataflowRun | None:

@@ -24,6 +24,7 @@ class TaskThread:
         self._changed = threading.Condition()
         self._calls: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
         self._is_closed = False
+        self._is_ending = threading.Event()
 
     def call(self, function: Callable[..., _T], *args: Any, **kwargs: Any) -> _T:
         """
@@ -50,6 +51,19 @@ class TaskThread:
             # still waits for it.
             _make(*self._calls[0])
             self._calls.popleft()
+
+    def sleep(self, seconds: float) -> None:
+        """
+        Sleep in a worker thread.
+
+        :raises RuntimeError: The task ends meanwhile.
+        """
+        if self._is_ending.wait(seconds):
+            raise RuntimeError("The task has ended.")
+
+    def wake(self) -> None:
+        """End all sleep, since the task ends."""
+        self._is_ending.set()
 
     def close(self) -> None:
         """Refuse the calls that wait, and further ones, so that no worker waits for ever."""

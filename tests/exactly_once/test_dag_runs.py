@@ -56,6 +56,13 @@ def test_the_same_run_in_mapped_tasks(flowservice, dags, alike):
     assert len(flowservice.retriggers) == 1
 
 
+def test_the_same_run_in_a_mapped_task_group(flowservice, dags, alike):
+    a, b = alike
+
+    assert run(dags.siblings_group, [a, b, a]) == {"success"}
+    assert len(flowservice.retriggers) == 1
+
+
 def test_the_same_run_in_mapped_lists(flowservice, dags, alike):
     a, b = alike
     c = flowservice.add_run(flowservice.run(a)["flowId"], window=(2_000, 3_000))

@@ -90,6 +90,15 @@ def test_nobody_waits_for_a_thread_that_has_closed(pool):
             refused.result(10)
 
 
+def test_sleep_ends_with_the_task(pool, thread):
+    sleeping = pool.submit(thread.sleep, 60)
+    thread.sleep(0)
+    thread.wake()
+
+    with pytest.raises(RuntimeError, match="has ended"):
+        sleeping.result(10)
+
+
 def test_a_store_is_called_in_the_tasks_thread(pool, thread):
     store = StateStore()
     served = TaskThreadStore(store, thread)

@@ -354,6 +354,20 @@ def test_a_kill_stops_the_bulk_and_stores_what_is_on_its_way(
     assert sorted(source for source, _ in flowservice.retriggers) == sorted(run_ids)
 
 
+def test_a_kill_ends_a_search(flowservice, failed_runs, airflows_limit):
+    (run_id,) = failed_runs(flows=1)
+    flowservice.fail(Fault("POST /runs/.*/action", kind="close_before"))
+    store, began = StateStore(), time.monotonic()
+    task_context = context(ti=TaskInstance(1, 3), task_state_store=store)
+
+    with pytest.raises(AirflowTaskTimeout), airflows_limit(1):
+        operator([run_id], settle_time=60).execute(task_context)
+
+    assert time.monotonic() - began < 20
+    new_run_ids, _ = execute(operator([run_id]), store, try_number=2)
+    assert flowservice.retriggers == [(run_id, *new_run_ids)]
+
+
 def test_a_cleared_task_does_it_again(flowservice, failed_runs):
     run_ids = failed_runs(flows=2)
     for run_id in run_ids:

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from airflow import DAG
-from airflow.decorators import task
+from airflow.decorators import task, task_group
 
 from airflow_provider_flowservice.operators.flowservice import (
     RetriggerDataflowRunOperator,
@@ -30,6 +30,17 @@ with dag_of("siblings_mapped") as siblings_mapped:
     RetriggerDataflowRunOperator.partial(
         task_id="retrigger", poll_interval=1, settle_time=5
     ).expand(run_id=given("first").concat(given("second")))
+
+with dag_of("siblings_group") as siblings_group:
+
+    @task_group
+    def repair(run_id: str) -> None:
+        """Re-trigger a run."""
+        RetriggerDataflowRunOperator(
+            task_id="retrigger", run_id=run_id, poll_interval=1, settle_time=5
+        )
+
+    repair.expand(run_id=given("first"))
 
 with dag_of("siblings_bulk") as siblings_bulk:
     RetriggerDataflowRunsOperator(task_id="retrigger", run_ids=given("first"), settle_time=5)
