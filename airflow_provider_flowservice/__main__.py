@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from airflow_provider_flowservice._defaults import CONN_ID
+
+if TYPE_CHECKING:
+    from airflow_provider_flowservice._client.client import FlowServiceClient
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,9 +38,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from airflow_provider_flowservice._client.check import check_connection
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
+    hook = FlowServiceHook(conn_id)
+
+    def connect() -> FlowServiceClient:
+        # Airflow logs the traceback of a connection that it cannot read; a stage says it in a
+        # sentence.
+        logging.disable(logging.ERROR)
+        try:
+            return hook.get_conn()
+        finally:
+            logging.disable(logging.NOTSET)
+
     print(f"Checking Airflow connection {conn_id!r}:")
     is_ok = True
-    for stage in check_connection(conn_id, FlowServiceHook(conn_id).get_conn):
+    for stage in check_connection(conn_id, connect):
         print(f"  {'ok' if stage.is_ok else 'FAILED':<8}{stage.name:<12}{stage.text}", flush=True)
         is_ok = stage.is_ok
     return 0 if is_ok else 1

@@ -6,6 +6,7 @@ Pure: any JSON value in, a value of the wanted type out.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -25,6 +26,14 @@ def mappings(value: object) -> Iterator[Mapping[str, Any]]:
     """Iterate over the objects of an array, and skip its other entries."""
     if isinstance(value, list):
         yield from (entry for entry in value if isinstance(entry, Mapping))
+
+
+def is_json_object(value: object) -> bool:
+    """Whether a value is a JSON object, or the text of one."""
+    try:
+        return isinstance(json.loads(value) if isinstance(value, str) else value, dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def line(value: object, longest: int = 500) -> str:

@@ -81,7 +81,7 @@ myst_substitutions = {
     "role_hint": f"{errors._ROLE}.",
     "missing_hint": f"{errors._MISSING}.",
     "server_error_hint": f"{errors._SERVER_ERROR}.",
-    "foreign_hint": f"{errors._FOREIGN}.",
+    "foreign_hint": f"{errors.FOREIGN}.",
 }
 
 

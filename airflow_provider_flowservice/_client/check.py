@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from airflow_provider_flowservice import exceptions
+from airflow_provider_flowservice._client.errors import FOREIGN
 from airflow_provider_flowservice._client.responses import items_of
 from airflow_provider_flowservice._compat import AirflowException
 from airflow_provider_flowservice._connection.form import CONN_TYPE
+from airflow_provider_flowservice._connection.variable import variable_problem
 from airflow_provider_flowservice._json import line, mapping, mappings
-from airflow_provider_flowservice.exceptions import FlowServiceConnectionError
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._client.client import FlowServiceClient
+
+_ADD = (
+    f" Add one of type {CONN_TYPE!r}, under Admin > Connections or with the command: "
+    f"airflow connections add {{}} --conn-type {CONN_TYPE} ..."
+)
 
 
 class Stage(NamedTuple):
@@ -47,24 +54,34 @@ def check_connection(conn_id: str, connect: Callable[[], FlowServiceClient]) -> 
         try:
             yield Stage(name, True, check(connect()))
         except (ValueError, AirflowException) as error:
-            yield Stage(name, False, f"{str(error).rstrip('.')}.{_advice(name, error, conn_id)}")
+            yield Stage(name, False, _failure(name, error, conn_id))
             return
 
 
-def _advice(stage: str, error: Exception, conn_id: str) -> str:
+def _failure(stage: str, error: Exception, conn_id: str) -> str:
+    """Say what is wrong, and what to do."""
+    if stage == "connection":
+        # An error that is not ours is Airflow's own: no such connection.
+        was_read = isinstance(error, ValueError)
+        if problem := variable_problem(conn_id, was_read=was_read):
+            return problem
+        advice = "" if was_read else _ADD.format(conn_id)
+    else:
+        advice = _advice(stage, error)
+    return f"{str(error).rstrip('.')}.{advice}"
+
+
+def _advice(stage: str, error: Exception) -> str:
     """Return advice on an error whose own text gives none."""
-    # Another error than ours is Airflow's own: no such connection.
-    if stage == "connection" and not isinstance(error, ValueError):
-        return (
-            f" Add one of type {CONN_TYPE!r}, under Admin > Connections or with the command: "
-            f"airflow connections add {conn_id} --conn-type {CONN_TYPE} ..."
-        )
-    if isinstance(error, FlowServiceConnectionError) and "ca_bundle" not in str(error):
+    if isinstance(error, exceptions.FlowServiceConnectionError) and "ca_bundle" not in str(error):
         field = "'ims_url'" if stage == "token" else "Platform URL (host)"
         return (
             f" Check {field} of the connection, and whether this machine can reach it. "
             "Requests to https:// URLs go through the proxy in HTTPS_PROXY, if it is set."
         )
+    status = getattr(error, "http_status", None) or 0
+    if status == 429 or status > 500:
+        return " Try again later; https://status.adobe.com shows outages of Experience Platform."
     return ""
 
 
@@ -84,14 +101,19 @@ def _check_token(client: FlowServiceClient) -> str:
 def _check_sandbox(client: FlowServiceClient) -> str:
     wanted = client.settings.sandbox_name
     body = client.get_sandboxes()
+    if not isinstance(body, dict):
+        raise exceptions.FlowServiceAnswerError(f"The response is no list of sandboxes. {FOREIGN}.")
     states = {
         line(sandbox.get("name"), 100): line(sandbox.get("state"), 100) or "active"
-        for sandbox in mappings(body.get("sandboxes") if isinstance(body, dict) else None)
+        for sandbox in mappings(body.get("sandboxes"))
     }
     if states.get(wanted) == "active":
         return f"The credential may use sandbox {wanted!r}."
     if wanted in states:
-        raise ValueError(f"Sandbox {wanted!r} is {states[wanted]}, not active.")
+        raise ValueError(
+            f"Sandbox {wanted!r} is {states[wanted]}, not active. Wait until it is, or name another "
+            "in 'sandbox_name' of the connection."
+        )
     if mapping(body, "_links").get("next"):
         return f"The first page of the sandbox list does not show {wanted!r}; later pages may."
     raise ValueError(
@@ -103,5 +125,9 @@ def _check_sandbox(client: FlowServiceClient) -> str:
 
 
 def _check_flows(client: FlowServiceClient) -> str:
-    items_of(client.get("/flows", [("limit", "1")]), "GET /flows")
+    body = client.get("/flows", [("limit", "1")])
+    try:
+        items_of(body, "GET /flows")
+    except exceptions.FlowServiceAnswerError as error:
+        raise ValueError(f"{error} {FOREIGN}.") from None
     return "Flows can be read. To re-trigger runs, the role needs Manage Sources as well."

@@ -52,7 +52,7 @@ _MISSING = (
     "IDs belong to one sandbox, so check 'sandbox_name' of the connection; a resource that an "
     "access label hides from the credential looks missing as well"
 )
-_FOREIGN = (
+FOREIGN = (
     "The response is not from the Flow Service: check the Platform URL (host) of the connection, "
     "and any proxy in between"
 )
@@ -90,7 +90,7 @@ def catalogue_hint(http_status: int, code: str | None, is_foreign: bool = False)
         return _QUERY
     if 300 <= http_status < 400:
         return _REDIRECT
-    by_status = {401: _ROLE, 403: _ROLE, 404: _FOREIGN if is_foreign else _MISSING}
+    by_status = {401: _ROLE, 403: _ROLE, 404: FOREIGN if is_foreign else _MISSING}
     return by_status.get(http_status)
 
 

@@ -19,11 +19,12 @@ from airflow_provider_flowservice._connection.form import (
     REQUEST_TIMEOUT,
     SCOPES,
 )
-from airflow_provider_flowservice._json import line, mapping
+from airflow_provider_flowservice._json import is_json_object, line
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Connection
 
+_NO_OBJECT = 'Its \'extra\' is no JSON object, such as {"org_id": ..., "sandbox_name": ...}'
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
 
 
@@ -55,7 +56,9 @@ class Settings:
 
         :raises ValueError: Fields are missing or wrong; the message names all of them.
         """
-        extra = _plain_names(mapping({"extra": conn.extra_dejson}, "extra"))
+        if not is_json_object(conn.extra or "{}"):
+            raise ValueError(f"Airflow connection {conn.conn_id!r} cannot be used. {_NO_OBJECT}.")
+        extra = _plain_names(conn.extra_dejson)
         client_id, org_id = _text(conn.login), _text(extra.get("org_id"))
         settings = cls(
             base_url=_url(conn.host, PLATFORM_URL, conn.port),
@@ -73,9 +76,11 @@ class Settings:
         )
         if problems := [*settings._problems()]:
             if conn.conn_type and conn.conn_type != CONN_TYPE:
-                problems.append(f"The connection's type is {conn.conn_type!r}, not {CONN_TYPE!r}")
+                problems.append(
+                    f"The connection's type is {conn.conn_type!r}: choose one of type {CONN_TYPE!r}"
+                )
             raise ValueError(
-                f"Airflow connection {conn.conn_id!r} is not complete. "
+                f"Airflow connection {conn.conn_id!r} cannot be used. "
                 + " ".join(f"{problem}." for problem in problems)
             )
         return settings
