@@ -67,11 +67,15 @@ def push_link(context: Context, url: str) -> None:
 
 
 def log_outcome(log: Any, run: DataflowRun | None, message: str, *, is_fine: bool) -> None:
-    """Log how the wait ended, with all errors of the run."""
+    """
+    Log how the wait ended, with all errors of the run.
+
+    :param message: How the wait ended; with the run's description, and so its first error.
+    """
     log.log(logging.INFO if is_fine else logging.WARNING, "%s", message)
     if run is None:
         return
-    for error in run.errors[:_MOST_ERRORS]:
+    for error in run.errors[1:_MOST_ERRORS]:
         log.warning("Dataflow run %s: %s", run.run_id, error)
     if (more := len(run.errors) - _MOST_ERRORS) > 0:
         log.warning("Dataflow run %s has %d more errors.", run.run_id, more)

@@ -1,41 +1,44 @@
 """
 The same errors for when a retry of the task cannot help: Airflow does not retry after them.
 
-They keep the name of the error they stand for, since that is what the log shows.
+They bear the full name of the error they stand for, since that is what logs show.
 """
 
 from __future__ import annotations
 
-from typing import TypeVar
+from functools import cache
+from typing import Any, cast
 
-from airflow_provider_flowservice import exceptions
 from airflow_provider_flowservice._compat import AirflowFailException
-
-Error = TypeVar("Error", bound=exceptions.FlowServiceError)
-
-
-def _without_retry(error_class: type[Error]) -> type[Error]:
-    """Derive a class of the same name after which Airflow does not retry."""
-    bases = (error_class, AirflowFailException)
-    return type(
-        error_class.__name__, bases, {"__module__": __name__, "__doc__": error_class.__doc__}
-    )
+from airflow_provider_flowservice.exceptions import FlowServiceError
 
 
-# Under their own names here, so that they can be pickled.
-DataflowRunFailedError = _without_retry(exceptions.DataflowRunFailedError)
-DataflowRunIncompleteError = _without_retry(exceptions.DataflowRunIncompleteError)
-DataflowRunLostError = _without_retry(exceptions.DataflowRunLostError)
-DataflowRunNotRetriggerableError = _without_retry(exceptions.DataflowRunNotRetriggerableError)
-DataflowRunTimeoutError = _without_retry(exceptions.DataflowRunTimeoutError)
-FlowServiceAuthError = _without_retry(exceptions.FlowServiceAuthError)
-FlowServiceNotFoundError = _without_retry(exceptions.FlowServiceNotFoundError)
-
-
-def not_retried(error: exceptions.FlowServiceError) -> exceptions.FlowServiceError:
+def not_retried(error: FlowServiceError) -> FlowServiceError:
     """Return the error as one after which Airflow does not retry."""
     if isinstance(error, AirflowFailException):
         return error
-    final: exceptions.FlowServiceError = globals()[type(error).__name__](*error.args)
-    vars(final).update(vars(error))
-    return final
+    final = _without_retry(type(error))  # type: ignore[arg-type]  # mypy takes no class for hashable
+    return _as_class(final, error)
+
+
+@cache
+def _without_retry(error_class: type[FlowServiceError]) -> type[FlowServiceError]:
+    """Derive a class of the same name after which Airflow does not retry."""
+
+    def reduce(self: FlowServiceError) -> tuple[Any, ...]:
+        # By its name, pickle would find the other class.
+        return not_retried, (_as_class(error_class, self),)
+
+    body = {
+        "__module__": error_class.__module__,
+        "__doc__": error_class.__doc__,
+        "__reduce__": reduce,
+    }
+    derived = type(error_class.__name__, (error_class, AirflowFailException), body)
+    return cast("type[FlowServiceError]", derived)
+
+
+def _as_class(error_class: type[FlowServiceError], error: FlowServiceError) -> FlowServiceError:
+    other = error_class(*error.args)
+    vars(other).update(vars(error))
+    return other

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import pickle
 import runpy
 import signal
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.serialization.serialized_objects import BaseSerialization
 
 from airflow_provider_flowservice import exceptions
 from airflow_provider_flowservice._compat import (
@@ -288,6 +291,20 @@ def test_a_success_that_is_none_is_a_warning_in_the_log(flowservice, end, logged
     assert "warn" in line.lower()
 
 
+@both_ways
+def test_each_error_of_the_run_is_logged_once(flowservice, deferrable, logged):
+    errors = [{"code": f"CONNECTOR-100{i}-500", "message": f"cause {i}"} for i in range(3)]
+    metrics = {"statusSummary": {"status": "failed", "errors": errors}}
+    run_id = flowservice.add_run(flowservice.add_flow(), metrics=metrics, activities=[])
+    task = DataflowRunSensor(task_id="wait", run_id=run_id, deferrable=deferrable)
+
+    with pytest.raises(exceptions.DataflowRunFailedError, match="CONNECTOR-1000-500: cause 0"):
+        run_to_the_end(task)
+
+    written = logged()
+    assert [written.count(error["message"]) for error in errors] == [1, 1, 1]
+
+
 def test_an_operator_leaves_it_to_its_retry_policy_what_is_retried():
     with_policy = OutcomePolicy("operator, durable=False", has_retry_policy=True)
 
@@ -362,15 +379,37 @@ def test_a_failure_is_retried_unless_all_its_codes_are_hopeless(flowservice, cod
     assert how_it_ended(task, exceptions.DataflowRunFailedError) == ends
 
 
-def test_an_error_for_good_keeps_its_name_its_facts_and_its_kind():
-    error = exceptions.FlowServiceAuthError("no", 403, "403025", "request-1")
+@pytest.mark.parametrize(
+    "travel",
+    [
+        lambda error: pickle.loads(pickle.dumps(error)),
+        copy.copy,
+        copy.deepcopy,
+        lambda error: error,
+    ],
+)
+def test_an_error_for_good_keeps_its_name_its_facts_and_its_kind(travel):
+    error = exceptions.FlowServiceNotFoundError("no", 404, "FLOW-1439-404", "request-1")
 
-    final = pickle.loads(pickle.dumps(not_retried(error)))
+    final = travel(not_retried(error))
 
-    assert isinstance(final, exceptions.FlowServiceAuthError)
+    assert isinstance(final, exceptions.FlowServiceNotFoundError)
     assert isinstance(final, AirflowFailException)
-    assert type(final).__name__ == "FlowServiceAuthError"
-    assert (str(final), vars(final)) == ("no", vars(error))
+    assert not_retried(final) is final
+    assert (str(final), final.args, vars(final)) == ("no", ("no",), vars(error))
+    # The last line of a traceback is the public name, and the message.
+    *_, last = traceback.format_exception(final)
+    assert last == "airflow_provider_flowservice.exceptions.FlowServiceNotFoundError: no\n"
+
+
+def test_an_error_for_good_can_be_sent_by_airflow():
+    final = not_retried(exceptions.FlowServiceAuthError("no", 403))
+
+    sent = json.loads(json.dumps(BaseSerialization.serialize(final, strict=True)))
+    arrived = BaseSerialization.deserialize(sent)
+
+    assert isinstance(arrived, exceptions.FlowServiceAuthError)
+    assert str(arrived) == "no"
 
 
 def test_the_documented_table_is_the_one_that_decides():
