@@ -69,7 +69,7 @@ class RunError:
     records: int | None = None
 
     def __str__(self) -> str:
-        number = "" if self.records is None else f" ({self.records} records)"
+        number = "" if self.records is None else f" ({_records(self.records)})"
         return f"{self.code}: {self.message}{number}"
 
 
@@ -237,7 +237,9 @@ class DataflowRun:
             "rejected": self.failed_records,
         }
         facts = [self.status or "no status yet"]
-        facts += [f"{value} records {what}" for what, value in counts.items() if value is not None]
+        facts += [
+            f"{_records(value)} {what}" for what, value in counts.items() if value is not None
+        ]
         flow = self.flow_id or "(unknown)"
         return f"Dataflow run {self.run_id} of flow {flow}: {', '.join(facts)}.{reason}"
 
@@ -303,6 +305,10 @@ def _window(item: Mapping[str, Any]) -> tuple[int, int] | None:
 def _activities(item: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     # The published schema misspells the key.
     yield from mappings(item.get("activities") or item.get("activites"))
+
+
+def _records(number: int) -> str:
+    return f"{number} record{'' if number == 1 else 's'}"
 
 
 def _errors_in(item: Mapping[str, Any]) -> Iterator[RunError]:

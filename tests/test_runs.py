@@ -219,6 +219,15 @@ def test_the_digest_is_one_line_with_status_reason_and_counts():
     )
 
 
+def test_one_record_is_no_records():
+    metrics = {
+        "statusSummary": {"status": "success"},
+        "recordSummary": {"inputRecordCount": 1, "outputRecordCount": 0},
+    }
+
+    assert ": success, 1 record read, 0 records written." in run(metrics).description
+
+
 def test_what_names_the_customers_hosts_is_kept_apart():
     found = failed_run()
 
@@ -246,11 +255,12 @@ def test_a_success_may_have_errors():
     assert str(found.errors[0]) == "CONNECTOR-2001-500: (no message)"
 
 
-def test_records_an_error_concerns_are_told():
-    entry = {"code": "MAPPER-3700-400", "message": "Transform", "recordCount": "3"}
+@pytest.mark.parametrize(("number", "words"), [("3", "3 records"), ("1", "1 record")])
+def test_records_an_error_concerns_are_told(number, words):
+    entry = {"code": "MAPPER-3700-400", "message": "Transform", "recordCount": number}
     found = run({"recordSummary": {"failedInfo": [entry]}})
 
-    assert str(found.errors[0]) == "MAPPER-3700-400: Transform (3 records)"
+    assert str(found.errors[0]) == f"MAPPER-3700-400: Transform ({words})"
 
 
 def test_errors_that_hold_anything_else_are_passed_over():

@@ -78,7 +78,7 @@ def retrigger_all(
         for run_id, new_run_id in requests.done_before(run_ids, runs).items()
     }
     if records:
-        log.info("The new runs of %d runs are known from an earlier try.", len(records))
+        log.info("Runs whose new run is known from an earlier try: %d.", len(records))
     groups = _groups([run_id for run_id in run_ids if run_id not in records], runs)
     records |= Bulk(requests.retrigger, thread, concurrency, log).run(groups)
     return [records[run_id] for run_id in run_ids]
@@ -263,12 +263,12 @@ def raise_for(
     """Fail the task if some of its runs were not re-triggered; the error names the first few."""
     good = {"retriggered", "ineligible"} if on_ineligible == "skip" else {"retriggered"}
     bad = [record for record in results if record["outcome"] not in good]
-    log.info("%d of %d runs were re-triggered or skipped.", len(results) - len(bad), len(results))
+    log.info("Runs re-triggered or skipped: %d of %d.", len(results) - len(bad), len(results))
     if bad:
         reasons = dict.fromkeys(f"{record['run_id']}: {record['error']}" for record in bad)
         named = " ".join(list(reasons)[:_MOST_REASONS])
         raise exceptions.FlowServiceError(
-            f"{len(bad)} of {len(results)} dataflow runs were not re-triggered. {named}"
+            f"Dataflow runs not re-triggered: {len(bad)} of {len(results)}. {named}"
         )
 
 

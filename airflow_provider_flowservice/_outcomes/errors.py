@@ -101,7 +101,7 @@ def _remark(outcome: Outcome, policy: OutcomePolicy) -> str:
         case "empty":
             return " No record arrived."
         case "too few":
-            return f" At least {policy.min_records} records are asked for (min_records)."
+            return f" That is less than min_records ({policy.min_records}) asks for."
         case "too many rejected":
             return " That is more than max_failed_records or max_failed_share allows."
         case "non-retryable":

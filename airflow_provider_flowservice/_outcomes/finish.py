@@ -78,7 +78,7 @@ def log_outcome(log: Any, run: DataflowRun | None, message: str, *, is_fine: boo
     for error in run.errors[1:_MOST_ERRORS]:
         log.warning("Dataflow run %s: %s", run.run_id, error)
     if (more := len(run.errors) - _MOST_ERRORS) > 0:
-        log.warning("Dataflow run %s has %d more errors.", run.run_id, more)
+        log.warning("Dataflow run %s, further errors: %d.", run.run_id, more)
     for detail in run.details:
         log.warning("Dataflow run %s, in the words of the connector: %s", run.run_id, detail[:4000])
 

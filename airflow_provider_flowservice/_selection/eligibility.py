@@ -43,7 +43,7 @@ def judge(run: DataflowRun, flow: Dataflow | None) -> Eligibility:
 def _refuse_run(run: DataflowRun) -> str | None:
     if run.is_successful and run.ingested_records:
         return (
-            f"it succeeded and ingested {run.ingested_records} records; only failed runs, or "
+            f"it succeeded and ingested data (records: {run.ingested_records}); only failed runs, or "
             "successful ones without an ingested record, can be re-triggered"
         )
     if run.is_status_known and not run.is_terminal:

@@ -59,11 +59,11 @@ def list_runs(
 
 def log_found(log: Any, runs: Sequence[DataflowRun], left_out: int) -> None:
     """Log the runs that were found."""
-    log.info("Found %d dataflow runs.", len(runs))
+    log.info("Dataflow runs found: %d.", len(runs))
     for run in runs[:_MOST_LOGGED]:
         log.info("%s", run.description)
     if left_out:
-        log.warning("%d newer runs are left out because of the argument limit.", left_out)
+        log.warning("Newer runs left out because of the argument limit: %d.", left_out)
 
 
 def _filters(choice: filters.FlowChoice, flow_ids: Sequence[str]) -> Iterator[list[str]]:

@@ -175,7 +175,7 @@ def test_what_fails_is_told_after_all_else_is_done(flowservice, failed_runs):
     error, records = execute(operator([good[0], "no-such-run", done, *good[1:]]), StateStore())
 
     assert isinstance(error, FlowServiceError)
-    assert "2 of 5 dataflow runs were not re-triggered" in str(error)
+    assert "Dataflow runs not re-triggered: 2 of 5." in str(error)
     assert outcomes(records) == ["retriggered", "failed", "ineligible", *["retriggered"] * 2]
     assert "no-such-run" in records[1]["error"]
     assert "succeeded and ingested" in records[2]["error"]

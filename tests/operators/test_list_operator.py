@@ -130,7 +130,7 @@ def test_all_pages_are_read_and_the_oldest_are_kept(flowservice, add, logged):
 
     assert found() == run_ids
     assert found(limit=20) == run_ids[:20]
-    assert "230 newer runs are left out" in logged()
+    assert "Newer runs left out because of the argument limit: 230." in logged()
 
 
 def test_many_flows_are_asked_for_in_batches(flowservice, add):

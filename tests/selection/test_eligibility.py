@@ -68,8 +68,8 @@ def test_what_adobe_documents_is_neither_refused_nor_doubted(ended, of_flow):
 @pytest.mark.parametrize(
     ("of_run", "words"),
     [
-        (run("success", output_records=7), "ingested 7 records"),
-        (run("success", input_records=9, output_records=7), "ingested 7 records"),
+        (run("success", output_records=7), "ingested data .records: 7"),
+        (run("success", input_records=9, output_records=7), "ingested data .records: 7"),
         (run("inProgress"), "not ended.*inProgress.*DataflowRunSensor"),
         (run("scheduled"), "not ended.*scheduled"),
         (run(""), "not ended.*not shown yet"),
