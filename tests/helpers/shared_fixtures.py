@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 
 import pytest
 
@@ -53,6 +54,18 @@ def airflow_db():
     migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
     done = subprocess.run(migrate, capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        _keep_the_api_server(patch)
+        yield
+
+
+def _keep_the_api_server(patch):
+    """Let ``dag.test()`` make one API server, as Airflow 3.3 does; before, each task takes seconds."""
+    with suppress(ImportError, AttributeError):  # Airflow 2 has none
+        from airflow.sdk.execution_time import supervisor
+
+        make = supervisor.in_process_api_server
+        patch.setattr(supervisor, "in_process_api_server", cache(make))
 
 
 @pytest.fixture
