@@ -11,7 +11,9 @@ from packaging.version import Version
 
 from airflow_provider_flowservice.testing import fails, remove_delays, succeeds
 from users_dags import every_operator
-from users_dags.every_operator import DAGS, FLOWS, MODES, RUNS, WAITS
+from users_dags.every_operator import DAGS, FLOWS, MODES, RUNS, SINCE, WAITS
+
+this_airflow = Version(airflow_version)
 
 pytestmark = pytest.mark.usefixtures("airflow_db", "dags_folder")
 
@@ -51,18 +53,18 @@ def unfinished_runs(flowservice, flows):
         flowservice.script(run_id, ["inProgress", "success"])
 
 
-def returned_by(name):
+def returned_by(name, **kwargs):
     """Test a DAG that is to succeed, and return what its tasks return, by map index."""
-    dag_run = run_of(name)
+    dag_run = run_of(name, **kwargs)
     assert str(dag_run.state) == "success"
     instances = sorted(dag_run.get_task_instances(), key=lambda ti: ti.map_index)
     return [ti.xcom_pull(task_ids="only", map_indexes=ti.map_index) for ti in instances]
 
 
-def run_of(name):
+def run_of(name, **kwargs):
     """Test a DAG as users do, and return its DAG run."""
     remove_delays(DAGS[name])
-    return DAGS[name].test()
+    return DAGS[name].test(**kwargs)
 
 
 @pytest.mark.usefixtures("failed_runs")
@@ -114,7 +116,7 @@ def test_runs_are_listed_by_mapped_tasks():
 @pytest.mark.usefixtures("unfinished_runs")
 @pytest.mark.parametrize("mode", MODES)
 def test_a_run_is_waited_for(mode):
-    if mode == "reschedule" and Version(airflow_version).release[:2] == (3, 0):
+    if mode == "reschedule" and this_airflow.release[:2] == (3, 0):
         pytest.skip("In Airflow 3.0 dag.test() fails for every sensor that reschedules.")
 
     (summary,) = returned_by(f"run_sensor_{mode}")
@@ -134,6 +136,22 @@ def test_a_flow_is_waited_for(wait):
     (summary,) = returned_by(f"flow_sensor_{wait}")
 
     assert summary["run_id"] == RUNS[0]
+
+
+@pytest.mark.usefixtures("unfinished_runs")
+@pytest.mark.skipif(
+    this_airflow < Version("3.0"), reason="Every DAG run of Airflow 2 has a logical date."
+)
+def test_a_flow_is_waited_for_in_a_dag_run_without_logical_date():
+    (summary,) = returned_by("flow_sensor_worker", logical_date=None)
+
+    assert summary["run_id"] == RUNS[0]
+
+
+def test_the_docs_have_the_time_that_every_dag_run_renders():
+    guide = Path(__file__).parents[1] / "docs" / "healing.md"
+
+    assert f'completed_after="{SINCE}"' in guide.read_text()
 
 
 @pytest.mark.usefixtures("unfinished_runs")
