@@ -1,0 +1,64 @@
+"""Deferrable sensors whose runs have ended, or end soon, in a real Airflow: none is failed by Airflow."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_flowservice.emulator import FlowServiceEmulator
+from integration.airflow_instance import AirflowInstance
+
+# Each costs Airflow a start of a worker process, and two if it is deferred.
+ENDED_RUNS = int(os.environ.get("ENDED_RUNS", "20"))
+
+pytestmark = pytest.mark.timeout(240 + 8 * ENDED_RUNS)
+
+
+@pytest.fixture(scope="module")
+def flowservice():
+    with FlowServiceEmulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def airflow(flowservice):
+    folder = Path(__file__).parent / "scale_dags"
+    env = {"AIRFLOW_CONN_FLOWSERVICE_DEFAULT": flowservice.connection_json}
+    with AirflowInstance([folder], env) as instance:
+        yield instance
+
+
+def mismatches(airflow):
+    """Return what the scheduler says of tasks that "finished" in another state than the one they have."""
+    with contextlib.closing(sqlite3.connect(airflow.home / "airflow.db")) as database:
+        rows = database.execute("SELECT extra FROM log WHERE event = 'state mismatch'")
+        return [extra for (extra,) in rows]
+
+
+@pytest.mark.parametrize("statuses", [["success"], ["inProgress", "success"]], ids=str)
+def test_sensors_on_runs_that_have_ended_or_end_after_the_first_poll(
+    airflow, flowservice, tell, statuses
+):
+    flow_id = flowservice.add_flow()
+    run_ids = [flowservice.add_run(flow_id, "inProgress") for _ in range(ENDED_RUNS)]
+    for run_id in run_ids:
+        flowservice.script(run_id, statuses)
+
+    began_at = time.time()
+    run = airflow.trigger("many_waits", {"run_ids": run_ids})
+    run.wait(120 + 6 * ENDED_RUNS)
+    seconds = time.time() - began_at
+
+    states = Counter(task["state"] for task in run.tasks() if task["task_id"] == "wait")
+    logs = [run.log("wait", map_index=index) for index in range(ENDED_RUNS)]
+    deferred = sum("DEFERRED" in log for log in logs)
+    tell(f"{ENDED_RUNS} sensors, {deferred} deferred: {dict(states)} after {seconds:.0f} s.")
+    assert states == {"success": ENDED_RUNS}, mismatches(airflow)
+    assert mismatches(airflow) == []
+    assert deferred == ENDED_RUNS * (len(statuses) - 1)
