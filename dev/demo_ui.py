@@ -11,8 +11,13 @@ from contextlib import ExitStack
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
+from airflow_provider_flowservice._connection.form import HOOK_NAME
+from airflow_provider_flowservice._defaults import CONN_ID
 from airflow_provider_flowservice.emulator import FlowServiceEmulator
+from airflow_provider_flowservice.emulator.seed import SEEDED_FAILED_RUN_ID
 from dev.local_airflow import ROOT, LocalAirflow
+
+DAG_ID = "example_flowservice_retrigger"
 
 
 def main() -> int:
@@ -40,7 +45,7 @@ def main() -> int:
                 if not wait_until_up(url, standalone):
                     print("Airflow ended; see its log.", file=sys.stderr)
                     return 1
-                print(WELCOME.format(url=url, emulator=emulator.url), flush=True)
+                print(welcome(url, emulator), flush=True)
                 standalone.wait()
             except KeyboardInterrupt:
                 print("\nStopping.", flush=True)
@@ -50,10 +55,39 @@ def main() -> int:
 WELCOME = """
 Airflow             {url}
                     No login: every user of this machine's loopback address is admin.
-Flow Service        {emulator}
+Flow Service        {emulator.url}
                     An emulator, not Adobe's service.
 
-Trigger one of the DAGs example_flowservice_*; Ctrl-C stops everything."""
+Re-trigger a failed run
+                    Open {url}/dags/{dag_id} and press Trigger.
+Its Run ID          {run_id}
+
+Fill in the connection form
+                    Open {url}/connections and press Add Connection.
+Connection ID       any; {conn_id} is taken by an environment variable,
+                    which the page does not list and which goes first.
+Connection Type     {conn_type}
+Platform URL        {emulator.url}
+Client ID           {emulator.client_id}
+Client secret       {emulator.client_secret}
+                    and under Extra Fields:
+Organization ID     {emulator.org_id}
+Sandbox name        dev
+IMS URL             {emulator.url}
+
+Ctrl-C stops everything."""
+
+
+def welcome(url: str, emulator: FlowServiceEmulator) -> str:
+    """Return what a new user needs to know."""
+    return WELCOME.format(
+        url=url,
+        emulator=emulator,
+        dag_id=DAG_ID,
+        run_id=SEEDED_FAILED_RUN_ID,
+        conn_id=CONN_ID,
+        conn_type=HOOK_NAME,
+    )
 
 
 def free_ports(*wanted: int) -> list[int]:

@@ -8,6 +8,7 @@ from typing import Any
 from airflow import DAG
 from airflow.decorators import task
 from airflow.exceptions import AirflowException
+from airflow.models.param import Param
 
 from airflow_provider_flowservice.operators.flowservice import (
     ListDataflowRunsOperator,
@@ -24,7 +25,15 @@ else:
         description="Re-trigger failed dataflow runs after a person has approved.",
         start_date=datetime(2026, 1, 1),
         schedule=None,
-        params={"flow_name": "*nightly*"},
+        params={
+            "flow_name": Param(
+                "*nightly*",
+                title="Flows to repair",
+                description="Name of the flow, or a pattern for several, such as orders*",
+                type="string",
+                minLength=1,
+            )
+        },
         tags=["flowservice"],
     ) as dag:
         # [START howto_approve]

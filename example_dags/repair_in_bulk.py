@@ -7,6 +7,7 @@ from datetime import datetime
 from airflow import DAG
 from airflow.decorators import task
 from airflow.exceptions import AirflowFailException
+from airflow.models.param import Param
 
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from airflow_provider_flowservice.operators.flowservice import (
@@ -20,7 +21,15 @@ with DAG(
     description="Re-trigger many failed dataflow runs with few tasks.",
     start_date=datetime(2026, 1, 1),
     schedule=None,
-    params={"flow_name": "*nightly*"},
+    params={
+        "flow_name": Param(
+            "*nightly*",
+            title="Flows to repair",
+            description="Name of the flow, or a pattern for several, such as orders*",
+            type="string",
+            minLength=1,
+        )
+    },
     tags=["flowservice"],
 ) as dag:
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow import DAG
 from airflow.decorators import task
+from airflow.models.param import Param
 
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 
@@ -23,7 +24,15 @@ else:
         description="Re-trigger a dataflow run that loads a dataset.",
         start_date=datetime(2026, 1, 1),
         schedule=None,
-        params={"run_id": "11111111-1111-4111-8111-aaaaaaaaaaaa"},
+        params={
+            "run_id": Param(
+                "11111111-1111-4111-8111-aaaaaaaaaaaa",
+                title="Run to re-trigger",
+                description="ID of the failed run: the last part of its URL in Experience Platform",
+                type="string",
+                minLength=1,
+            )
+        },
         tags=["flowservice"],
     ) as dag:
         RetriggerDataflowRunOperator(

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from airflow import DAG
 from airflow.decorators import task
+from airflow.models.param import Param
 
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 
@@ -15,11 +16,17 @@ with DAG(
     start_date=datetime(2026, 1, 1),
     schedule=None,
     params={
-        "run_ids": [
-            "11111111-1111-4111-8111-aaaaaaaaaaaa",
-            "22222222-2222-4222-8222-aaaaaaaaaaaa",
-            "44444444-4444-4444-8444-aaaaaaaaaaaa",
-        ]
+        "run_ids": Param(
+            [
+                "11111111-1111-4111-8111-aaaaaaaaaaaa",
+                "22222222-2222-4222-8222-aaaaaaaaaaaa",
+                "44444444-4444-4444-8444-aaaaaaaaaaaa",
+            ],
+            title="Runs to re-trigger",
+            description="IDs of the failed runs",
+            type="array",
+            items={"type": "string"},
+        )
     },
     tags=["flowservice"],
 ) as dag:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from airflow import DAG
+from airflow.models.param import Param
 
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 
@@ -28,7 +29,15 @@ else:
         description="Send an email when a re-triggered dataflow run fails again.",
         start_date=datetime(2026, 1, 1),
         schedule=None,
-        params={"run_id": "33333333-3333-4333-8333-aaaaaaaaaaaa"},
+        params={
+            "run_id": Param(
+                "33333333-3333-4333-8333-aaaaaaaaaaaa",
+                title="Run to re-trigger",
+                description="ID of the failed run: the last part of its URL in Experience Platform",
+                type="string",
+                minLength=1,
+            )
+        },
         tags=["flowservice"],
     ) as dag:
         RetriggerDataflowRunOperator(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from airflow import DAG
+from airflow.models.param import Param
 
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 
@@ -18,7 +19,15 @@ else:
         description="Retry only where a retry can help, and when the service asks for it.",
         start_date=datetime(2026, 1, 1),
         schedule=None,
-        params={"run_id": "11111111-1111-4111-8111-aaaaaaaaaaaa"},
+        params={
+            "run_id": Param(
+                "11111111-1111-4111-8111-aaaaaaaaaaaa",
+                title="Run to re-trigger",
+                description="ID of the failed run: the last part of its URL in Experience Platform",
+                type="string",
+                minLength=1,
+            )
+        },
         tags=["flowservice"],
     ) as dag:
         # [START howto_retry_policy]

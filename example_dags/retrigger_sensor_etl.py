@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow import DAG
 from airflow.decorators import task
+from airflow.models.param import Param
 
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor
@@ -16,7 +17,15 @@ with DAG(
     description="Re-trigger a dataflow run, wait for the new one, and use its summary.",
     start_date=datetime(2026, 1, 1),
     schedule=None,
-    params={"run_id": "11111111-1111-4111-8111-aaaaaaaaaaaa"},
+    params={
+        "run_id": Param(
+            "11111111-1111-4111-8111-aaaaaaaaaaaa",
+            title="Run to re-trigger",
+            description="ID of the failed run: the last part of its URL in Experience Platform",
+            type="string",
+            minLength=1,
+        )
+    },
     tags=["flowservice"],
 ) as dag:
     # [START howto_sensor]
