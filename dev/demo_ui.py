@@ -60,7 +60,7 @@ Flow Service        {emulator.url}
 
 Re-trigger a failed run
                     Open {url}/dags/{dag_id} and press Trigger.
-Its Run ID          {run_id}
+Run to re-trigger   {run_id}
 
 Fill in the connection form
                     Open {url}/connections and press Add Connection.
