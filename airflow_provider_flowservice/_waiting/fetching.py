@@ -22,7 +22,7 @@ from airflow_provider_flowservice._client.retries import (
     log_retry,
     retry_after_of,
 )
-from airflow_provider_flowservice._waiting.poll import poll_runs
+from airflow_provider_flowservice._waiting.poll import poll_runs, read_connection
 from airflow_provider_flowservice._waiting.rules import Seen
 from airflow_provider_flowservice.exceptions import FlowServiceAnswerError, FlowServiceAuthError
 from airflow_provider_flowservice.runs import DataflowRun
@@ -215,7 +215,7 @@ class _SharedHook:
         try:
             if old and hook.settings == old.settings:
                 return old
-            hook.get_conn()
+            read_connection(hook)
         except Exception as error:
             if old is None:
                 raise

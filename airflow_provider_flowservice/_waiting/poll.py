@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_flowservice._compat import AirflowRescheduleException, Stats
 from airflow_provider_flowservice._waiting.rules import Seen
-from airflow_provider_flowservice.exceptions import FlowServiceError, FlowServiceThrottledError
+from airflow_provider_flowservice.exceptions import (
+    FlowServiceConnectionError,
+    FlowServiceError,
+    FlowServiceThrottledError,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
@@ -35,6 +39,25 @@ def poll_once(hook: FlowServiceHook, run_id: str) -> Seen:
         return poll_runs(hook, [run_id])[run_id]
     except FlowServiceError as error:
         return error
+
+
+def read_connection(hook: FlowServiceHook) -> None:
+    """
+    Read the connection of a hook in a trigger, which waits until Airflow returns it.
+
+    :raises FlowServiceConnectionError: Airflow does not return the connection.
+    :raises FlowServiceError: Fields of the connection are missing or wrong.
+    """
+    try:
+        hook.get_conn()
+    except ValueError as error:
+        raise FlowServiceError(str(error)) from error
+    except Exception as error:
+        # Even if Airflow says that there is no such connection: it says so, too, while it cannot reach
+        # its database or a secrets backend. The worker has read the connection before the deferral.
+        raise FlowServiceConnectionError(
+            f"Airflow connection {hook.flowservice_conn_id!r} cannot be read: {error}", sent="no"
+        ) from error
 
 
 @contextmanager

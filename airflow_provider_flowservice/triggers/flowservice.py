@@ -22,7 +22,9 @@ from airflow_provider_flowservice._defaults import (
 from airflow_provider_flowservice._waiting.batching import shared_loader
 from airflow_provider_flowservice._waiting.drivers import wait_in_triggerer
 from airflow_provider_flowservice._waiting.flow_success import poll_for_success
+from airflow_provider_flowservice._waiting.poll import read_connection
 from airflow_provider_flowservice._waiting.rules import Seen, WaitRules
+from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from airflow_provider_flowservice.triggers._events import DataflowRunEventTrigger
 
@@ -180,14 +182,21 @@ class DataflowTrigger(_WaitTrigger):
         """Wait for a success; the event says how the wait ended."""
         # The wait sits out transient errors; a retry would sleep in a thread that all triggers share.
         hook = FlowServiceHook(self.flowservice_conn_id, **self.hook_params).without_retries()
-        poll = sync_to_async(poll_for_success, thread_sensitive=False)
+        poll = sync_to_async(self._poll, thread_sensitive=False)
 
         async def poll_after(delay: float) -> Seen:
             await asyncio.sleep(delay)
-            return await poll(hook, self.flow_id, self.since_ms)
+            return await poll(hook)
 
         rules = WaitRules(self.poll_interval, self.deadline, self.outage_timeout, missing_grace=0)
         result = await wait_in_triggerer(
             f"a success of flow {self.flow_id}", poll_after, rules, self.log, self.first_poll
         )
         yield TriggerEvent(dict(result.to_event()))
+
+    def _poll(self, hook: FlowServiceHook) -> Seen:
+        try:
+            read_connection(hook)
+        except FlowServiceError as error:
+            return error
+        return poll_for_success(hook, self.flow_id, self.since_ms)

@@ -158,8 +158,11 @@ class Run:
 
     def tasks(self) -> list[dict[str, Any]]:
         """Return all task instances, as the API has them."""
-        answer = self._api.get(f"{self._path}/taskInstances", limit=100)
-        return list(answer["task_instances"])
+        path = f"{self._path}/taskInstances"
+        found: list[dict[str, Any]] = []
+        while page := self._api.get(path, limit=100, offset=len(found))["task_instances"]:
+            found += page
+        return found
 
     def task(self, task_id: str, map_index: int = -1) -> dict[str, Any]:
         """Return one task instance, as the API has it."""

@@ -52,13 +52,13 @@ def test_sensors_on_runs_that_have_ended_or_end_after_the_first_poll(
 
     began_at = time.time()
     run = airflow.trigger("many_waits", {"run_ids": run_ids})
-    run.wait(120 + 6 * ENDED_RUNS)
+    state = run.wait(120 + 6 * ENDED_RUNS)
     seconds = time.time() - began_at
 
     states = Counter(task["state"] for task in run.tasks() if task["task_id"] == "wait")
     logs = [run.log("wait", map_index=index) for index in range(ENDED_RUNS)]
     deferred = sum("DEFERRED" in log for log in logs)
     tell(f"{ENDED_RUNS} sensors, {deferred} deferred: {dict(states)} after {seconds:.0f} s.")
-    assert states == {"success": ENDED_RUNS}, mismatches(airflow)
+    assert (state, states) == ("success", {"success": ENDED_RUNS}), mismatches(airflow)
     assert mismatches(airflow) == []
     assert deferred == ENDED_RUNS * (len(statuses) - 1)

@@ -202,13 +202,14 @@ def test_a_service_that_talks_nonsense_is_not_asked_for_each_run(flowservice, ad
     assert flowservice.count(method="GET") <= 2 * 4
 
 
-def test_what_keeps_the_connection_from_being_read_is_raised_in_each_wait(monkeypatch):
+def test_what_is_wrong_with_the_connection_ends_each_wait(monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_EMPTY", json.dumps({"conn_type": "flowservice"}))
     waits = [trigger(run_id, flowservice_conn_id="empty") for run_id in ("r1", "r2")]
 
-    errors = virtual_time.run(all_events(waits))
+    events = virtual_time.run(all_events(waits))
 
-    assert [str(error).count("Client ID (login) is empty") for error in errors] == [1, 1]
+    assert [event["kind"] for event in events] == ["error", "error"]
+    assert [event["detail"].count("Client ID (login) is empty") for event in events] == [1, 1]
 
 
 # Trouble
