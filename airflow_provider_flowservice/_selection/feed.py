@@ -183,6 +183,7 @@ class Watch:
 
         The first time, log a warning if no flow has the watched name; one may get it later.
         """
+        self._forget(snapshot.since_ms - _MEMORY_MARGIN_MS)
         ended_runs = snapshot.new if self._has_polled else snapshot.ended
         if not self._has_polled and (reason := self._flow_choice.mismatch(snapshot.flows.values())):
             log.warning("%s As soon as a flow matches, its runs are reported.", reason)
@@ -199,17 +200,18 @@ class Watch:
                 new.append(ended_run)
         return new
 
-    def unstored(self, snapshot: Snapshot) -> dict[str, int] | None:
+    def unstored(self) -> dict[str, int] | None:
         """Return the seen runs to store; ``None`` if all of them are stored already."""
         if self._seen == self._stored:
             return None
-        oldest_ms = snapshot.since_ms - _MEMORY_MARGIN_MS
+        return dict(self._seen)
+
+    def _forget(self, before_ms: int) -> None:
         self._seen = {
             run_id: created_ms
             for run_id, created_ms in self._seen.items()
-            if created_ms >= oldest_ms
+            if created_ms >= before_ms
         }
-        return dict(self._seen)
 
     def mark_stored(self, seen: Mapping[str, int]) -> None:
         """Record that these seen runs are stored."""

@@ -170,7 +170,7 @@ class DataflowRunEventTrigger(CheckedArguments, triggers.BaseEventTrigger):
         async for delivery in shared_stream:
             for ended_run in watch.take(delivery.snapshot):
                 yield _event(ended_run)
-            if (unstored := watch.unstored(delivery.snapshot)) is not None:
+            if (unstored := watch.unstored()) is not None:
                 # Not before the events are stored: a crash might lose them.
                 delivery.commits.append(partial(self._store, stores, watch, unstored))
 
