@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from airflow.exceptions import TaskDeferred
+from airflow.exceptions import AirflowNotFoundException, TaskDeferred
 
 from airflow_provider_flowservice._compat import (
     TIMES_DEFERRED_TASKS,
@@ -299,6 +299,18 @@ def test_a_silent_failure_is_deferred_for_an_interval_and_until_the_same_deadlin
     assert (first.value.trigger.first_poll, again.value.trigger.first_poll) == (0, 90)
     assert first.value.trigger.deadline == again.value.trigger.deadline
     assert again.value.kwargs == first.value.kwargs
+
+
+@pytest.mark.parametrize(
+    ("silent_fail", "error"), [(True, TaskDeferred), (False, AirflowNotFoundException)]
+)
+def test_silent_fail_defers_although_the_worker_cannot_read_the_connection(
+    waits, silent_fail, error
+):
+    sensor = waits.sensor(silent_fail=silent_fail, flowservice_conn_id="later", deferrable=True)
+
+    with pytest.raises(error):
+        sensor.execute(context())
 
 
 @in_each_mode
