@@ -25,6 +25,9 @@ from airflow_provider_flowservice._json import line
 Params = Sequence[tuple[str, str]]
 
 _CHUNK = 64 * 1024
+# Values of Content-Encoding for a body as it is: the standard's, and what servers send by mistake.
+_UNPACKED = frozenset({"identity", "", "none", "utf-8"})
+_GZIP_START = b"\x1f"
 # Connections kept per host; the threads of a triggerer share one session.
 _POOL_SIZE = 32
 
@@ -146,7 +149,7 @@ def _read(response: requests.Response, largest: int, shown: str) -> bytes:
     packed = response.raw.stream(_CHUNK, decode_content=False)
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     content = bytearray()
-    for chunk in packed if encoding == "identity" else _unpacked(packed, encoding):
+    for chunk in packed if encoding in _UNPACKED else _unpacked(packed, encoding):
         content += chunk
         if len(content) > largest:
             raise exceptions.FlowServiceAnswerError(
@@ -160,14 +163,19 @@ def _unpacked(packed: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     if encoding not in ("gzip", "x-gzip"):
         raise requests.exceptions.ContentDecodingError(f"unknown encoding {line(encoding, 50)!r}")
     unpacker = zlib.decompressobj(wbits=31)  # gzip
+    is_empty = True
     try:
         for chunk in packed:
-            rest, part = chunk, b""
+            rest, part, is_empty = chunk, b"", False
             # After a full part, more output may be left even if the whole chunk is used up.
-            while not unpacker.eof and (rest or len(part) == _CHUNK):
+            while rest or (len(part) == _CHUNK and not unpacker.eof):
+                if unpacker.eof:
+                    if not rest.startswith(_GZIP_START):
+                        break  # padding
+                    unpacker = zlib.decompressobj(wbits=31)  # the next member of the gzip data
                 yield (part := unpacker.decompress(rest, _CHUNK))
-                rest = unpacker.unconsumed_tail
-        if not unpacker.eof:
+                rest = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
+        if not unpacker.eof and not is_empty:
             raise requests.exceptions.ContentDecodingError("the gzip data is cut off")
     except zlib.error as error:
         raise requests.exceptions.ContentDecodingError(f"broken gzip data: {error}") from None

@@ -43,6 +43,13 @@ class _TimedResponse(http.client.HTTPResponse):
             raw = self.fp.detach()
             self.fp = io.BufferedReader(_TimedReader(raw, sock, time.monotonic() + seconds))
 
+    def begin(self) -> None:
+        """Read the head, after interim responses, of which ``http.client`` skips only 100."""
+        super().begin()
+        while 101 < self.status < 200:  # after 101, Switching Protocols, no response would follow
+            self.headers = None  # type: ignore[assignment]  # otherwise the head counts as read
+            super().begin()
+
 
 class _TimedReader(io.RawIOBase):
     """The bytes of a socket; reading raises an error after the deadline."""

@@ -81,9 +81,41 @@ def test_packed_answers_are_unpacked(session, encoding):
         assert get(session(), server).body == {"a": 1}
 
 
+RARE = {
+    "gzip of two members": (gzip.compress(b'{"a"') + gzip.compress(b": 1}"), "gzip"),
+    "gzip with padding": (gzip.compress(b'{"a": 1}') + b"\0" * 9, "gzip"),
+    **{f"encoding {name!r}": (b'{"a": 1}', name) for name in ("", "none", "identity", "UTF-8")},
+}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(("body", "encoding"), RARE.values(), ids=RARE)
+@pytest.mark.parametrize("before", [b"", b"103 Early Hints", b"102 Processing", b"100 Continue"])
+def test_rare_forms_of_a_response_are_read(session, before, body, encoding, method):
+    interim = b"HTTP/1.1 " + before + b"\r\nLink: </a>; rel=preload\r\n\r\n" if before else b""
+    answer = 2 * interim + http_answer(200, body, {"Content-Encoding": encoding})
+    with CannedServer(lambda _: answer) as server:
+        response = get(session(), server, method)
+
+    assert (response.http_status, response.body) == (200, {"a": 1})
+    assert "Link" not in response.headers
+
+
+def test_members_of_gzip_data_may_be_larger_than_what_is_read_at_once(session):
+    packed = b"".join(gzip.compress(b"[" + b" " * 200_000) for _ in range(2)) + gzip.compress(b"]]")
+    with CannedServer(lambda _: http_answer(200, packed, {"Content-Encoding": "gzip"})) as server:
+        assert get(session(largest_response=500_000), server).body == [[]]
+
+
+def test_an_empty_response_may_be_called_packed(session):
+    with CannedServer(lambda _: http_answer(204, b"", {"Content-Encoding": "gzip"})) as server:
+        assert get(session(), server).body is None
+
+
 @pytest.mark.parametrize(
     ("body", "encoding", "words"),
     [
+        (gzip.compress(b"[") + gzip.compress(b"]")[:-4], "gzip", "is cut off"),
         (b"no gzip", "gzip", "broken gzip data"),
         (gzip.compress(b"x" * 5000)[:-20], "gzip", "is cut off"),
         (b"x", "br", "unknown encoding 'br'"),
