@@ -1,5 +1,5 @@
 """
-Transport adapter for ``requests`` that limits the time of a whole response.
+Transport adapter for ``requests`` that limits the time of a whole response, and skips interim ones.
 
 The timeout of ``requests`` limits each wait for the next bytes, so a server that sends a byte now
 and then could block a worker for hours.
