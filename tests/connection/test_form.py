@@ -99,9 +99,11 @@ def test_a_timeout_is_at_least_a_second_in_the_form():
     assert (schema["minimum"], schema["maximum"]) == (1, 3600)
 
 
+@pytest.mark.skipif(
+    not airflow.__version__.startswith("2."), reason="Later releases make forms without WTForms"
+)
 @pytest.mark.parametrize(("seconds", "is_taken"), [("0", False), ("1", True), ("", True)])
 def test_the_form_of_airflow_2_takes_no_timeout_of_0(seconds, is_taken):
-    pytest.importorskip("werkzeug")
     from werkzeug.datastructures import MultiDict
     from wtforms import Form
 
