@@ -178,6 +178,7 @@ def test_one_that_is_refused_lets_the_other_go_on_at_once(service, clock, two):
     assert clock() == before
 
 
+@pytest.mark.once
 @with_and_without_store
 @pytest.mark.parametrize("is_first_killed", [True, False])
 @same_or_alike
@@ -238,14 +239,46 @@ def test_a_run_that_a_dead_one_may_have_begun_is_not_doubled(service, two):
 def test_one_that_failed_with_its_request_in_doubt_is_waited_for(service, two):
     first, second = two()
     service.fail(Fault("POST /runs", kind="close_after"))
-    service.fail(Fault("GET /runs", status=503, body="", after=1, times=1))
+    service.fail(Fault("GET /runs$", status=503, body="", after=1))  # in the search for its run
     service.new_run_hidden_for = 50
     with pytest.raises(FlowServiceError, match="503"):
         first.try_once()
+    assert len(sent(service, first)) == 1
 
     new_run_ids = {second.try_once().run_id, first.try_once().run_id}
 
     assert sent(service, first) == list(new_run_ids)
+
+
+def test_a_request_of_a_dead_one_that_was_held_up_for_minutes_is_waited_for(service, two):
+    first, second = two()
+    service.plan(first.source_run_id, ["success"])
+    service.new_run_hidden_for = 330
+    with pytest.raises(Crash):
+        first.try_once(Points("after retrigger_run"))
+
+    new_run_id = second.try_once().run_id
+
+    assert sent(service, first) == [new_run_id]
+
+
+def test_a_claim_that_goes_while_it_is_waited_for_may_have_been_sent(service, two):
+    """Airflow clears the XComs of a task when its next try begins."""
+    first, second = two()
+    service.plan(first.source_run_id, ["success"])
+    service.new_run_hidden_for = 50
+    with pytest.raises(Crash):
+        first.try_once(Points("after retrigger_run"))
+
+    class NextTry(Points):
+        def pass_by(self, name):
+            super().pass_by(name)
+            if self.passed.count("before xcom_pull") == 3:
+                first.ti.xcoms.clear()
+
+    new_run_id = second.try_once(NextTry()).run_id
+
+    assert sent(service, first) == [new_run_id]
 
 
 # At the same time
