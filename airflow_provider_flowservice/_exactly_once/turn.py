@@ -80,7 +80,9 @@ class Turn:
                 self._clock.sleep(_POLL_INTERVAL)
                 continue
             if decision.action == "yield":
-                self._log.info("Waiting for a task beside this one, which re-triggers the same.")
+                self._log.info(
+                    "Waiting for a task beside this one, which re-triggers the same data."
+                )
             self._publish(
                 replace(self._claim, state="yields" if decision.action == "yield" else "asks")
             )
