@@ -14,7 +14,7 @@ from airflow_provider_flowservice import exceptions
 from airflow_provider_flowservice._exactly_once.clock import Clock
 from airflow_provider_flowservice._exactly_once.journal import STORE_KEY, Record, TaskStore
 from airflow_provider_flowservice._exactly_once.retrigger import Retrigger, Retriggered
-from airflow_provider_flowservice._exactly_once.siblings import Claim, MappedSiblings
+from airflow_provider_flowservice._exactly_once.siblings import Claim, Siblings
 from airflow_provider_flowservice._exactly_once.task import began_ms, try_of
 from airflow_provider_flowservice._exactly_once.task_thread import TaskThread, TaskThreadStore
 from airflow_provider_flowservice.runs import DataflowRun
@@ -186,7 +186,7 @@ class _Requests:
         self._began_ms = began_ms(context)
         self._settle_time = settle_time
         self._log = log
-        self._siblings = MappedSiblings(context["ti"], thread.call)
+        self._siblings = Siblings(context["ti"], thread.call)
         self._clock = Clock(sleep=thread.sleep)
 
     def done_before(

@@ -1,7 +1,7 @@
 """
 What requests beside one another know of each other.
 
-They are the tasks of one dynamic task mapping, and the runs of one bulk. Each publishes a claim
+They are those of one bulk, and of the tasks of one dynamic task mapping. Each publishes a claim
 before it reads those of the others, so of two that compete at least one sees the other.
 """
 
@@ -76,51 +76,30 @@ class Claim:
 
 
 class Siblings:
-    """The requests of one task."""
-
-    exist = False
-    """Whether other tasks may have requests at the same time."""
-
-    map_index = -1
-
-    def __init__(self) -> None:
-        self._own: defaultdict[str, dict[str, Claim]] = defaultdict(dict)  # by flow and source
-
-    def publish(self, claim: Claim) -> None:
-        """Show a claim to the others, in place of an earlier one for the same run."""
-        self._own[claim.flow_id][claim.source_run_id] = claim
-
-    def others(self, mine: Claim) -> list[Claim]:
-        """Return the claims on runs of the same flow, without the given one."""
-        own = list(self._own[mine.flow_id].values())
-        return [claim for claim in own if claim.rank != mine.rank]
-
-    def attempts(self) -> set[str]:
-        """Return the runs that other tasks show as theirs."""
-        return set()
-
-
-class MappedSiblings(Siblings):
     """
-    The requests of all tasks of a dynamic task mapping; of one task if it is not mapped.
+    The requests of a task, and of the other tasks of its dynamic task mapping.
 
     :param call: Calls a function where Airflow may be called.
     """
 
     def __init__(self, ti: Any, call: Callable[..., Any] | None = None) -> None:
-        super().__init__()
         self.exist = ti.map_index is not None and ti.map_index >= 0
+        """Whether other tasks may have requests at the same time."""
         self.map_index = ti.map_index if self.exist else -1
         self._ti = ti
         self._call = call or _call
+        self._own: defaultdict[str, dict[str, Claim]] = defaultdict(dict)  # by flow and source
 
     def publish(self, claim: Claim) -> None:
-        super().publish(claim)
+        """Show a claim to the others, in place of an earlier one for the same run."""
+        self._own[claim.flow_id][claim.source_run_id] = claim
         if self.exist:
             self._call(self._push, claim.flow_id)
 
     def others(self, mine: Claim) -> list[Claim]:
-        claims = super().others(mine)
+        """Return the claims on runs of the same flow, without the given one."""
+        own = list(self._own[mine.flow_id].values())
+        claims = [claim for claim in own if claim.rank != mine.rank]
         if self.exist:
             pulled = self._call(self._pull, _claims_key(mine.flow_id))
             shown = (Claim.from_json(value) for values in pulled for value in values)
@@ -128,6 +107,7 @@ class MappedSiblings(Siblings):
         return claims
 
     def attempts(self) -> set[str]:
+        """Return the runs that other tasks show as theirs."""
         if not self.exist:
             return set()
         return {run_id for run_ids in self._call(self._pull, ATTEMPTS_KEY) for run_id in run_ids}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_flowservice._exactly_once.decisions import Try
 from airflow_provider_flowservice._exactly_once.journal import TaskStore
 from airflow_provider_flowservice._exactly_once.retrigger import Retrigger, Retriggered
-from airflow_provider_flowservice._exactly_once.siblings import MappedSiblings
+from airflow_provider_flowservice._exactly_once.siblings import Siblings
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Context
@@ -23,7 +23,7 @@ def retrigger_once(
         TaskStore(context.get("task_state_store")),
         try_of(context, retries),
         began_ms=began_ms(context),
-        siblings=MappedSiblings(context["ti"]),
+        siblings=Siblings(context["ti"]),
         settle_time=settle_time,
         log=log,
     ).run(run_id)

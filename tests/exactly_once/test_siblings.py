@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from airflow_provider_flowservice._exactly_once.siblings import Claim, MappedSiblings
+from airflow_provider_flowservice._exactly_once.siblings import Claim, Siblings
 from airflow_provider_flowservice.emulator import Fault, Lifecycle
 from airflow_provider_flowservice.exceptions import FlowServiceError, RetriggerAmbiguousError
 from helpers.crashing import Crash, Points
@@ -393,9 +393,9 @@ def test_others_at_once_do_not_wait_for_each_other(service, clock, mapped):
 def test_a_claim_survives_xcom():
     ti = MappedTaskInstance(mapping := [])
     claim = Claim("a", "f", WINDOW, 0, 1, 2, "over", "n", False, ("m", "n"))
-    MappedSiblings(ti).publish(claim)
+    Siblings(ti).publish(claim)
 
-    other = MappedSiblings(MappedTaskInstance(mapping))
+    other = Siblings(MappedTaskInstance(mapping))
 
     assert other.others(Claim("b", "f", None, 1, 1, 2)) == [claim]
     assert other.others(Claim("b", "g", None, 1, 1, 2)) == []

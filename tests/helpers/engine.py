@@ -11,7 +11,7 @@ from airflow_provider_flowservice._exactly_once.clock import Clock
 from airflow_provider_flowservice._exactly_once.decisions import Try
 from airflow_provider_flowservice._exactly_once.journal import TaskStore
 from airflow_provider_flowservice._exactly_once.retrigger import Retrigger
-from airflow_provider_flowservice._exactly_once.siblings import MappedSiblings
+from airflow_provider_flowservice._exactly_once.siblings import Siblings
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from helpers.crashing import HOOK_CALLS, STORE_CALLS, XCOM_CALLS, Crashing, Points
 from helpers.fake_clock import FakeClock
@@ -50,7 +50,7 @@ class Task:
             TaskStore(store),
             Try(self.tries, self.max_tries, RETRIES),
             began_ms=self.began_ms,
-            siblings=MappedSiblings(Crashing(self.ti, points, XCOM_CALLS)),
+            siblings=Siblings(Crashing(self.ti, points, XCOM_CALLS)),
             settle_time=self.settle_time,
             log=logging.getLogger(__name__),
             clock=Clock(self.clock, self.clock.sleep),
