@@ -203,10 +203,9 @@ def test_a_first_poll_is_counted_once_and_a_wait_that_goes_on_is_not(waits, metr
 # The button
 
 
-@both_ways
-def test_the_button_leads_to_the_run_while_the_sensor_waits(waits_for_run, deferrable):
+@pytest.mark.parametrize("mode", [reschedules, pytest.param({"deferrable": True}, id="deferred")])
+def test_the_button_leads_to_the_run_while_the_sensor_waits(waits_for_run, mode):
     ti = CountingTaskInstance()
-    mode = {"deferrable": True} if deferrable else {"mode": "reschedule"}
 
     with pytest.raises((TaskDeferred, AirflowRescheduleException)):
         execute(waits_for_run.sensor(**mode), context(ti=ti))
