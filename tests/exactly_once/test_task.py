@@ -85,7 +85,7 @@ def test_a_test_of_the_task_searches_for_nothing_that_an_earlier_try_may_have_le
     """Airflow 2.11.2 and 3.2.2 number the first try of `airflow tasks test` 0."""
     task = operator(failed_run, wait_for_completion=False, retries=0)
 
-    new_run_id = task.execute(context(ti=TaskInstance(0, max_tries=0)))
+    new_run_id = run_to_the_end(task, context(ti=TaskInstance(0, max_tries=0)))
 
     assert flowservice.retriggers == [(failed_run, new_run_id)]
     searches = [seen for seen in flowservice.requests if seen.path.endswith("/runs")]

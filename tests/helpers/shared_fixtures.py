@@ -117,7 +117,7 @@ def metrics(monkeypatch):
     if hasattr(Stats, "instance"):
         monkeypatch.setattr(Stats, "instance", recorder)
     else:  # since Airflow 3.3
-        Stats.initialize(factory=lambda: recorder, export_legacy_names=False)
+        monkeypatch.setattr(sys.modules[Stats.__module__], "_backend", recorder)
     return recorder.told
 
 

@@ -361,7 +361,7 @@ def test_a_kill_ends_a_search(flowservice, failed_runs, airflows_limit):
     task_context = context(ti=TaskInstance(1, 3), task_state_store=store)
 
     with pytest.raises(AirflowTaskTimeout), airflows_limit(1):
-        operator([run_id], settle_time=60).execute(task_context)
+        run_to_the_end(operator([run_id], settle_time=60), task_context)
 
     assert time.monotonic() - began < 20
     new_run_ids, _ = execute(operator([run_id]), store, try_number=2)
