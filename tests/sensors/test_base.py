@@ -309,7 +309,7 @@ def test_silent_fail_defers_although_the_worker_cannot_read_the_connection(
     sensor = waits.sensor(silent_fail=silent_fail, flowservice_conn_id="later", deferrable=True)
 
     with pytest.raises(error):
-        sensor.execute(context())
+        execute(sensor, context())
 
 
 @in_each_mode
