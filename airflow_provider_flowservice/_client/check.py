@@ -81,7 +81,7 @@ def _advice(stage: str, error: Exception) -> str:
         )
     status = getattr(error, "http_status", None) or 0
     if status == 429 or status > 500:
-        return " Try again later; https://status.adobe.com shows outages of Experience Platform."
+        return " Try again later."
     return ""
 
 

@@ -31,7 +31,6 @@ class Retriggered(NamedTuple):
     """
     The run to wait for.
 
-    :param has_ended: Whether an earlier try has seen it succeed, so that the task need not wait.
     :param known_run_ids: All runs the task's requests have led to, this one last.
     :param is_sent: Whether this try of the task has sent a request that led to it.
     :param window: Data it has to load, if it is not yet certain that it is the new run.
@@ -39,7 +38,6 @@ class Retriggered(NamedTuple):
 
     run_id: str
     flow_id: str
-    has_ended: bool
     known_run_ids: tuple[str, ...]
     is_sent: bool
     window: tuple[int, int] | None = None
@@ -224,11 +222,9 @@ class Retrigger:
             "" if self._is_sent else " This try has sent nothing.",
         )
         record = record or self._new_record(source, source)
-        return self._keep(source, record, decision.run_id, has_ended=decision.action == "return")
+        return self._keep(source, record, decision.run_id)
 
-    def _keep(
-        self, source: DataflowRun, record: Record, new_run_id: str, has_ended: bool = False
-    ) -> Retriggered:
+    def _keep(self, source: DataflowRun, record: Record, new_run_id: str) -> Retriggered:
         """Store the new run; a failure to store it must not end a task whose run goes on."""
         record = record.with_run(new_run_id, max_tries=self._try.max_tries)
         try:
@@ -238,7 +234,7 @@ class Retrigger:
             self._log.exception("Cannot store that dataflow run %s is the new one.", new_run_id)
         window = None if record.is_certain else source.window
         known = record.known_run_ids
-        return Retriggered(new_run_id, source.flow_id, has_ended, known, self._is_sent, window)
+        return Retriggered(new_run_id, source.flow_id, known, self._is_sent, window)
 
     def _run(self, source: DataflowRun, run_id: str) -> DataflowRun:
         return source if run_id == source.run_id else self._hook.get_run(run_id)

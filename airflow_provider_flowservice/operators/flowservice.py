@@ -193,10 +193,11 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
         deadline = deadline_of(
             context, self.timeout, self.execution_timeout, deferred=self.deferrable
         )
-        if self.deferrable and not new_run.has_ended:
+        # A run that this try has not started may have ended, and then there is nothing to defer for.
+        if self.deferrable and (new_run.is_sent or not self._has_ended(hook, new_run)):
             self._defer(new_run, deadline)
         rules = WaitRules(self.poll_interval, deadline, self.outage_timeout)
-        first_poll = 0.0 if new_run.has_ended else self._first_poll
+        first_poll = self._first_poll if new_run.is_sent else 0.0
         result = wait_in_worker(
             f"dataflow run {new_run.run_id}",
             partial(poll_once, hook, new_run.run_id),
@@ -266,7 +267,7 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
         if self.adopt_run_id:
             adopted = hook.get_run(self.adopt_run_id)
             known = (adopted.run_id,)
-            return Retriggered(adopted.run_id, adopted.flow_id, False, known, is_sent=False)
+            return Retriggered(adopted.run_id, adopted.flow_id, known, is_sent=False)
         if self.durable:
             return retrigger_once(
                 hook, context, self.run_id, self.retries or 0, self.settle_time, self.log
@@ -274,7 +275,14 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
         run = hook.get_run(self.run_id)
         check_eligible(hook, self.log, run)
         new_run_id = hook.retrigger_run(self.run_id).run_id
-        return Retriggered(new_run_id, run.flow_id, False, (new_run_id,), is_sent=True)
+        return Retriggered(new_run_id, run.flow_id, (new_run_id,), is_sent=True)
+
+    def _has_ended(self, hook: FlowServiceHook, new_run: Retriggered) -> bool:
+        from airflow_provider_flowservice._waiting.poll import poll_once
+        from airflow_provider_flowservice.runs import DataflowRun
+
+        seen = poll_once(hook, new_run.run_id)
+        return isinstance(seen, DataflowRun) and seen.is_terminal
 
     def _show(self, hook: FlowServiceHook, context: Context, new_run: Retriggered) -> None:
         """Publish the new run in attributes, XComs and the log."""

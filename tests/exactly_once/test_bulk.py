@@ -36,7 +36,7 @@ GOOD = "good"
 
 
 def new_run_of(run_id):
-    return Retriggered(f"new {run_id}", "flow", False, (), is_sent=run_id != "d")
+    return Retriggered(f"new {run_id}", "flow", (), is_sent=run_id != "d")
 
 
 class Service:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from airflow.exceptions import TaskDeferred
 
 from airflow_provider_flowservice._compat import AirflowSkipException, AirflowTaskTimeout
 from airflow_provider_flowservice.emulator import Fault
@@ -19,7 +20,7 @@ from airflow_provider_flowservice.exceptions import (
 )
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
-from helpers.support import both_ways, context, run_to_the_end
+from helpers.support import both_ways, context, execute, run_to_the_end
 
 
 def operator(run_id, **kwargs):
@@ -220,3 +221,21 @@ def test_airflows_own_limit_names_the_last_status_in_a_worker(
 
     with airflows_limit(4), pytest.raises(AirflowTaskTimeout, match="Last seen: .*inProgress"):
         run_to_the_end(task)
+
+
+@pytest.mark.parametrize("is_adopted", [True, False], ids=["by its ID", "of another client"])
+def test_for_a_run_that_has_ended_nothing_is_deferred(flowservice, failed_run, is_adopted):
+    flowservice.plan(failed_run, ["success"])
+    new_run_id = run_to_the_end(operator(failed_run))
+    adopted = {"adopt_run_id": new_run_id} if is_adopted else {}
+
+    assert execute(operator(failed_run, deferrable=True, **adopted), context()) == new_run_id
+    assert len(flowservice.retriggers) == 1
+
+
+def test_for_a_run_of_another_client_that_goes_on_the_task_is_deferred(flowservice, failed_run):
+    flowservice.plan(failed_run, ["inProgress"])
+    new_run_id = run_to_the_end(operator(failed_run, wait_for_completion=False))
+
+    with pytest.raises(TaskDeferred):
+        execute(operator(failed_run, deferrable=True, adopt_run_id=new_run_id), context())
