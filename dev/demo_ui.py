@@ -72,7 +72,7 @@ Client ID           {emulator.client_id}
 Client secret       {emulator.client_secret}
                     and under Extra Fields:
 Organization ID     {emulator.org_id}
-Sandbox name        dev
+Sandbox name        {sandbox_name}
 IMS URL             {emulator.url}
 
 Ctrl-C stops everything."""
@@ -87,6 +87,7 @@ def welcome(url: str, emulator: FlowServiceEmulator) -> str:
         run_id=SEEDED_FAILED_RUN_ID,
         conn_id=CONN_ID,
         conn_type=HOOK_NAME,
+        sandbox_name=emulator.connection["extra"]["sandbox_name"],
     )
 
 

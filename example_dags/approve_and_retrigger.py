@@ -50,7 +50,7 @@ else:
 
         approve = ApprovalOperator(
             task_id="approve",
-            subject="Re-trigger {{ ti.xcom_pull(task_ids='find') | length }} dataflow runs?",
+            subject="Dataflow runs to re-trigger: {{ ti.xcom_pull(task_ids='find') | length }}",
             body="""
 {% for run in ti.xcom_pull(task_ids='find') -%}
 - {{ run.run_id }} of flow {{ run.flow_id }}, {{ run.created_at }}: {{ run.error_message }}

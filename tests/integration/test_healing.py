@@ -250,7 +250,7 @@ def test_a_person_approves_of_the_retrigger(airflow, flowservice):
 
     airflow.api.patch(path, {"chosen_options": ["Approve"], "params_input": {}})
 
-    assert question["subject"] == "Re-trigger 2 dataflow runs?"
+    assert question["subject"] == "Dataflow runs to re-trigger: 2"
     assert all(run_id in question["body"] for run_id in run_ids)
     assert run.wait() == "success", run.states()
     new_run_ids = {run.xcom("retrigger", map_index=index) for index in range(2)}
