@@ -23,7 +23,7 @@ with DAG(
                 "44444444-4444-4444-8444-aaaaaaaaaaaa",
             ],
             title="Runs to re-trigger",
-            description="IDs of the failed runs",
+            description="IDs of the failed runs, one in each line",
             type="array",
             items={"type": "string"},
         )
