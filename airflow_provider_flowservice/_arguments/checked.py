@@ -69,18 +69,21 @@ class CheckedTask(CheckedArguments):
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
         """Check the arguments that the tasks of a mapping share, and go on as Airflow does."""
-        cls._refuse_wrong_shared(kwargs)
+        given = {**(kwargs.get("default_args") or {}), **kwargs}
+        cls._refuse_wrong_shared(given)
         mapping = super().partial(**kwargs)  # type: ignore[misc]  # of the operator
         # Airflow applies the defaults of DAG and task group only when it makes the tasks.
-        for holder in (mapping.kwargs.get("dag"), mapping.kwargs.get("task_group")):
-            cls._refuse_wrong_shared({**getattr(holder, "default_args", {}), **kwargs})
+        dag, group = (
+            getattr(mapping.kwargs.get(name), "default_args", None) or {}
+            for name in ("dag", "task_group")
+        )
+        cls._refuse_wrong_shared({**dag, **group, **given})
         return mapping
 
     @classmethod
-    def _refuse_wrong_shared(cls, arguments: Mapping[str, Any]) -> None:
-        given = {**(arguments.get("default_args") or {}), **arguments}
+    def _refuse_wrong_shared(cls, given: Mapping[str, Any]) -> None:
         values = {name: given[name] for name in cls.argument_kinds if name in given}
-        cls._refuse_wrong(f"{cls.__name__} {arguments.get('task_id')!r}", cls._rendered(values))
+        cls._refuse_wrong(f"{cls.__name__} {given.get('task_id')!r}", cls._rendered(values))
 
     @classmethod
     def _rendered(cls, values: Mapping[str, Any]) -> dict[str, Any]:

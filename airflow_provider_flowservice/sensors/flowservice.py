@@ -132,7 +132,8 @@ class DataflowSensor(FlowServiceSensor):
 
     :param flow_id: ID of the flow. (templated)
     :param completed_after: The time since when a run is to have ended in success, such as
-        ``{{ data_interval_end }}``; in UTC if it has no time zone. (templated)
+        ``{{ data_interval_end | default(dag_run.run_after, true) }}``; in UTC if it has no time zone.
+        (templated)
     :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
     :param deferrable: Whether to wait in the triggerer instead of the worker; ``mode`` has no
         effect then.

@@ -155,6 +155,12 @@ def test_nor_are_defaults_of_the_dag(cls):
                     make(cls)
 
 
+def test_a_default_that_another_one_overrides_is_not_used():
+    with DAG("overridden", schedule=None, default_args={"timeout": -1}):
+        tasks = DataflowRunSensor.partial(task_id="wait", default_args={"timeout": 5})
+        tasks.expand(run_id=["r1"])
+
+
 @pytest.mark.parametrize("cls", [*TASKS, *TRIGGERS])
 def test_each_argument_has_its_kind(cls):
     assert cls.argument_kinds.keys() == arguments_of(cls).keys()
