@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_flowservice._arguments.kinds import Kind, brief, problem_of
+from airflow_provider_flowservice._arguments.kinds import Kind, brief, read_all
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Context
@@ -30,8 +30,11 @@ class CheckedArguments:
         :raises ValueError: Some are wrong; the message names each.
         """
         values = {name: getattr(self, name) for name in self.argument_kinds}
-        self._refuse_wrong(type(self).__name__, values)
-        self._keep(values)
+        self._keep(self._read(type(self).__name__, values))
+
+    def _keep(self, arguments: Mapping[str, Any]) -> None:
+        for name, value in arguments.items():
+            setattr(self, name, value)
 
     @classmethod
     def _conflicts(cls, values: Mapping[str, Any]) -> Iterator[str]:
@@ -39,25 +42,21 @@ class CheckedArguments:
         yield from ()
 
     @classmethod
-    def _refuse_wrong(
+    def _read(
         cls, owner: str, values: Mapping[str, Any], origins: Mapping[str, str] | None = None
-    ) -> None:
+    ) -> dict[str, Any]:
         """
-        Raise an error that names each value that is wrong.
+        Return arguments as the package uses them.
 
-        :param values: Arguments by their names; templates are not checked.
+        :param values: Arguments by their names, without templates.
         :param origins: Sentences on where values come from.
+        :raises ValueError: Some are wrong; the message names each.
         """
-        problems = []
-        for name, value in values.items():
-            if problem := problem_of(name, value, cls.argument_kinds[name]):
-                problems.append(problem + (origins or {}).get(name, ""))
+        read, wrong = read_all(cls.argument_kinds, values)
+        problems = [text + (origins or {}).get(name, "") for name, text in wrong.items()]
         if problems := problems or [*cls._conflicts(values)]:
             raise ValueError(f"{owner}: {' '.join(problems)}")
-
-    def _keep(self, values: Mapping[str, Any]) -> None:
-        for name, value in values.items():
-            setattr(self, name, self.argument_kinds[name].read(value))
+        return read
 
 
 class CheckedTask(CheckedArguments):
@@ -70,20 +69,20 @@ class CheckedTask(CheckedArguments):
     def partial(cls, **kwargs: Any) -> Any:
         """Check the arguments that the tasks of a mapping share, and go on as Airflow does."""
         given = {**(kwargs.get("default_args") or {}), **kwargs}
-        cls._refuse_wrong_shared(given)
+        cls._check_shared(given)
         mapping = super().partial(**kwargs)  # type: ignore[misc]  # of the operator
         # Airflow applies the defaults of DAG and task group only when it makes the tasks.
         dag, group = (
             getattr(mapping.kwargs.get(name), "default_args", None) or {}
             for name in ("dag", "task_group")
         )
-        cls._refuse_wrong_shared({**dag, **group, **given})
+        cls._check_shared({**dag, **group, **given})
         return mapping
 
     @classmethod
-    def _refuse_wrong_shared(cls, given: Mapping[str, Any]) -> None:
+    def _check_shared(cls, given: Mapping[str, Any]) -> None:
         values = {name: given[name] for name in cls.argument_kinds if name in given}
-        cls._refuse_wrong(f"{cls.__name__} {given.get('task_id')!r}", cls._rendered(values))
+        cls._read(f"{cls.__name__} {given.get('task_id')!r}", cls._rendered(values))
 
     @classmethod
     def _rendered(cls, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,8 +101,7 @@ class CheckedTask(CheckedArguments):
         """
         values = {name: getattr(self, name) for name in self.argument_kinds}
         rendered = self._rendered(values)
-        self._refuse_wrong(self._owner, rendered)
-        self._keep(rendered)
+        self._keep(self._read(self._owner, rendered))
         self._origins = {
             name: _origin_of(value) for name, value in values.items() if name not in rendered
         }
@@ -125,8 +123,7 @@ class CheckedTask(CheckedArguments):
                 # What is no number remains text, and is refused as such.
                 with contextlib.suppress(ValueError):
                     values[name] = self.argument_kinds[name].parse(values[name])
-        self._refuse_wrong(self._owner, values, self._origins)
-        self._keep(values)
+        self._keep(self._read(self._owner, values, self._origins))
 
     @property
     def _owner(self) -> str:

@@ -206,20 +206,29 @@ def _read_hook_params(value: Any) -> dict[str, Any]:
         raise WrongArgumentError
     if unknown := [name for name in value if name not in HOOK_ARGUMENTS]:
         raise WrongArgumentError(f"It has no {brief(unknown[0])}, only {', '.join(HOOK_ARGUMENTS)}")
-    problems = (problem_of(name, each, HOOK_ARGUMENTS[name]) for name, each in value.items())
-    if text := " ".join(filter(None, problems)):
-        raise WrongArgumentError(text.rstrip("."))
-    return {name: HOOK_ARGUMENTS[name].read(each) for name, each in value.items()}
+    arguments, problems = read_all(HOOK_ARGUMENTS, value)
+    if problems:
+        raise WrongArgumentError(" ".join(problems.values()).rstrip("."))
+    return arguments
 
 
-def problem_of(name: str, value: object, kind: Kind) -> str:
-    """Return a sentence or two on a value if it is wrong; else an empty text."""
-    try:
-        kind.read(value)
-    except WrongArgumentError as error:
-        advice = f" {error}." if str(error) else ""
-        return f"{name} is {brief(value)}, and must be {kind.allowed}.{advice}"
-    return ""
+def read_all(
+    kinds: Mapping[str, Kind], values: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """
+    Read values by the kinds of their names.
+
+    :return: The values as the package uses them, and a sentence or two on each one that is wrong.
+    """
+    read, problems = {}, {}
+    for name, value in values.items():
+        try:
+            read[name] = kinds[name].read(value)
+        except WrongArgumentError as error:
+            advice = f" {error}." if str(error) else ""
+            must = f"and must be {kinds[name].allowed}."
+            problems[name] = f"{name} is {brief(value)}, {must}{advice}"
+    return read, problems
 
 
 def check(**values: tuple[object, Kind]) -> None:
@@ -228,8 +237,10 @@ def check(**values: tuple[object, Kind]) -> None:
 
     :raises ValueError: Some are wrong; the message names each.
     """
-    if text := " ".join(filter(None, (problem_of(name, *each) for name, each in values.items()))):
-        raise ValueError(text)
+    kinds = {name: kind for name, (_, kind) in values.items()}
+    _, problems = read_all(kinds, {name: value for name, (value, _) in values.items()})
+    if problems:
+        raise ValueError(" ".join(problems.values()))
 
 
 def brief(value: object) -> str:

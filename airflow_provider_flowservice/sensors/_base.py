@@ -112,7 +112,7 @@ class FlowServiceSensor(LineageMixin, CheckedTask, BaseSensorOperator):
         given: dict[str, Any] = {"poke_interval": poke_interval}
         if timeout is not None:
             given["timeout"] = timeout
-        self._refuse_wrong(f"{type(self).__name__} {kwargs.get('task_id')!r}", given)
+        self._check_shared({**given, "task_id": kwargs.get("task_id")})
         super().__init__(**given, **kwargs)
 
     @under_flags

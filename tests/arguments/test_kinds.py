@@ -35,16 +35,16 @@ def test_a_time_is_read_as_templates_render_it():
     ],
 )
 def test_a_wrong_value_is_named_with_advice(kind, value, advice):
-    problem = kinds.problem_of("name", value, kind)
+    _, problems = kinds.read_all({"name": kind}, {"name": value})
 
-    assert problem.startswith("name is ")
+    assert problems["name"].startswith("name is ")
     with pytest.raises(ValueError, match=advice):
         kinds.check(name=(value, kind))
-    assert len(problem) < 500
+    assert len(problems["name"]) < 500
 
 
 def test_what_is_right_is_no_problem():
-    assert kinds.problem_of("name", 5, kinds.COUNT) == ""
+    assert kinds.read_all({"name": kinds.COUNT}, {"name": 5}) == ({"name": 5}, {})
     kinds.check(name=(5, kinds.COUNT), other=(None, kinds.ID.or_none()))
 
 
