@@ -257,7 +257,8 @@ def meaning_of(status: str) -> str:
 
 def is_known_status(status: str) -> bool:
     """Return whether this package knows a status, in any spelling of the service or by its meaning."""
-    return _normalized(status) in {*_MEANINGS, *_SPELLINGS}
+    word = _normalized(status)
+    return word in _MEANINGS or word in _SPELLINGS
 
 
 def are_non_retryable(

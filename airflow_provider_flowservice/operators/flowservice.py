@@ -164,8 +164,8 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
         from airflow_provider_flowservice._outcomes.table import OutcomePolicy
 
         defaults = OutcomePolicy("operator")
-        for name in kinds.REQUIREMENTS.keys() & values.keys():
-            if values[name] != getattr(defaults, name):
+        for name in kinds.REQUIREMENTS:
+            if name in values and values[name] != getattr(defaults, name):
                 yield (
                     f"{name} is {values[name]!r}, but with wait_for_completion=False the operator does "
                     "not wait for the records. Leave one of the two out."
@@ -309,7 +309,6 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
                 poll_interval=self.poll_interval,
                 deadline=deadline,
                 outage_timeout=self.outage_timeout,
-                first_poll=self._first_poll,
                 hook_params=self.hook_params,
                 url=self.new_run_url,
             ),
@@ -343,7 +342,8 @@ class RetriggerDataflowRunsOperator(CheckedTask, BaseOperator):
 
     The XCom ``results``, which is there after a failure as well, holds a dict for each run:
     ``run_id``, ``outcome`` (``retriggered``, ``ineligible``, ``failed`` or ``not_tried``),
-    ``new_run_id``, ``sent`` (whether this try has sent a request for it) and ``error``. A retry of the task goes on with the remaining runs.
+    ``new_run_id``, ``sent`` (whether this try has sent a request for it) and ``error``. A retry of the
+    task goes on with the remaining runs.
 
     Exactly once in spite of a crash needs the task state store of Airflow 3.3. On older releases, a
     retry searches the service for the new runs, and fails if it cannot identify them.

@@ -32,9 +32,11 @@ class DataflowRunSensor(FlowServiceSensor):
     :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
     :param deferrable: Whether to wait in the triggerer instead of the worker; ``mode`` has no
         effect then.
-    :param outage_timeout: Seconds, or a ``timedelta``, without any response after which contact counts as lost. In mode
-        ``reschedule`` nothing is remembered from poll to poll, so an outage lasts until ``timeout``.
-    :param missing_grace: Seconds, or a ``timedelta``, during which a run that the service does not show may still appear.
+    :param outage_timeout: Seconds, or a ``timedelta``, without any response after which contact counts
+        as lost. In mode ``reschedule`` nothing is remembered from poll to poll, so an outage lasts
+        until ``timeout``.
+    :param missing_grace: Seconds, or a ``timedelta``, during which a run that the service does not show
+        may still appear.
     :param on_partial: What a run that succeeds in part does to the task: ``fail``, ``skip``, or
         ``accept`` for success with a warning.
     :param on_empty: What a run that succeeds without any record does to it, likewise.
@@ -137,8 +139,9 @@ class DataflowSensor(FlowServiceSensor):
     :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
     :param deferrable: Whether to wait in the triggerer instead of the worker; ``mode`` has no
         effect then.
-    :param outage_timeout: Seconds, or a ``timedelta``, without any response after which the wait is over. In mode
-        ``reschedule`` nothing is remembered from poll to poll, so an outage lasts until ``timeout``.
+    :param outage_timeout: Seconds, or a ``timedelta``, without any response after which the wait is
+        over. In mode ``reschedule`` nothing is remembered from poll to poll, so an outage lasts until
+        ``timeout``.
     :param hook_params: Further arguments for :class:`FlowServiceHook`.
     :return: The summary of the first run that succeeded, see
         :class:`~airflow_provider_flowservice.runs.RunSummary`.

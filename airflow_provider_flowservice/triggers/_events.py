@@ -125,7 +125,7 @@ class DataflowRunEventTrigger(CheckedArguments, triggers.BaseEventTrigger):
         if values["flow_id"] is not None and not values["flow_id"]:
             yield "flow_id names no flow."
         if unfinished := statuses_of(values["status"]) - _END_STATUSES:
-            yield f"status is {values['status']!r}, but no run ends as {', '.join(unfinished)}."
+            yield f"status is {values['status']!r}, but no run ends as {', '.join(sorted(unfinished))}."
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, which are JSON and hold nothing secret."""
