@@ -154,6 +154,29 @@ def test_the_docs_have_the_time_that_every_dag_run_renders():
     assert f'completed_after="{SINCE}"' in guide.read_text()
 
 
+@pytest.mark.usefixtures("failed_runs")
+def test_wrong_values_of_a_mapping_fail_their_tasks_before_any_request(flowservice, caplog, capsys):
+    dag_run = run_of("retrigger_wrong_mapped")
+
+    assert [str(ti.state) for ti in dag_run.get_task_instances()] == ["failed"] * 3
+    captured = (
+        capsys.readouterr()
+    )  # where Airflow 3 writes, and earlier releases to the root logger
+    told = captured.out + captured.err + caplog.text
+    for reason in ("run_id is 'None'", "run_id is 'a b'", "timeout is -1"):
+        assert reason in told
+    assert flowservice.requests == []
+
+
+@pytest.mark.usefixtures("failed_runs")
+def test_an_operator_that_a_task_calls_is_refused_before_any_request(flowservice):
+    (reason,) = returned_by("retrigger_nested")
+
+    assert "'inner' is no task that Airflow runs" in reason
+    assert "retrigger_run(run_id)" in reason
+    assert flowservice.requests == []
+
+
 @pytest.mark.usefixtures("unfinished_runs")
 @each_wait
 def test_flows_are_waited_for_by_mapped_tasks(wait):

@@ -50,6 +50,17 @@ def test_every_example_is_run_here():
     }
 
 
+@pytest.mark.parametrize("name", sorted({*RETRIGGERS, "retrigger_notify"}))
+def test_the_trigger_form_explains_each_of_its_fields(name):
+    dag = load_dag(name)
+    if dag is None:
+        pytest.skip(f"{name} needs a newer Airflow.")
+
+    for param in (dag.params.get_param(key) for key in dag.params):
+        assert param.schema["title"]
+        assert param.description
+
+
 @pytest.mark.parametrize("name", ELSEWHERE)
 def test_an_example_for_newer_airflows_loads_on_all(name):
     dag = load_dag(name)

@@ -5,6 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 from airflow import DAG
+from airflow.decorators import task
+
+try:
+    from airflow.sdk import get_current_context
+except ImportError:  # before Airflow 3.0
+    from airflow.operators.python import get_current_context
 
 from airflow_provider_flowservice.operators.flowservice import (
     ListDataflowRunsOperator,
@@ -37,6 +43,29 @@ with new_dag("list"):
 
 with new_dag("list_mapped"):
     ListDataflowRunsOperator.partial(task_id="only").expand(flow_id=FLOWS)
+
+with new_dag("retrigger_wrong_mapped"):
+    # Not found by a template, an ID that is none, and a wait that is no time.
+    RetriggerDataflowRunOperator.partial(task_id="only").expand_kwargs(
+        [
+            {"run_id": "{{ params.get('run_id') }}"},
+            {"run_id": "a b"},
+            {"run_id": RUNS[0], "timeout": -1},
+        ]
+    )
+
+with new_dag("retrigger_nested"):
+
+    @task(task_id="only")
+    def retrigger():
+        """Call an operator, as some users do, although its tries are not those of this task."""
+        operator = RetriggerDataflowRunOperator(task_id="inner", run_id=RUNS[0], dag=None)
+        try:
+            return operator.execute(get_current_context())
+        except ValueError as error:
+            return str(error)
+
+    retrigger()
 
 with new_dag("bulk"):
     RetriggerDataflowRunsOperator(task_id="only", run_ids=RUNS)
