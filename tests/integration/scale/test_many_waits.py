@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
-from airflow_provider_flowservice.emulator import FlowServiceEmulator
 from integration.airflow_api import wait_until
-from integration.airflow_instance import AirflowInstance
 
 pytestmark = pytest.mark.timeout(800)
 
 NUMBER = 40
-
-
-@pytest.fixture(scope="module")
-def flowservice():
-    with FlowServiceEmulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture(scope="module")
-def airflow(flowservice):
-    folder = Path(__file__).parent / "scale_dags"
-    env = {"AIRFLOW_CONN_FLOWSERVICE_DEFAULT": flowservice.connection_json}
-    with AirflowInstance([folder], env) as instance:
-        yield instance
 
 
 @pytest.fixture

@@ -7,31 +7,13 @@ import os
 import sqlite3
 import time
 from collections import Counter
-from pathlib import Path
 
 import pytest
-
-from airflow_provider_flowservice.emulator import FlowServiceEmulator
-from integration.airflow_instance import AirflowInstance
 
 # Each costs Airflow a start of a worker process, and two if it is deferred.
 ENDED_RUNS = int(os.environ.get("ENDED_RUNS", "20"))
 
 pytestmark = pytest.mark.timeout(240 + 8 * ENDED_RUNS)
-
-
-@pytest.fixture(scope="module")
-def flowservice():
-    with FlowServiceEmulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture(scope="module")
-def airflow(flowservice):
-    folder = Path(__file__).parent / "scale_dags"
-    env = {"AIRFLOW_CONN_FLOWSERVICE_DEFAULT": flowservice.connection_json}
-    with AirflowInstance([folder], env) as instance:
-        yield instance
 
 
 def mismatches(airflow):
