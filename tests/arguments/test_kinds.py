@@ -44,6 +44,7 @@ def test_a_wrong_value_is_named_with_advice(kind, value, advice):
 
 
 def test_what_is_right_is_no_problem():
+    assert kinds.HOOK_PARAMS.read(None) == kinds.HOOK_PARAMS.read({}) == {}
     assert kinds.read_all({"name": kinds.COUNT}, {"name": 5}) == ({"name": 5}, {})
     kinds.check(name=(5, kinds.COUNT), other=(None, kinds.ID.or_none()))
 

@@ -158,6 +158,7 @@ URI = "flowservice://id:a-word-to-hide@"
         ("", "it is empty"),
         ("a-word-to-hide", "it is neither JSON nor a URI"),
         ('["a-word-to-hide"]', "it is neither JSON nor a URI"),
+        ('{"extra": ' * 100_000, "its JSON is nested too deeply"),
         (JSON[:-1], r"it is no valid JSON \(.*character \d+\)"),
         (JSON % ', "hostname": "x"', "a connection has no field 'hostname'"),
         (JSON % ', "port": "a-word-to-hide"', "'port' is no number"),

@@ -178,6 +178,23 @@ def test_one_that_is_refused_lets_the_other_go_on_at_once(service, clock, two):
     assert clock() == before
 
 
+def test_an_error_is_not_lost_although_the_others_cannot_be_told(service, two, caplog):
+    first, _ = two()
+    service.fail(Fault("POST /runs", status=400, body={"message": "no"}))
+
+    class NoSecondPush(Points):
+        def pass_by(self, name):
+            super().pass_by(name)
+            if self.passed.count("before xcom_push") == 2:
+                raise ConnectionError("Airflow is away.")
+
+    with pytest.raises(FlowServiceError, match="400"):
+        first.try_once(NoSecondPush())
+
+    assert "Cannot tell the other tasks that this one has failed." in caplog.text
+    assert sent(service, first) == []
+
+
 @pytest.mark.once
 @with_and_without_store
 @pytest.mark.parametrize("is_first_killed", [True, False])

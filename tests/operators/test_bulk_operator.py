@@ -153,6 +153,16 @@ def test_a_further_try_knows_the_runs_of_one_window(flowservice, alike, has_filt
     assert new_run_ids == [new_of[a], new_of[c]]
 
 
+def test_a_further_try_needs_no_old_run_to_know_the_new_one(flowservice, failed_runs):
+    (run_id,) = failed_runs(flows=1)
+    store = StateStore()
+    first, _ = execute(operator([run_id]), store)
+    flowservice.fail(Fault("GET /runs", status=404, body={}, times=None))
+
+    assert execute(operator([run_id]), store, try_number=2)[0] == first
+    assert len(flowservice.retriggers) == 1
+
+
 def test_a_run_that_fails_leaves_the_window_to_the_next(flowservice, alike):
     a, b, _ = alike
     flowservice.fail(Fault(f"POST /runs/{a}/action", status=400, body={"message": "no"}))

@@ -332,3 +332,14 @@ def test_a_sensor_can_be_poked_by_itself_with_an_empty_context(waits, mode):
 
     assert [bool(sensor.poke({})) for _ in range(3)] == [False, False, True]
     assert sensor.poke({}).xcom_value["run_id"] == waits.run_id
+
+
+@pytest.mark.parametrize("mode", [reschedules])
+def test_a_run_that_appears_within_one_poke_costs_no_reschedule(flowservice, waits_for_run, mode):
+    waits_for_run.script("success")
+    flowservice.fail(Fault("GET /runs", status=404, body={}, times=2))
+
+    summary = execute(waits_for_run.sensor(**mode), context())
+
+    assert summary["run_id"] == waits_for_run.run_id
+    assert waits_for_run.polls() == 3
