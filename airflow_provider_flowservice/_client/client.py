@@ -95,20 +95,27 @@ class FlowServiceClient:
         return self.get(f"/{collection}", params)
 
     def act(
-        self, collection: str, item_id: str, op: str, may_retry: Callable[[BaseException], bool]
+        self,
+        collection: str,
+        item_id: str,
+        op: str,
+        may_retry: Callable[[BaseException], bool],
+        before_send: Callable[[], None] | None = None,
     ) -> Any:
         """
         Perform an action on a resource.
 
         :param op: The service's name for the action.
         :param may_retry: Whether an error is transient and proves that the service did nothing.
+        :param before_send: Called right before the request is sent, each time; if it raises, nothing is
+            sent.
         :return: The JSON in the response.
         :raises FlowServiceConnectionError: No response came; its ``sent`` says whether the request
             may have arrived.
         :raises ValueError: ``item_id`` cannot be an ID.
         """
         path = f"{API_PATH}{_path_of(collection, item_id)}/action"
-        call = partial(self._call, "POST", path, [("op", op)])
+        call = partial(self._call, "POST", path, [("op", op)], before_send)
         return call_with_retries(call, self._limits, may_retry)
 
     def list_items(
@@ -169,22 +176,40 @@ class FlowServiceClient:
     def _get(self, path: str, params: Params = ()) -> Any:
         return call_with_retries(partial(self._call, "GET", path, params), self._limits)
 
-    def _call(self, method: str, path: str, params: Params) -> Any:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        params: Params,
+        before_send: Callable[[], None] | None = None,
+    ) -> Any:
         token = self._get_token()
         try:
-            return self._send(method, path, params, token)
+            return self._send(method, path, params, token, before_send)
         except exceptions.FlowServiceAuthError as error:
             if not self._tokens.renew(token, error.http_status or 0):
                 raise
         # If the service refuses the new token as well, a permission is missing.
-        return self._send(method, path, params, self._get_token())
+        return self._send(method, path, params, self._get_token(), before_send)
 
-    def _send(self, method: str, path: str, params: Params, token: Token) -> Any:
+    def _send(
+        self,
+        method: str,
+        path: str,
+        params: Params,
+        token: Token,
+        before_send: Callable[[], None] | None,
+    ) -> Any:
         headers = self._headers
         if path == SANDBOXES_PATH:
             headers = {key: value for key, value in headers.items() if key != "x-sandbox-name"}
         response = self._http.send(
-            method, self.settings.base_url + path, params=params, headers=headers, auth=token
+            method,
+            self.settings.base_url + path,
+            params=params,
+            headers=headers,
+            auth=token,
+            before_send=before_send,
         )
         if response.is_success:
             return response.body

@@ -8,7 +8,7 @@ import re
 import ssl
 import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
@@ -80,11 +80,14 @@ class HttpSession:
         auth: AuthBase,
         params: Params = (),
         headers: Mapping[str, str] | None = None,
+        before_send: Callable[[], None] | None = None,
     ) -> HttpResponse:
         """
         Send a request and read the response, whatever its status.
 
         :param auth: Signs the request. Without one, ``requests`` would read ``.netrc``.
+        :param before_send: Called right before a request other than GET is sent; if it raises, nothing
+            is sent.
         :raises FlowServiceConnectionError: No complete response came.
         :raises FlowServiceAnswerError: The response is too large.
         """
@@ -96,7 +99,7 @@ class HttpSession:
                 return self._exchange(self._session, prepared, shown)
             # A connection kept alive may be dead, and a request lost on it looks like one that
             # arrived. A new connection fails before anything is sent.
-            with _new_session() as session:
+            with _new_session(before_send) as session:
                 return self._exchange(session, prepared, shown)
         except (requests.RequestException, HTTPError, OSError) as error:
             raise _connection_error(shown, error) from None
@@ -134,11 +137,11 @@ class _Session(requests.Session):
         """Follow no redirect, and read no body to find its target."""
 
 
-def _new_session() -> requests.Session:
+def _new_session(before_send: Callable[[], None] | None = None) -> requests.Session:
     session = _Session()
     session.headers["Accept-Encoding"] = "gzip"  # the one encoding that _unpacked supports
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = TimedAdapter(pool_maxsize=_POOL_SIZE)
+    adapter = TimedAdapter(pool_maxsize=_POOL_SIZE, before_send=before_send)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session

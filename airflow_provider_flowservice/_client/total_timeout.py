@@ -2,7 +2,8 @@
 Transport adapter for ``requests`` that limits the time of a whole response, and skips interim ones.
 
 The timeout of ``requests`` limits each wait for the next bytes, so a server that sends a byte now
-and then could block a worker for hours.
+and then could block a worker for hours. The adapter can also ask its caller once more, on a connection
+that is made, whether to send the request.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import http.client
 import io
 import socket
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from requests.adapters import HTTPAdapter
@@ -19,17 +22,29 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 
 class TimedAdapter(HTTPAdapter):
-    """Adapter whose read timeout limits a response from its first byte to its last."""
+    """
+    Adapter whose read timeout limits a response from its first byte to its last.
+
+    :param before_send: Called once the connection is made, right before the request is sent; if it
+        raises, nothing is sent.
+    """
+
+    def __init__(self, *, pool_maxsize: int, before_send: Callable[[], None] | None = None) -> None:
+        self._pools = {
+            "http": partial(_Pool, before_send=before_send),
+            "https": partial(_TlsPool, before_send=before_send),
+        }
+        super().__init__(pool_maxsize=pool_maxsize)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make connections that limit the time of a response."""
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
+        self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         """Make connections through a proxy that limit the time of a response."""
         manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = _POOLS
+        manager.pool_classes_by_scheme = self._pools
         return manager
 
 
@@ -75,23 +90,33 @@ class _TimedReader(io.RawIOBase):
         super().close()
 
 
-class _Connection(HTTPConnection):
+class _TimedConnection(HTTPConnection):
     response_class = _TimedResponse
     # With a debug level, http.client prints requests, and so the token and the secret.
     debuglevel = 0
 
+    def __init__(
+        self, *args: Any, before_send: Callable[[], None] | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._before_send = before_send
 
-class _TlsConnection(HTTPSConnection):
-    response_class = _TimedResponse
-    debuglevel = 0
+    def endheaders(self, *args: Any, **kwargs: Any) -> None:
+        """Send the request, of which nothing has been sent so far."""
+        if self._before_send is not None:
+            if self.sock is None:
+                self.connect()
+            self._before_send()
+        super().endheaders(*args, **kwargs)
+
+
+class _TimedTlsConnection(_TimedConnection, HTTPSConnection):
+    pass
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
+    ConnectionCls = _TimedConnection
 
 
 class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
-
-
-_POOLS = {"http": _Pool, "https": _TlsPool}
+    ConnectionCls = _TimedTlsConnection

@@ -255,7 +255,9 @@ class FlowServiceHook(CheckedArguments, BaseHook):
         """
         return TargetConnection.from_api(self._client.get_item("targetConnections", connection_id))
 
-    def retrigger_run(self, run_id: str) -> RetriggeredRun:
+    def retrigger_run(
+        self, run_id: str, *, before_send: Callable[[], None] | None = None
+    ) -> RetriggeredRun:
         """
         Re-trigger a dataflow run: start a new run for the data of a failed one.
 
@@ -264,13 +266,15 @@ class FlowServiceHook(CheckedArguments, BaseHook):
         ready yet.
 
         :param run_id: ID of the failed run.
+        :param before_send: Called right before the request is sent, each time and on a connection that
+            is made already; if it raises, nothing is sent.
         :return: The new run. The old run does not change.
         :raises DataflowRunNotRetriggerableError: The service refuses to re-trigger this run.
         :raises FlowServiceConnectionError: No response came, so a new run may have started or not.
         :raises FlowServiceAnswerError: The response names no new run, though one may have started.
         """
         try:
-            body = self._client.act("runs", run_id, self.retrigger_op, may_retry)
+            body = self._client.act("runs", run_id, self.retrigger_op, may_retry, before_send)
         except FlowServiceApiError as error:
             refusal = as_refusal(error, run_id)
             if refusal is error:

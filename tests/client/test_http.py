@@ -351,6 +351,46 @@ def test_a_post_goes_out_on_a_connection_of_its_own(session):
     assert len(answers) == 2
 
 
+def test_the_last_word_before_a_post_comes_once_the_connection_is_made(session):
+    seen_before = []
+    with CannedServer(lambda _: http_answer(200, {})) as server:
+        session().send(
+            "POST", server.url, auth=AUTH, before_send=lambda: seen_before.append(list(server.seen))
+        )
+
+        assert seen_before == [[]]
+        assert server.seen == ["POST /"]
+
+
+def test_the_last_word_comes_after_the_handshake(session, https):
+    server, bundle = https
+    seen_before = []
+
+    def send(**kwargs):
+        session(**kwargs).send(
+            "POST", server.url, auth=AUTH, before_send=lambda: seen_before.append(list(server.seen))
+        )
+
+    with pytest.raises(FlowServiceConnectionError, match="set 'ca_bundle'"):
+        send()
+    assert seen_before == []
+    send(ca_bundle=bundle)
+    assert seen_before == [[]]
+
+
+def test_a_connection_that_is_not_made_gets_no_last_word(session):
+    called = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+    with pytest.raises(FlowServiceConnectionError, match="refused"):
+        session().send(
+            "POST", f"http://127.0.0.1:{port}/", auth=AUTH, before_send=lambda: called.append(1)
+        )
+
+    assert called == []
+
+
 # Secrets
 
 

@@ -279,3 +279,27 @@ def test_trouble_with_the_token_is_before_the_request(flowservice, hook, failed_
     assert caught.value.sent == "no"
     assert not may_have_started_a_run(caught.value)
     assert flowservice.count(ACTION) == 0
+
+
+# A last word before the request
+
+
+def test_it_asks_each_time_before_it_sends(flowservice, hook, failed_run):
+    flowservice.fail(Fault(ON_ACTION, status=429, headers={"Retry-After": "0"}))
+    sent_before = []
+
+    hook.retrigger_run(
+        failed_run, before_send=lambda: sent_before.append(flowservice.count(ACTION))
+    )
+
+    assert sent_before == [0, 1]
+
+
+def test_nothing_is_sent_against_the_last_word(flowservice, hook, failed_run):
+    def refuse():
+        raise RuntimeError("too late")
+
+    with pytest.raises(RuntimeError, match="too late"):
+        hook.retrigger_run(failed_run, before_send=refuse)
+
+    assert flowservice.count(ACTION) == 0
