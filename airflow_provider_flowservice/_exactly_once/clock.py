@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Clock:
-    """Epoch seconds, and how to let some pass."""
+    """Epoch seconds, how to let some pass, and monotonic seconds, by which all waits are measured."""
 
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
+    mono: Callable[[], float] = time.monotonic
 
     def now_ms(self) -> int:
         """Return the epoch milliseconds."""

@@ -29,11 +29,14 @@ class Try:
 
     Airflow counts tries on when a task is cleared, and raises ``max_tries`` then; an automatic
     retry leaves it as it is.
+
+    :param was_held_up: Whether it was held up for so long that another try may have begun.
     """
 
     number: int
     max_tries: int
     retries: int
+    was_held_up: bool = False
 
     @property
     def is_automatic_retry(self) -> bool:
@@ -57,15 +60,25 @@ class Decision:
     What to do next.
 
     :param action: ``read`` the stored run; ``search`` for the run an earlier request led to;
-        ``send`` the request; ``adopt`` or ``reattach`` to a run, and wait for it; ``return`` a run
-        that has ended; ``stop``, since the new run cannot be identified. Among siblings, ``wait``
-        for them, ``yield`` the turn, or ``ask`` for it again.
+        ``send`` the request, or ``settle`` before it is sent; ``adopt`` or ``reattach`` to a run, and
+        wait for it; ``return`` a run that has ended; ``stop``, since the new run cannot be
+        identified. Among siblings, ``wait`` for them, ``yield`` the turn, or ``ask`` for it again.
     :param run_id: Run to send the request for, or to go on with.
     :param reason: For the log.
     """
 
     action: Literal[
-        "read", "search", "send", "adopt", "reattach", "return", "stop", "wait", "yield", "ask"
+        "read",
+        "search",
+        "send",
+        "settle",
+        "adopt",
+        "reattach",
+        "return",
+        "stop",
+        "wait",
+        "yield",
+        "ask",
     ]
     run_id: str = ""
     reason: str = ""
@@ -89,8 +102,12 @@ def begin(
         if record.new_run_id:
             return Decision("read", record.new_run_id)
         return Decision("search", reason="an earlier try may have re-triggered it")
-    if record is None and this_try.is_automatic_retry and not (has_store and is_legible):
-        return Decision("search", reason="an earlier try may have re-triggered it")
+    may_have_others = this_try.is_automatic_retry or this_try.was_held_up
+    if record is None and may_have_others and not (has_store and is_legible):
+        return Decision("search", reason="another try may have re-triggered it")
+    if record is None and this_try.is_cleared:
+        # Airflow forgets on a Clear, from 3.4 on, or has never stored anything.
+        return Decision("settle", source_run_id, "the task was cleared, and nothing is stored")
     return Decision("send", source_run_id, "no earlier try has sent a request")
 
 

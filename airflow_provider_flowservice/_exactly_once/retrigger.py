@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,6 +10,12 @@ from airflow_provider_flowservice._exactly_once import decisions
 from airflow_provider_flowservice._exactly_once.candidates import loads_window
 from airflow_provider_flowservice._exactly_once.clock import WALL_CLOCK, Clock
 from airflow_provider_flowservice._exactly_once.decisions import Decision, Try
+from airflow_provider_flowservice._exactly_once.fence import (
+    SEND_WITHIN,
+    Fence,
+    Moment,
+    OverdueError,
+)
 from airflow_provider_flowservice._exactly_once.journal import Record, TaskStore
 from airflow_provider_flowservice._exactly_once.search import Search
 from airflow_provider_flowservice._exactly_once.siblings import Siblings
@@ -25,6 +32,8 @@ if TYPE_CHECKING:
 # were there before the request, so a wide margin adds no foreign runs.
 _SKEW_MS = 2 * 60_000
 _SKEW_WITH_RECORD_MS = 60 * 60_000
+# Times that a try decides, if what it decided has become too old each time.
+_MOST_DECISIONS = 3
 
 
 class Retriggered(NamedTuple):
@@ -33,7 +42,10 @@ class Retriggered(NamedTuple):
 
     :param known_run_ids: All runs the task's requests have led to, this one last.
     :param is_sent: Whether this try of the task has sent a request that led to it.
-    :param window: Data it has to load, if it is not yet certain that it is the new run.
+    :param window: Data it has to load, in epoch milliseconds; ``None`` if the service does not show it.
+    :param is_certain: Whether it is certain that it is the new run.
+    :param since_ms: Epoch milliseconds when the run that was re-triggered was created.
+    :param earlier_run_ids: Further runs of the window that were there before the request.
     """
 
     run_id: str
@@ -41,6 +53,24 @@ class Retriggered(NamedTuple):
     known_run_ids: tuple[str, ...]
     is_sent: bool
     window: tuple[int, int] | None = None
+    is_certain: bool = True
+    since_ms: int = 0
+    earlier_run_ids: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it as JSON values."""
+        return {
+            name: list(fact) if isinstance(fact, tuple) else fact
+            for name, fact in self._asdict().items()
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Retriggered:
+        """Read it back."""
+        facts: dict[str, Any] = {
+            name: tuple(fact) if isinstance(fact, list) else fact for name, fact in value.items()
+        }
+        return cls(**facts)
 
 
 class Retrigger:
@@ -71,8 +101,9 @@ class Retrigger:
         self._settle_time = settle_time
         self._log = log
         self._clock = clock
-        self._turn = Turn(siblings, settle_time, clock, log)
-        self._search = Search(hook, self._turn, settle_time, clock)
+        self._fence = Fence(clock)
+        self._turn = Turn(siblings, self._settle_seconds, clock, log)
+        self._search = Search(hook, self._turn, self._fence, clock)
         # Whether a request was sent whose new run is neither known nor ruled out.
         self._has_open_request = False
         # Whether this try has sent a request that may have led to a run.
@@ -85,26 +116,46 @@ class Retrigger:
         :raises RetriggerAmbiguousError: The run that an earlier request led to cannot be identified.
         """
         source = self._hook.get_run(source_run_id)
-        record, is_legible = self._store.load()
-        if record is not None and record.source_run_id != source_run_id:
-            record = None
-        self._turn.ask(source, self._try.max_tries, record.known_run_ids if record else ())
         try:
-            return self._run_in_turn(source, record, is_legible)
+            for _ in range(_MOST_DECISIONS):
+                try:
+                    return self._decide(source)
+                except OverdueError as error:
+                    self._log.warning("%s Deciding anew.", error)
+                    self._try = replace(self._try, was_held_up=True)
+                    self._fence.move(Moment.now(self._clock))
+            raise FlowServiceError(
+                f"Dataflow run {source_run_id} was not re-triggered: {_MOST_DECISIONS} times the request "
+                f"was held up for more than {SEND_WITHIN:.0f} s. A retry of the task decides anew."
+            )
         except Exception:
             if not self._has_open_request:
                 self._turn.give_up()
             raise
 
-    def _run_in_turn(
-        self, source: DataflowRun, record: Record | None, is_legible: bool
-    ) -> Retriggered:
+    @property
+    def _settle_seconds(self) -> float:
+        """
+        Seconds within which the run of a request by another try appears.
+
+        That request may still be on its way. Without ``settle_time``, nothing is waited for.
+        """
+        if not self._settle_time:
+            return 0.0
+        return self._settle_time + SEND_WITHIN + self._hook.settings.request_timeout
+
+    def _decide(self, source: DataflowRun) -> Retriggered:
+        """Decide what to do from what is stored and what the service shows, and do it."""
+        record, is_legible = self._store.load()
         decision = decisions.begin(record, source.run_id, self._try, self._store.exists, is_legible)
+        if record is not None and record.source_run_id != source.run_id:
+            record = None
+        self._turn.ask(source, self._try.max_tries, record.known_run_ids if record else ())
         if decision.action == "read" and record is not None:
             decision = self._read_stored(source, record)
         if decision.action == "search":
-            record, decision = self._find(source, record)
-        if decision.action == "send":
+            record, decision = self._find(source, record, self._settle_seconds)
+        if decision.action in ("send", "settle"):
             return self._send(source, record, decision)
         return self._go_on(source, record, decision)
 
@@ -116,7 +167,9 @@ class Retrigger:
         is_settled = self._clock.now_ms() - record.requested_ms > self._settle_time * 1000
         return decisions.after_read(record, run, source, self._try, is_settled)
 
-    def _find(self, source: DataflowRun, record: Record | None) -> tuple[Record, Decision]:
+    def _find(
+        self, source: DataflowRun, record: Record | None, settle_seconds: float
+    ) -> tuple[Record, Decision]:
         """Search for the run an earlier request led to, and return what is known then."""
         if record is None:
             target, earliest_ms = source, self._began_ms - _SKEW_MS
@@ -131,6 +184,7 @@ class Retrigger:
             target,
             max(earliest_ms, target.created_at or 0),
             (*known.known_run_ids, *known.earlier_run_ids),
+            settle_seconds,
         ):
             decision = decisions.after_search(
                 candidates, target.run_id, self._try, has_record=record is not None
@@ -166,15 +220,26 @@ class Retrigger:
             record = replace(record, is_certain=theirs.is_certain)
             reason = "a request beside this one, for the same data, has led to it"
             return self._go_on(source, record, Decision("adopt", theirs.new_run_id or "", reason))
-        checked, record = self._check(target, record)
+        checked_at = Moment.now(self._clock)
+        must_settle = decision.action == "settle" or self._turn.is_doubtful
+        checked, record = self._check(source, target, record, must_settle)
         if checked.action != "send":
             return self._go_on(source, record, checked)
         self._log.info("Re-triggering dataflow run %s: %s.", target.run_id, decision.reason)
         stored = self._store.record
         self._store.save(record)
+        if self._store.exists:
+            # Airflow stores nothing for a try that has been given up, so there was no other one.
+            self._fence.move(checked_at)
         self._has_open_request = True
         try:
-            new_run_id = self._hook.retrigger_run(target.run_id).run_id
+            new_run_id = self._hook.retrigger_run(
+                target.run_id, before_send=self._fence.check
+            ).run_id
+        except OverdueError:
+            self._store.restore(stored)
+            self._has_open_request = False
+            raise
         except FlowServiceError as error:
             if not may_have_started_a_run(error):
                 self._has_open_request = False
@@ -182,7 +247,7 @@ class Retrigger:
                 raise
             self._is_sent = True
             self._log.warning("%s Searching for the run it may have started.", error)
-            record, found = self._find(source, record)
+            record, found = self._find(source, record, self._settle_time)
             if found.action != "send":
                 return self._go_on(source, record, found)
             if is_retry:
@@ -191,11 +256,14 @@ class Retrigger:
         self._is_sent = True
         return self._keep(source, record, new_run_id)
 
-    def _check(self, target: DataflowRun, record: Record) -> tuple[Decision, Record]:
+    def _check(
+        self, source: DataflowRun, target: DataflowRun, record: Record, must_settle: bool
+    ) -> tuple[Decision, Record]:
         """Search for a re-trigger of the run by another client or task, and note what else is there."""
-        put_off = {"send", "stop"} if self._turn.is_doubtful else {"stop"}
+        put_off = {"send", "stop"} if must_settle else {"stop"}
+        # Since the source: another task may have re-triggered that one, too.
         for candidates, is_settled in self._search.rounds(
-            target, target.created_at or 0, record.known_run_ids
+            target, source.created_at or 0, record.known_run_ids, self._settle_seconds
         ):
             decision = decisions.after_check(
                 candidates, target, self._try.is_cleared, self._search.own_clients
@@ -204,13 +272,17 @@ class Retrigger:
                 break
         if decision.action == "stop":
             raise self._search.ambiguous(target, decision.reason, candidates)
+        if decision.action != "send":
+            return decision, record
         now_ms = self._clock.now_ms()
-        recent = (
+        earlier = (
             run.run_id
             for run in candidates.all
-            if run.created_at is None or run.created_at >= now_ms - 2 * _SKEW_WITH_RECORD_MS
+            if run.created_at is None
+            or run.created_at >= now_ms - 2 * _SKEW_WITH_RECORD_MS
+            or loads_window(run, target.window)
         )
-        return decision, replace(record, requested_ms=now_ms, earlier_run_ids=tuple(recent))
+        return decision, replace(record, requested_ms=now_ms, earlier_run_ids=tuple(earlier))
 
     def _go_on(self, source: DataflowRun, record: Record | None, decision: Decision) -> Retriggered:
         """Go on with a run that is there already."""
@@ -232,9 +304,16 @@ class Retrigger:
             self._turn.end(new_run_id, record.is_certain, record.known_run_ids)
         except Exception:  # noqa: BLE001  # whatever Airflow's stores are made of
             self._log.exception("Cannot store that dataflow run %s is the new one.", new_run_id)
-        window = None if record.is_certain else source.window
-        known = record.known_run_ids
-        return Retriggered(new_run_id, source.flow_id, known, self._is_sent, window)
+        return Retriggered(
+            new_run_id,
+            source.flow_id,
+            record.known_run_ids,
+            self._is_sent,
+            source.window,
+            record.is_certain,
+            source.created_at or 0,
+            record.earlier_run_ids,
+        )
 
     def _run(self, source: DataflowRun, run_id: str) -> DataflowRun:
         return source if run_id == source.run_id else self._hook.get_run(run_id)

@@ -11,6 +11,7 @@ from airflow_provider_flowservice._exactly_once.candidates import (
     loads_other_window,
 )
 from airflow_provider_flowservice._exactly_once.clock import Clock
+from airflow_provider_flowservice._exactly_once.fence import SEND_WITHIN, Fence, Moment
 from airflow_provider_flowservice._exactly_once.turn import Turn
 from airflow_provider_flowservice.exceptions import FlowServiceAnswerError, RetriggerAmbiguousError
 from airflow_provider_flowservice.runs import DataflowRun
@@ -28,13 +29,13 @@ class Search:
     """
     A search for runs of one flow.
 
-    :param settle_time: Seconds within which a new run appears in the service's lists.
+    :param fence: Moved on by a search that has settled.
     """
 
-    def __init__(self, hook: FlowServiceHook, turn: Turn, settle_time: float, clock: Clock) -> None:
+    def __init__(self, hook: FlowServiceHook, turn: Turn, fence: Fence, clock: Clock) -> None:
         self._hook = hook
         self._turn = turn
-        self._settle_time = settle_time
+        self._fence = fence
         self._clock = clock
 
     @property
@@ -44,24 +45,36 @@ class Search:
         return {settings.client_id, settings.api_key}
 
     def rounds(
-        self, target: DataflowRun, since_ms: int, known_run_ids: Iterable[str]
+        self,
+        target: DataflowRun,
+        since_ms: int,
+        known_run_ids: Iterable[str],
+        settle_seconds: float,
     ) -> Iterator[tuple[Candidates, bool]]:
         """
         Search again and again, while what is there may change.
 
-        Yields the candidates, and whether a new run would have appeared by now.
+        Yields the candidates, and whether a new run would have appeared by now. If the process is
+        stopped between two rounds, it counts anew: other tries of the task may have gone on.
 
         :param since_ms: Epoch milliseconds before which no candidate can have been created.
         :param known_run_ids: Runs that are no candidates.
+        :param settle_seconds: Seconds within which a new run appears.
         """
-        # Not from the time of the request, which may have been delayed on its way.
-        settled_at = self._clock.now() + self._settle_time
         known = set(known_run_ids)
+        # Not from the time of the request, which may have been delayed on its way.
+        began = before = Moment.now(self._clock)
         while True:
+            moment = Moment.now(self._clock)
+            if before.age(self._clock) > SEND_WITHIN + _SETTLE_INTERVAL:
+                began = moment
+            left = settle_seconds - (moment.mono - began.mono)
             candidates = self._candidates(target, since_ms, known)
-            left = settled_at - self._clock.now()
+            if left <= 0:
+                self._fence.move(moment)
             yield candidates, left <= 0
-            self._clock.sleep(min(left, _SETTLE_INTERVAL))
+            before = moment
+            self._clock.sleep(max(0.0, min(left, _SETTLE_INTERVAL)))
 
     def _candidates(self, target: DataflowRun, since_ms: int, known: set[str]) -> Candidates:
         if not target.flow_id:

@@ -13,8 +13,8 @@ from airflow_provider_flowservice.runs import DataflowRun
 
 # Seconds between two looks at the others.
 _POLL_INTERVAL = 2.0
-# Seconds for which a request may go on for other reasons than `settle_time`, by which it waits at
-# most three times: before its request, for a check, and after a lost response.
+# Seconds for which a request may go on for other reasons than that its search settles, at most three
+# times: before its request, for a check, and after a lost response.
 _REQUEST_SECONDS = 120.0
 _MOST_SETTLES = 3
 
@@ -27,13 +27,13 @@ class Turn:
     on without it.
     """
 
-    def __init__(self, siblings: Siblings, settle_time: float, clock: Clock, log: Any) -> None:
+    def __init__(self, siblings: Siblings, settle_seconds: float, clock: Clock, log: Any) -> None:
         self.has_siblings = siblings.exist
         """Whether other tasks may have requests at the same time."""
         self.is_doubtful = False
         """Whether another request for the same data was lost, and may have been sent."""
         self._siblings = siblings
-        self._patience = _MOST_SETTLES * settle_time + _REQUEST_SECONDS
+        self._patience = _MOST_SETTLES * settle_seconds + _REQUEST_SECONDS
         self._clock = clock
         self._log = log
         self._claim: Claim
@@ -62,7 +62,7 @@ class Turn:
         asking_since: dict[Claim, float] = {}
         while True:
             others = self._same_request()
-            now = self._clock.now()
+            now = self._clock.mono()
             places = {claim.rank for claim in others}
             has_gone = any(claim.rank not in places for claim in asking_since)
             asking_since = {

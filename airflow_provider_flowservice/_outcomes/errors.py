@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from airflow_provider_flowservice import exceptions
 from airflow_provider_flowservice._compat import (
     AirflowSensorTimeout,
@@ -17,6 +19,7 @@ from airflow_provider_flowservice._outcomes.table import (
     task_result,
 )
 from airflow_provider_flowservice._waiting.rules import WaitResult
+from airflow_provider_flowservice.runs import DataflowRun
 
 _ERRORS: dict[Outcome, type[exceptions.FlowServiceError]] = {
     "late": exceptions.DataflowRunTimeoutError,
@@ -32,8 +35,28 @@ _AIRFLOWS_OWN: dict[TaskResult, type[BaseException]] = {
 }
 
 
-def describe(outcome: Outcome, result: WaitResult, policy: OutcomePolicy) -> str:
-    """Say how a wait ended, and what that means or needs."""
+def describe(
+    outcome: Outcome,
+    result: WaitResult,
+    policy: OutcomePolicy,
+    duplicates: Sequence[DataflowRun] = (),
+) -> str:
+    """
+    Say how a wait ended, and what that means or needs.
+
+    :param duplicates: Further runs that load the same data.
+    """
+    text = _describe(outcome, result, policy)
+    if not duplicates:
+        return text
+    named = ", ".join(run.run_id for run in duplicates)
+    return (
+        f"{text} Its data may be there twice, since it was loaded by further runs of the same window "
+        f"as well: {named}. Check the dataset."
+    )
+
+
+def _describe(outcome: Outcome, result: WaitResult, policy: OutcomePolicy) -> str:
     run = result.run
     if result.kind == "ended" and run:
         return f"{run.description}{_remark(outcome, policy)}"

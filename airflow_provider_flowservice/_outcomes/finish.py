@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 SUMMARY_KEY = "summary"
 """XCom key of the run's summary."""
 
+DUPLICATES_KEY = "duplicates"
+"""XCom key of the IDs of further runs that load the same data; it is there only if they are."""
+
 # Errors of one run that are written to the log.
 _MOST_ERRORS = 50
 
@@ -33,23 +37,27 @@ def finish(
     hook: FlowServiceHook,
     result: WaitResult,
     url: str | None = None,
+    duplicates: Sequence[DataflowRun] = (),
 ) -> DataflowRun:
     """
     End the task as the wait ended, and leave what is known of the run in log, link and XComs.
 
     :param url: Address of the run in the user interface, if it is at hand.
+    :param duplicates: Further runs that load the same data.
     :return: The run, if the task succeeds; otherwise what ends the task is raised.
     """
     result = _with_all_errors(hook, result)
     task.seen_run = run = result.run
     outcome = outcome_of(result, policy, is_airflows_limit(task.timeout, task.execution_timeout))
     ending = task_result(outcome, policy)
-    message = describe(outcome, result, policy)
+    message = describe(outcome, result, policy, duplicates)
     log_outcome(task.log, run, message, is_fine=ending == "success")
     if run is not None:
         url = url or hook.get_run_url(run.flow_id, run.run_id)
         push_link(context, url)
         _push(context, SUMMARY_KEY, dict(run.summary))
+        if duplicates:
+            _name_duplicates(task.log, context, hook, run, duplicates)
         message = f"{message} See {url}"
     if error := exception_for(outcome, ending, message, result):
         raise error
@@ -59,6 +67,27 @@ def finish(
         if isinstance(outlet, Asset):
             context["outlet_events"][outlet].extra.update(metrics)
     return done
+
+
+def _name_duplicates(
+    log: Any,
+    context: Context,
+    hook: FlowServiceHook,
+    run: DataflowRun,
+    duplicates: Sequence[DataflowRun],
+) -> None:
+    """Leave word of further runs that load the same data, with the addresses of all of them."""
+    _push(context, DUPLICATES_KEY, [duplicate.run_id for duplicate in duplicates])
+    for duplicate in duplicates:
+        log.warning(
+            "Dataflow run %s (%s, created by %s) loads the same data as dataflow run %s: %s and %s",
+            duplicate.run_id,
+            duplicate.status or "no status yet",
+            duplicate.created_client or "a client that the service does not show",
+            run.run_id,
+            hook.get_run_url(duplicate.flow_id, duplicate.run_id),
+            hook.get_run_url(run.flow_id, run.run_id),
+        )
 
 
 def push_link(context: Context, url: str) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice._outcomes.table import Choice, OutcomePolicy
     from airflow_provider_flowservice._waiting.rules import WaitResult
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
-    from airflow_provider_flowservice.runs import RunSummary
+    from airflow_provider_flowservice.runs import DataflowRun, RunSummary
 
 __all__ = [
     "ListDataflowRunsOperator",
@@ -86,7 +86,8 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
     :param hook_params: Further arguments for :class:`FlowServiceHook`.
     :return: ID of the new run. Further XComs are ``summary``, the
         :class:`~airflow_provider_flowservice.runs.RunSummary` of the ended run, also after a
-        failure; ``attempts``, the IDs of all runs that the task has started, newest last; and the
+        failure; ``attempts``, the IDs of all runs that the task has started, newest last;
+        ``duplicates``, the IDs of further runs that load the same data, if there are any; and the
         address of the link.
     """
 
@@ -205,25 +206,29 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
             self.log,
             first_poll,
         )
-        return self._finish(hook, context, result, new_run.window)
+        return self._finish(hook, context, result, new_run)
 
     def execute_complete(
-        self, context: Context, event: dict[str, Any], window: Sequence[int] | None = None
+        self,
+        context: Context,
+        event: dict[str, Any],
+        retriggered: Mapping[str, Any] | None = None,
     ) -> str:
         """
         Resume after the trigger has fired.
 
         :param event: Payload of the trigger event.
-        :param window: Window that the run must load, in epoch milliseconds, if the run may not be
-            the new one; else ``None``.
+        :param retriggered: What was known of the new run before.
         """
+        from airflow_provider_flowservice._exactly_once.retrigger import Retriggered
         from airflow_provider_flowservice._waiting.rules import WaitResult
 
         hook, result = self._hook(), WaitResult.from_event(event)
         if run := result.run:
             self.new_run_url = event.get("url") or hook.get_run_url(run.flow_id, run.run_id)
             self.new_run_id = run.run_id
-        return self._finish(hook, context, result, window)
+        new_run = Retriggered.from_json(retriggered) if retriggered else None
+        return self._finish(hook, context, result, new_run)
 
     def on_kill(self) -> None:
         """Log that the run goes on, since the service cannot cancel it."""
@@ -264,18 +269,25 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
         from airflow_provider_flowservice._exactly_once.task import retrigger_once
         from airflow_provider_flowservice._selection.eligibility import check_eligible
 
-        if self.adopt_run_id:
-            adopted = hook.get_run(self.adopt_run_id)
-            known = (adopted.run_id,)
-            return Retriggered(adopted.run_id, adopted.flow_id, known, is_sent=False)
-        if self.durable:
+        if self.durable and not self.adopt_run_id:
             return retrigger_once(
                 hook, context, self.run_id, self.retries or 0, self.settle_time, self.log
             )
-        run = hook.get_run(self.run_id)
-        check_eligible(hook, self.log, run)
-        new_run_id = hook.retrigger_run(self.run_id).run_id
-        return Retriggered(new_run_id, run.flow_id, (new_run_id,), is_sent=True)
+        if self.adopt_run_id:
+            run = hook.get_run(self.adopt_run_id)
+            new_run_id, is_sent = run.run_id, False
+        else:
+            run = hook.get_run(self.run_id)
+            check_eligible(hook, self.log, run)
+            new_run_id, is_sent = hook.retrigger_run(self.run_id).run_id, True
+        return Retriggered(
+            new_run_id,
+            run.flow_id,
+            (new_run_id,),
+            is_sent,
+            window=run.window,
+            since_ms=run.created_at or 0,
+        )
 
     def _has_ended(self, hook: FlowServiceHook, new_run: Retriggered) -> bool:
         from airflow_provider_flowservice._waiting.poll import poll_once
@@ -313,7 +325,7 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
                 url=self.new_run_url,
             ),
             method_name="execute_complete",
-            kwargs={"window": new_run.window and list(new_run.window)},
+            kwargs={"retriggered": new_run.to_json()},
             timeout=defer_timeout(deadline, self.poll_interval),
         )
 
@@ -322,14 +334,20 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
         hook: FlowServiceHook,
         context: Context,
         result: WaitResult,
-        window: Sequence[int] | None,
+        new_run: Retriggered | None,
     ) -> str:
-        """End the task according to the result, after a check that the run is the new one."""
+        """End the task according to the result, after a check that the run is the only new one."""
+        from airflow_provider_flowservice._exactly_once.duplicates import find_duplicates
         from airflow_provider_flowservice._exactly_once.search import check_adopted
         from airflow_provider_flowservice._outcomes.finish import finish
 
-        check_adopted(hook, result.run, window)
-        return finish(self, self._policy, context, hook, result, self.new_run_url).run_id
+        duplicates: tuple[DataflowRun, ...] = ()
+        if new_run is not None:
+            check_adopted(hook, result.run, None if new_run.is_certain else new_run.window)
+            duplicates = find_duplicates(hook, new_run, result.run)
+        return finish(
+            self, self._policy, context, hook, result, self.new_run_url, duplicates
+        ).run_id
 
 
 class RetriggerDataflowRunsOperator(CheckedTask, BaseOperator):

@@ -53,7 +53,7 @@ class Task:
             siblings=Siblings(Crashing(self.ti, points, XCOM_CALLS)),
             settle_time=self.settle_time,
             log=logging.getLogger(__name__),
-            clock=Clock(self.clock, self.clock.sleep),
+            clock=Clock(self.clock, self.clock.sleep, self.clock),
         ).run(self.source_run_id)
 
     def clear(self):

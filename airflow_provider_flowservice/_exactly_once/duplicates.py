@@ -1,0 +1,56 @@
+"""
+Names runs that load the same data as the new one, at the end of its wait.
+
+The service has no lock, so two requests from different places may both lead to a run. A run shows
+neither the request that led to it nor the run that it repeats; what it shows is its window.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from airflow_provider_flowservice._client.responses import LARGEST_PAGE
+from airflow_provider_flowservice._exactly_once.candidates import loads_window
+from airflow_provider_flowservice._exactly_once.retrigger import Retriggered
+from airflow_provider_flowservice.exceptions import FlowServiceError
+from airflow_provider_flowservice.runs import DataflowRun
+
+if TYPE_CHECKING:
+    from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+
+log = logging.getLogger(__name__)
+
+
+def find_duplicates(
+    hook: FlowServiceHook, new_run: Retriggered, run: DataflowRun | None = None
+) -> tuple[DataflowRun, ...]:
+    """
+    Find the runs that load the same data as the new run, with one request.
+
+    A run that failed, or found nothing to load, is none of them.
+
+    :param run: The new run as last seen, whose window stands in for that of the old run.
+    :return: The newest first; nothing if the service shows no window.
+    """
+    window = new_run.window or (run.window if run else None)
+    if window is None:
+        return ()
+    known = {new_run.run_id, *new_run.known_run_ids, *new_run.earlier_run_ids}
+    listing = hook.list_runs(
+        flow_id=new_run.flow_id, created_after=new_run.since_ms, limit=LARGEST_PAGE
+    )
+    try:
+        runs = list(listing)
+    except FlowServiceError as error:
+        # The wait has ended, and the outcome of the task must not depend on this.
+        log.warning("Cannot find out whether another run loads the same data: %s", error)
+        return ()
+    return tuple(
+        other
+        for other in runs
+        if other.run_id not in known
+        and loads_window(other, window)
+        and not other.is_failed
+        and other.ingested_records != 0
+    )

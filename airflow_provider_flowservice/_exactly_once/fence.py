@@ -1,0 +1,65 @@
+"""
+A fence in time: a decision to send a request holds for a bounded time only.
+
+A process may be stopped for minutes between its decision and its request, such as on a machine that is
+suspended. Airflow then gives it up, and a retry of the task goes on.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from airflow_provider_flowservice._exactly_once.clock import Clock
+
+SEND_WITHIN = 15.0
+"""Seconds from what a decision rests on until the request is sent."""
+
+
+class OverdueError(Exception):
+    """A decision has become too old to act on; nothing was sent."""
+
+
+class Moment(NamedTuple):
+    """
+    A moment on both clocks.
+
+    A wall clock may be set back, and a monotonic one may stand still while the machine is suspended.
+    """
+
+    at: float
+    mono: float
+
+    @classmethod
+    def now(cls, clock: Clock) -> Moment:
+        """Return the moment that it is."""
+        return cls(clock.now(), clock.mono())
+
+    def age(self, clock: Clock) -> float:
+        """Return the seconds since, on the clock that shows more."""
+        now = Moment.now(clock)
+        return max(now.at - self.at, now.mono - self.mono)
+
+
+class Fence:
+    """The last moment at which it was certain that no other try of the task has sent a request."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._moment = Moment.now(clock)
+
+    def move(self, moment: Moment) -> None:
+        """Take note that it was certain at another moment, too."""
+        self._moment = max(self._moment, moment, key=lambda each: each.mono)
+
+    def check(self) -> None:
+        """
+        Let a request pass.
+
+        :raises OverdueError: It comes too late.
+        """
+        age = self._moment.age(self._clock)
+        if age > SEND_WITHIN:
+            raise OverdueError(
+                f"The request was held up for {age:.0f} s, which is more than {SEND_WITHIN:.0f} s, so it "
+                "was not sent: another try of the task may have sent it meanwhile."
+            )
