@@ -102,12 +102,13 @@ def begin(
         if record.new_run_id:
             return Decision("read", record.new_run_id)
         return Decision("search", reason="an earlier try may have re-triggered it")
-    may_have_others = this_try.is_automatic_retry or this_try.was_held_up
-    if record is None and may_have_others and not (has_store and is_legible):
-        return Decision("search", reason="another try may have re-triggered it")
-    if record is None and this_try.is_cleared:
-        # Airflow forgets on a Clear, from 3.4 on, or has never stored anything.
-        return Decision("settle", source_run_id, "the task was cleared, and nothing is stored")
+    if record is None:
+        # From 3.4 on, Airflow forgets on a Clear what was stored before.
+        may_be_lost = this_try.is_cleared or not (has_store and is_legible)
+        if may_be_lost and (this_try.is_automatic_retry or this_try.was_held_up):
+            return Decision("search", reason="another try may have re-triggered it")
+        if this_try.is_cleared:
+            return Decision("settle", source_run_id, "the task was cleared, and nothing is stored")
     return Decision("send", source_run_id, "no earlier try has sent a request")
 
 
@@ -169,19 +170,22 @@ def after_search(
 
 
 def after_check(
-    candidates: Candidates, target: DataflowRun, is_cleared: bool, own_clients: Collection[str]
+    candidates: Candidates,
+    target: DataflowRun,
+    done_before: Collection[str],
+    own_clients: Collection[str],
 ) -> Decision:
     """
     Decide what to do after the service was searched for a re-trigger by another client or task.
 
     :param candidates: Runs created since the target.
-    :param is_cleared: Whether a user asked for the task to be done again, so that what is done
-        already does not count.
+    :param done_before: Runs that do not count, since they had ended before a user asked for the task to
+        be done again.
     :param own_clients: What the service may call our own client.
     """
     under_way = [run for run in candidates.matching if not run.is_terminal]
     loaded = [run for run in candidates.matching if run.is_successful or run.is_partial]
-    done = [] if is_cleared else [run for run in loaded if run.ingested_records != 0]
+    done = [run for run in loaded if run.ingested_records != 0 and run.run_id not in done_before]
     for run in (*under_way, *done):
         if loads_window(run, target.window) or run.run_id in candidates.shared_run_ids:
             return Decision("adopt", run.run_id, _origin(run, own_clients))

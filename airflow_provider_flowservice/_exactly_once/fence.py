@@ -48,8 +48,8 @@ class Fence:
         self._moment = Moment.now(clock)
 
     def move(self, moment: Moment) -> None:
-        """Take note that it was certain at another moment, too."""
-        self._moment = max(self._moment, moment, key=lambda each: each.mono)
+        """Take note that it was certain at a later moment, too."""
+        self._moment = moment
 
     def check(self) -> None:
         """

@@ -220,7 +220,6 @@ class Retrigger:
             record = replace(record, is_certain=theirs.is_certain)
             reason = "a request beside this one, for the same data, has led to it"
             return self._go_on(source, record, Decision("adopt", theirs.new_run_id or "", reason))
-        checked_at = Moment.now(self._clock)
         must_settle = decision.action == "settle" or self._turn.is_doubtful
         checked, record = self._check(source, target, record, must_settle)
         if checked.action != "send":
@@ -230,14 +229,15 @@ class Retrigger:
         self._store.save(record)
         if self._store.exists:
             # Airflow stores nothing for a try that has been given up, so there was no other one.
-            self._fence.move(checked_at)
+            self._fence.move(self._search.moment)
         self._has_open_request = True
         try:
             new_run_id = self._hook.retrigger_run(
                 target.run_id, before_send=self._fence.check
             ).run_id
         except OverdueError:
-            self._store.restore(stored)
+            if self._store.load()[0] == record:  # and not what another try has stored since
+                self._store.restore(stored)
             self._has_open_request = False
             raise
         except FlowServiceError as error:
@@ -261,12 +261,15 @@ class Retrigger:
     ) -> tuple[Decision, Record]:
         """Search for a re-trigger of the run by another client or task, and note what else is there."""
         put_off = {"send", "stop"} if must_settle else {"stop"}
+        done_before: set[str] | None = None if self._try.is_cleared else set()
         # Since the source: another task may have re-triggered that one, too.
         for candidates, is_settled in self._search.rounds(
             target, source.created_at or 0, record.known_run_ids, self._settle_seconds
         ):
+            if done_before is None:
+                done_before = {run.run_id for run in candidates.matching if run.is_terminal}
             decision = decisions.after_check(
-                candidates, target, self._try.is_cleared, self._search.own_clients
+                candidates, target, done_before, self._search.own_clients
             )
             if is_settled or decision.action not in put_off:
                 break

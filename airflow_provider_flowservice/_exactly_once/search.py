@@ -34,6 +34,8 @@ class Search:
 
     def __init__(self, hook: FlowServiceHook, turn: Turn, fence: Fence, clock: Clock) -> None:
         self._hook = hook
+        self.moment = Moment.now(clock)
+        """The moment before the last listing."""
         self._turn = turn
         self._fence = fence
         self._clock = clock
@@ -65,15 +67,15 @@ class Search:
         # Not from the time of the request, which may have been delayed on its way.
         began = before = Moment.now(self._clock)
         while True:
-            moment = Moment.now(self._clock)
+            self.moment = Moment.now(self._clock)
             if before.age(self._clock) > SEND_WITHIN + _SETTLE_INTERVAL:
-                began = moment
-            left = settle_seconds - (moment.mono - began.mono)
+                began = self.moment
+            left = settle_seconds - (self.moment.mono - began.mono)
             candidates = self._candidates(target, since_ms, known)
             if left <= 0:
-                self._fence.move(moment)
+                self._fence.move(self.moment)
             yield candidates, left <= 0
-            before = moment
+            before = self.moment
             self._clock.sleep(max(0.0, min(left, _SETTLE_INTERVAL)))
 
     def _candidates(self, target: DataflowRun, since_ms: int, known: set[str]) -> Candidates:

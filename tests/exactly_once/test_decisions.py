@@ -25,7 +25,7 @@ from airflow_provider_flowservice.runs import DataflowRun
 
 WINDOW, OTHER_WINDOW = (0, 100), (100, 200)
 FIRST, RETRY, CLEARED = Try(1, 2, 2), Try(2, 2, 2), Try(4, 5, 2)
-RETRY_AFTER_CLEAR = Try(5, 5, 2)
+RETRY_AFTER_CLEAR, HELD_UP = Try(5, 5, 2), Try(1, 2, 2, was_held_up=True)
 INTENT = Record("source", "source", max_tries=2, requested_ms=1000)
 SENT = INTENT.with_run("new", max_tries=2)
 SUCCESSOR = replace(INTENT, target_run_id="new", known_run_ids=("new",))
@@ -52,9 +52,19 @@ BEGIN = [
     row("a retry without a store", begin(None, "source", RETRY, False), "search"),
     row("a first try without a store", begin(None, "source", FIRST, False), "send", "source"),
     row("a test of the task", begin(None, "source", Try(0, 0, 0), False), "send", "source"),
-    row("a Clear without a store", begin(None, "source", CLEARED, False), "send", "source"),
+    row("held up, without a store", begin(None, "source", HELD_UP, False), "search"),
+    row("held up, with a store", begin(None, "source", HELD_UP, True), "send", "source"),
+    row("a Clear without a store", begin(None, "source", CLEARED, False), "settle", "source"),
+    row("a Clear, nothing stored", begin(None, "source", CLEARED, True), "settle", "source"),
+    row("a retry after a Clear", begin(None, "source", RETRY_AFTER_CLEAR, True), "search"),
+    row("a Clear, a record of another run", begin(SENT, "other", CLEARED, True), "send", "other"),
     row("a retry, store illegible", begin(None, "source", RETRY, True, False), "search"),
-    row("a Clear, store illegible", begin(None, "source", CLEARED, True, False), "send", "source"),
+    row(
+        "a Clear, store illegible",
+        begin(None, "source", CLEARED, True, False),
+        "settle",
+        "source",
+    ),
     row("a record of another run", begin(SENT, "other", RETRY, True), "send", "other"),
     row("an intent", begin(INTENT, "source", RETRY, True), "search"),
     row("an intent, cleared", begin(INTENT, "source", CLEARED, True), "search"),
@@ -114,9 +124,9 @@ SEARCH = [
 ]
 
 
-def check(*runs, doubtful=(), is_cleared=False, shared=()):
+def check(*runs, doubtful=(), done_before=(), shared=()):
     found = Candidates(runs, doubtful, frozenset(shared))
-    return after_check(found, SOURCE, is_cleared, {"ours"})
+    return after_check(found, SOURCE, done_before, {"ours"})
 
 
 SAME = run("s", window=WINDOW)
@@ -124,9 +134,8 @@ EMPTY = run("e", "success", window=WINDOW, input_records=0)
 CHECK = [
     row("nobody", check(), "send", "source"),
     row("same window under way", check(SAME), "adopt", "s"),
-    row("same window under way, cleared", check(SAME, is_cleared=True), "adopt", "s"),
     row("same window loaded", check(DONE), "adopt", "d"),
-    row("same window loaded, cleared", check(DONE, is_cleared=True), "send", "source"),
+    row("same window loaded before a Clear", check(DONE, done_before="d"), "send", "source"),
     row("same window, nothing loaded", check(EMPTY), "send", "source"),
     row("same window failed", check(FAILED), "send", "source"),
     row("own client, no window yet", check(A), "stop"),

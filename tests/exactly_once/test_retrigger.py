@@ -292,6 +292,144 @@ def add_stranger(service, clock, flow_id, hook):
     return add
 
 
+# A fence in time
+
+
+class Interrupted:
+    """
+    Passes calls on; something else happens after the first one of a name.
+
+    :param times: For how many of them it happens.
+    """
+
+    def __init__(self, inner, name, happens, times=1):
+        self._inner, self._name, self._happens, self._left = inner, name, happens, times
+
+    def __getattr__(self, name):
+        value = getattr(self._inner, name)
+        if name != self._name:
+            return value
+
+        def call(*args, **kwargs):
+            result = value(*args, **kwargs)
+            result = list(result) if name == "list_runs" else result
+            if self._left:
+                self._left -= 1
+                self._happens()
+            return result
+
+        return call
+
+
+@with_and_without_store
+@pytest.mark.parametrize("which", ["both clocks", "wall clock", "monotonic clock"])
+@pytest.mark.parametrize(("seconds", "is_late"), [(10, False), (20, True)])
+def test_a_decision_that_was_held_up_is_made_anew(
+    service, hook, clock, failed_run, has_store, which, seconds, is_late, caplog
+):
+    mono = clock if which == "both clocks" else FakeClock()
+    stopped = mono if which == "monotonic clock" else clock
+    hook = Interrupted(hook, "list_runs", lambda: stopped.sleep(seconds))
+    task = Task(hook, clock, failed_run, has_store, mono=mono, settle_time=0)
+
+    retriggered = task.try_once()
+
+    assert new_runs(service, failed_run) == [retriggered.run_id]
+    assert retriggered.is_sent
+    assert (f"held up for {seconds} s" in caplog.text) is is_late
+
+
+@with_and_without_store
+def test_a_try_that_was_stopped_goes_on_with_the_run_of_its_retry(
+    service, hook, clock, failed_run, has_store
+):
+    service.new_run_hidden_for = 50
+    task = Task(hook, clock, failed_run, has_store)
+    retry = Task(hook, clock, failed_run, has_store, tries=1, state=task.state)
+
+    def be_stopped():
+        clock.sleep(120)
+        retry.try_once()
+
+    if has_store:
+        task.state = Interrupted(task.state, "set", be_stopped)
+    else:
+        task.hook = Interrupted(hook, "list_runs", be_stopped)
+
+    retriggered = task.try_once()
+
+    assert new_runs(service, failed_run) == [retriggered.run_id]
+    assert not retriggered.is_sent
+
+
+def test_a_try_that_airflow_has_given_up_sends_nothing(service, hook, clock, failed_run):
+    class Superseded(StateStore):
+        """Takes the intent, and nothing more: a retry has begun."""
+
+        def get(self, key, default=None):
+            return default
+
+        def set(self, key, value, **kwargs):
+            if self.writes:
+                raise RuntimeError("Task instance not found")
+            super().set(key, value, **kwargs)
+            clock.sleep(300)
+
+    task = Task(hook, clock, failed_run, has_store=True, state=Superseded())
+
+    with pytest.raises(RuntimeError, match="not found"):
+        task.try_once()
+
+    assert new_runs(service, failed_run) == []
+
+
+@with_and_without_store
+def test_a_request_that_is_held_up_each_time_is_given_up(
+    service, hook, clock, failed_run, has_store
+):
+    hook = Interrupted(hook, "list_runs", lambda: clock.sleep(100), times=10**6)
+    task = Task(hook, clock, failed_run, has_store, settle_time=0)
+
+    with pytest.raises(FlowServiceError, match="3 times the request was held up") as caught:
+        task.try_once()
+
+    assert "A retry of the task decides anew" in str(caught.value)
+    assert new_runs(service, failed_run) == []
+
+
+@with_and_without_store
+def test_a_search_that_is_stopped_begins_anew(service, hook, clock, failed_run, has_store):
+    service.fail(Fault("POST /runs", kind="close_before"))
+    hook = Interrupted(hook, "list_runs", lambda: clock.sleep(100), times=3)
+    task = Task(hook, clock, failed_run, has_store)
+    with pytest.raises(Crash):
+        task.try_once(Points("before retrigger_run"))
+    before = clock()
+
+    retriggered = task.try_once()
+
+    assert new_runs(service, failed_run) == [retriggered.run_id]
+    # The last of the stops, from which on a retry settles: settle_time, the fence and a response.
+    assert clock() - before >= 200 + 60 + 15 + 30
+
+
+@with_and_without_store
+@pytest.mark.parametrize("hidden_for", [0, 50])
+def test_a_clear_with_nothing_stored_waits_for_a_run_that_is_not_listed_yet(
+    service, hook, clock, failed_run, has_store, hidden_for
+):
+    service.new_run_hidden_for = hidden_for
+    task = Task(hook, clock, failed_run, has_store)
+    first = task.try_once()
+    task.clear()
+    task.state.values.clear()  # as from Airflow 3.4 on
+
+    second = task.try_once()
+
+    assert new_runs(service, failed_run) == [first.run_id] == [second.run_id]
+    assert not second.is_sent
+
+
 # Random sequences
 
 

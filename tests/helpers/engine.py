@@ -35,6 +35,7 @@ class Task:
     state: StateStore = field(default_factory=StateStore)
     ti: Any = field(default_factory=TaskInstance)
     settle_time: float = 60
+    mono: FakeClock | None = None
 
     def __post_init__(self):
         self.began_ms = round(self.clock() * 1000)
@@ -53,7 +54,7 @@ class Task:
             siblings=Siblings(Crashing(self.ti, points, XCOM_CALLS)),
             settle_time=self.settle_time,
             log=logging.getLogger(__name__),
-            clock=Clock(self.clock, self.clock.sleep, self.clock),
+            clock=Clock(self.clock, self.clock.sleep, self.mono or self.clock),
         ).run(self.source_run_id)
 
     def clear(self):
