@@ -40,6 +40,7 @@ _COUNTS = {
     "output_bytes": ("sizeSummary", "outputBytes"),
 }
 _TIMES = ("created_at", "started_at", "completed_at")
+_WINDOW = ("window_start", "window_end")
 _LONGEST_DETAIL = 4000
 
 NON_RETRYABLE_CODES = (
@@ -74,7 +75,11 @@ class RunError:
 
 
 class RunSummary(TypedDict):
-    """A run in XComs and trigger events: small, and JSON only. Times are ISO 8601 in UTC."""
+    """
+    A run in XComs and trigger events: small, and JSON only. Times are ISO 8601 in UTC.
+
+    ``window_start`` and ``window_end`` are ``None`` if the run does not show which data it loads.
+    """
 
     run_id: str
     flow_id: str
@@ -82,6 +87,8 @@ class RunSummary(TypedDict):
     created_at: str | None
     started_at: str | None
     completed_at: str | None
+    window_start: str | None
+    window_end: str | None
     input_records: int | None
     output_records: int | None
     failed_records: int | None
@@ -161,6 +168,7 @@ class DataflowRun:
         if not (run_id := identifier(summary.get("run_id"))):
             raise ValueError("a summary without a run ID")
         code, message = line(summary.get("error_code")), line(summary.get("error_message"))
+        start, end = (_from_iso(summary.get(name)) for name in _WINDOW)
         numbers: dict[str, Any] = {
             **{name: _from_iso(summary.get(name)) for name in _TIMES},
             **{name: count(summary.get(name)) for name in _COUNTS},
@@ -169,6 +177,7 @@ class DataflowRun:
             run_id=run_id,
             flow_id=identifier(summary.get("flow_id")),
             status=line(summary.get("status")),
+            window=None if start is None or end is None else (start, end),
             errors=(RunError(code, message),) if code or message else (),
             **numbers,
         )
@@ -216,11 +225,13 @@ class DataflowRun:
     def summary(self) -> RunSummary:
         """The run for XComs and trigger events."""
         error = self.errors[0] if self.errors else None
+        window = self.window or (None, None)
         summary = {
             "run_id": self.run_id,
             "flow_id": self.flow_id,
             "status": self.status,
             **{name: _to_iso(getattr(self, name)) for name in _TIMES},
+            **{name: _to_iso(time_ms) for name, time_ms in zip(_WINDOW, window, strict=True)},
             **{name: getattr(self, name) for name in _COUNTS},
             "error_code": error.code if error else None,
             "error_message": error.message if error else None,

@@ -279,6 +279,7 @@ def test_a_summary_is_json_and_brings_the_run_back():
             "durationSummary": {
                 "startedAtUTC": 1_700_000_000_123,
                 "completedAtUTC": 1_700_000_055_456,
+                "extensions": {"windowStart": 1_699_999_200_001, "windowEnd": 1_700_000_000_000},
             },
             "recordSummary": {
                 "inputRecordCount": 5,
@@ -295,11 +296,27 @@ def test_a_summary_is_json_and_brings_the_run_back():
 
     assert again == found
     assert found.summary["started_at"] == "2023-11-14T22:13:20.123000+00:00"
+    assert found.summary["window_start"] == "2023-11-14T22:00:00.001000+00:00"
+    assert found.summary["window_end"] == "2023-11-14T22:13:20+00:00"
 
 
 @pytest.mark.parametrize("more", [{"later": 1}, {"status": None}, {"created_at": "x"}])
 def test_a_summary_of_another_release_is_read(more):
     assert DataflowRun.from_summary({"run_id": "r1", **more}).run_id == "r1"
+
+
+def test_a_summary_without_a_window_says_so():
+    summary = run().summary
+
+    assert (summary["window_start"], summary["window_end"]) == (None, None)
+    assert DataflowRun.from_summary(summary).window is None
+
+
+@pytest.mark.parametrize("known", ["window_start", "window_end"])
+def test_half_a_window_in_a_summary_is_none(known):
+    summary = {"run_id": "r1", known: "2026-11-24T01:00:00+00:00"}
+
+    assert DataflowRun.from_summary(summary).window is None
 
 
 @given(

@@ -123,7 +123,7 @@ def check_adopted(
     """
     Make sure that a run which was taken for the new one is the new one, once it has ended.
 
-    :param run: The run as last seen; after a deferral it does not show its window.
+    :param run: The run as last seen; it may not have shown its window yet.
     :param window: The window it has to have; ``None`` if there is no doubt.
     :raises RetriggerAmbiguousError: It is not the new one.
     """
