@@ -85,6 +85,11 @@ class Settings:
             )
         return settings
 
+    @property
+    def own_clients(self) -> frozenset[str]:
+        """What the service may call the connection's own client."""
+        return frozenset({self.client_id, self.api_key})
+
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled, since a pickle would hold the secret."""
         raise TypeError("Settings hold a secret and cannot be pickled; read the connection again.")

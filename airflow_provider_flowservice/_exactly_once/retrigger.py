@@ -269,7 +269,7 @@ class Retrigger:
             if done_before is None:
                 done_before = {run.run_id for run in candidates.matching if run.is_terminal}
             decision = decisions.after_check(
-                candidates, target, done_before, self._search.own_clients
+                candidates, target, done_before, self._hook.settings.own_clients
             )
             if is_settled or decision.action not in put_off:
                 break

@@ -40,12 +40,6 @@ class Search:
         self._fence = fence
         self._clock = clock
 
-    @property
-    def own_clients(self) -> set[str]:
-        """What the service may call our own client."""
-        settings = self._hook.settings
-        return {settings.client_id, settings.api_key}
-
     def rounds(
         self,
         target: DataflowRun,
@@ -94,7 +88,7 @@ class Search:
             runs,
             target,
             since_ms,
-            own_clients=self.own_clients,
+            own_clients=self._hook.settings.own_clients,
             known_run_ids=known | foreign,
             shared_run_ids=shared,
         )

@@ -183,6 +183,11 @@ def test_a_ready_token_needs_no_secret():
     assert (found.access_token, found.api_key) == ("opaque", "key")
 
 
+def test_the_service_may_call_the_client_by_either_name():
+    assert settings().own_clients == {"id"}
+    assert settings({"api_key": "key"}).own_clients == {"id", "key"}
+
+
 def test_a_token_of_another_organization_is_told():
     token = claims(org="OTHER@AdobeOrg")
 
