@@ -7,7 +7,7 @@ Pure: arguments, flows and runs in, runs out.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -92,6 +92,7 @@ class RunChoice:
     :param newest_per_flow: Whether to keep only the newest run of each flow.
     :param retriggerable_only: Whether to leave out runs that certainly cannot be re-triggered.
     :param unless_loaded_since: Whether to leave out runs whose flow has succeeded since.
+    :param unless_created_by: Clients whose runs are left out.
     """
 
     statuses: frozenset[str]
@@ -99,6 +100,7 @@ class RunChoice:
     newest_per_flow: bool = False
     retriggerable_only: bool = False
     unless_loaded_since: bool = False
+    unless_created_by: Collection[str] = ()
 
     def choose(
         self, runs: Iterable[DataflowRun], flows: Mapping[str, Dataflow]
@@ -124,6 +126,8 @@ class RunChoice:
 
     def _admits(self, run: DataflowRun, flow: Dataflow | None) -> bool:
         if meaning_of(run.status) not in self.statuses:
+            return False
+        if run.created_client in self.unless_created_by:
             return False
         if self.created_before is not None and _age(run) >= self.created_before:
             return False

@@ -459,6 +459,8 @@ class ListDataflowRunsOperator(CheckedTask, BaseOperator):
     :param newest_per_flow: Whether to return only the newest of the found runs of each flow.
     :param retriggerable_only: Whether to leave out runs that certainly cannot be re-triggered.
     :param unless_loaded_since: Whether to leave out runs whose flow has had a success since.
+    :param unless_ours: Whether to leave out runs that the connection's own client has created, such
+        as those that a re-trigger has started: the repair that started them looks after them.
     :param all_kinds: Whether to include the service's own flows and flows to destinations, if flows
         are not selected by ID.
     :param limit: Largest number of runs to return; the oldest come first.
@@ -487,6 +489,7 @@ class ListDataflowRunsOperator(CheckedTask, BaseOperator):
         "newest_per_flow": kinds.FLAG,
         "retriggerable_only": kinds.FLAG,
         "unless_loaded_since": kinds.FLAG,
+        "unless_ours": kinds.FLAG,
         "all_kinds": kinds.FLAG,
         "limit": kinds.POSITIVE,
         "summaries": kinds.FLAG,
@@ -506,6 +509,7 @@ class ListDataflowRunsOperator(CheckedTask, BaseOperator):
         newest_per_flow: bool = False,
         retriggerable_only: bool = True,
         unless_loaded_since: bool = False,
+        unless_ours: bool = False,
         all_kinds: bool = False,
         limit: int = MAX_MAPPED,
         summaries: bool = False,
@@ -522,6 +526,7 @@ class ListDataflowRunsOperator(CheckedTask, BaseOperator):
         self.newest_per_flow = newest_per_flow
         self.retriggerable_only = retriggerable_only
         self.unless_loaded_since = unless_loaded_since
+        self.unless_ours = unless_ours
         self.all_kinds = all_kinds
         self.limit = limit
         self.summaries = summaries
@@ -541,6 +546,7 @@ class ListDataflowRunsOperator(CheckedTask, BaseOperator):
 
         self._check_rendered()
         before = self.created_before
+        hook = FlowServiceHook(self.flowservice_conn_id, **self.hook_params)
         flow_choice = filters.FlowChoice.of(self.flow_id, self.flow_name, self.all_kinds)
         run_choice = filters.RunChoice(
             statuses=filters.statuses_of(self.status),
@@ -548,8 +554,8 @@ class ListDataflowRunsOperator(CheckedTask, BaseOperator):
             newest_per_flow=self.newest_per_flow,
             retriggerable_only=self.retriggerable_only,
             unless_loaded_since=self.unless_loaded_since,
+            unless_created_by=hook.settings.own_clients if self.unless_ours else (),
         )
-        hook = FlowServiceHook(self.flowservice_conn_id, **self.hook_params)
         found = list_runs(hook, flow_choice, run_choice, self.created_after)
         runs = found[: self.limit]
         log_found(self.log, runs, left_out=len(found) - len(runs))

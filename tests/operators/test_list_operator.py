@@ -149,6 +149,26 @@ def test_a_repaired_run_is_not_found_again(flowservice, add):
     assert found() == []
 
 
+def test_runs_of_our_own_client_are_left_out_on_demand(flowservice, add):
+    """A failed re-trigger without a window is no failure of its own while its repair goes on."""
+    flow = flowservice.add_flow()
+    scheduled = add(flow, age=3)
+    ours = add(flow, age=2, created_client=flowservice.client_id)
+    theirs = add(flow, age=1, created_client="a person")
+
+    assert found(unless_ours=True) == [scheduled, theirs]
+    assert found() == [scheduled, ours, theirs]
+
+
+def test_a_failed_retrigger_stands_for_its_source_and_is_left_out(flowservice, add):
+    flow = flowservice.add_flow()
+    add(flow, age=2, window=(1, 2))
+    ours = add(flow, age=1, window=(1, 2), created_client=flowservice.client_id)
+
+    assert found(unless_ours=True) == []
+    assert found() == [ours]
+
+
 def test_summaries_instead_of_ids(flowservice, add):
     run_id = add(flowservice.add_flow())
 
