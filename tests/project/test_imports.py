@@ -23,6 +23,7 @@ PUBLIC = [
     f"{PACKAGE}.runs.RunError",
     f"{PACKAGE}.runs.RunSummary",
     f"{PACKAGE}.flows.Dataflow",
+    f"{PACKAGE}.repairs.repair_request",
     f"{PACKAGE}.emulator.FlowServiceEmulator",
     f"{PACKAGE}.emulator.Fault",
     f"{PACKAGE}.emulator.Lifecycle",
@@ -47,7 +48,7 @@ def named_in_the_provider_info():
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-def test_every_public_class_can_be_imported_and_says_what_it_is(path):
+def test_all_that_is_public_can_be_imported_and_says_what_it_is(path):
     module, _, name = path.rpartition(".")
     found = getattr(importlib.import_module(module), name)
 
@@ -113,3 +114,13 @@ def test_parsing_a_dag_of_sensors_loads_nothing_of_what_their_tasks_do():
     loaded = loaded_by_importing("sensors.flowservice")
 
     assert not [name for name in loaded if name.startswith(tuple(f"{PACKAGE}.{r}" for r in rooms))]
+
+
+def test_asking_for_a_repair_needs_runs_and_arguments_only():
+    ours = {
+        name.removeprefix(f"{PACKAGE}.")
+        for name in loaded_by_importing("repairs")
+        if name.startswith(PACKAGE)
+    }
+
+    assert ours == {"repairs", "runs", "_json", "_arguments", "_arguments.kinds"}
