@@ -1,22 +1,22 @@
-"""Re-trigger last night's failed dataflow runs in the morning, and report the outcome."""
+"""Ask in the morning for the repair of each dataflow run that failed last night."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
 
 from airflow import DAG
-from airflow.decorators import task
-from airflow.exceptions import AirflowFailException
 
-from airflow_provider_flowservice.operators.flowservice import (
-    ListDataflowRunsOperator,
-    RetriggerDataflowRunOperator,
-)
+from airflow_provider_flowservice.operators.flowservice import ListDataflowRunsOperator
+from airflow_provider_flowservice.repairs import repair_request
+
+try:
+    from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+except ImportError:  # before Airflow 3.0
+    from airflow.operators.trigger_dagrun import TriggerDagRunOperator
 
 with DAG(
     "example_flowservice_nightly_repair",
-    description="Re-trigger the dataflow runs that failed in the last 24 hours.",
+    description="Repair the dataflow runs that failed in the last 24 hours.",
     start_date=datetime(2026, 1, 1),
     schedule="0 5 * * *",
     catchup=False,
@@ -28,32 +28,16 @@ with DAG(
     find = ListDataflowRunsOperator(
         task_id="find",
         flow_name="*nightly*",
+        unless_ours=True,
+        summaries=True,
     )
 
-    retrigger = RetriggerDataflowRunOperator.partial(
-        task_id="retrigger",
-        deferrable=True,
-        on_ineligible="skip",
-        max_active_tis_per_dag=8,  # limit concurrent re-triggers to what the source can handle
-    ).expand(run_id=find.output)
-
-    @task(trigger_rule="all_done")
-    def report(ti: Any = None) -> str:
-        """Report how many runs were repaired, and fail if some were not."""
-        found = ti.xcom_pull(task_ids="find")
-        summaries = list(ti.xcom_pull(task_ids=["retrigger"], key="summary") or [])
-        repaired = sum(summary["status"] == "success" for summary in summaries)
-        text = f"{repaired} of {len(found)} failed dataflow runs are repaired."
-        broken = [
-            f"{summary['run_id']} of flow {summary['flow_id']}: {summary['error_message']}"
-            for summary in summaries
-            if summary["status"] != "success"
-        ]
-        if unclear := len(found) - len(summaries):
-            broken.append(f"{unclear} have no outcome; the log of each task says why.")
-        if repaired < len(found):
-            raise AirflowFailException("\n".join([text, *broken]))
-        return text
-
-    retrigger >> report()
+    TriggerDagRunOperator.partial(
+        task_id="repair",
+        trigger_dag_id="example_flowservice_repair_run",
+        logical_date=None,  # a DAG has only one run for each
+        skip_when_already_exists=True,
+        retries=2,  # on Airflow 2.11 one of two requests at the same moment fails, and its retry skips
+        retry_delay=timedelta(seconds=10),
+    ).expand_kwargs(find.output.map(repair_request))
     # [END howto_nightly_repair]

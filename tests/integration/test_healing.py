@@ -18,8 +18,9 @@ pytestmark = pytest.mark.timeout(240)  # the first test boots Airflow
 
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 HEALING = "example_flowservice_self_healing"
+REPAIR = "example_flowservice_repair_run"
 
-# Each costs Airflow two starts of a worker process, which is minutes for hundreds.
+# Each costs Airflow three starts of a worker process, which is minutes for hundreds.
 MAPPED_RUNS = int(os.environ.get("MAPPED_RUNS", "12"))
 
 OTHER_DAGS = """
@@ -29,7 +30,7 @@ from airflow.sdk import DAG, Asset, AssetWatcher, task
 
 from airflow_provider_flowservice.triggers.flowservice import DataflowRunEventTrigger
 
-with DAG("downstream", start_date=datetime(2026, 1, 1), schedule=[Asset("repaired_nightly_dataflow")]):
+with DAG("downstream", start_date=datetime(2026, 1, 1), schedule=[Asset("repaired_dataflow")]):
 
     @task
     def use_the_data():
@@ -93,6 +94,8 @@ def airflow(flowservice, tmp_path_factory):
         retry_delay=("retries=2", "retries=2, retry_delay=1.0"),
     )
     (folder / "repair_in_bulk.py").write_text(bulk)
+    repair = adapted("repair_run", retry_delay=("timedelta(minutes=5)", "timedelta(seconds=1)"))
+    (folder / "repair_run.py").write_text(repair)
     nightly = adapted(
         "nightly_repair",
         flow_name=('flow_name="*nightly*"', 'flow_name="mapped*"'),
@@ -127,6 +130,18 @@ def reported_watches(airflow):
 def dag_runs(airflow, dag_id):
     answer = airflow.api.get(f"/dags/{dag_id}/dagRuns", limit=100)
     return [Run(airflow.api, dag_id, run["dag_run_id"]) for run in answer["dag_runs"]]
+
+
+def repairs_of(airflow, run_ids):
+    """List the DAG runs that were asked to repair some of these runs."""
+    path, found = f"/dags/{REPAIR}/dagRuns", []
+    while page := airflow.api.get(path, limit=100, offset=len(found))["dag_runs"]:
+        found += page
+    return [
+        Run(airflow.api, REPAIR, run["dag_run_id"])
+        for run in found
+        if run["conf"]["run_id"] in run_ids
+    ]
 
 
 def asset_events(airflow):
@@ -211,6 +226,8 @@ def test_restarts_lose_and_double_nothing(watching, flowservice):
         wait_until(lambda each=run_id: new_run_of(flowservice, each), 90, f"{run_id} re-triggered")
     for run in dag_runs(watching, HEALING):
         assert run.wait(90) == "success", run.states()
+    repairs = repairs_of(watching, run_ids)
+    assert [run.wait(90) for run in repairs] == ["success"] * 4
 
     sources = Counter(source for source, _ in flowservice.retriggers)
     assert [sources[run_id] for run_id in run_ids] == [1, 1, 1, 1]
@@ -218,24 +235,23 @@ def test_restarts_lose_and_double_nothing(watching, flowservice):
     assert flowservice.run(new_run_of_first)["metrics"]["statusSummary"]["status"] == "success"
 
 
-def test_a_flow_that_does_not_heal_is_given_up_and_help_is_called(watching, flowservice):
+def test_a_flow_that_does_not_heal_is_given_up_with_the_reason(watching, flowservice):
     flow_id = flowservice.add_flow("Hopeless nightly")
     flowservice.plan(flow_id, ["failed"])
     run_id = flowservice.add_run(flow_id, "failed")
 
-    def cry_for_help():
-        for run in dag_runs(watching, HEALING):
-            if run.states().get("call_for_help[0]") == "failed":
-                return run
-        return None
+    (repair,) = wait_until(lambda: repairs_of(watching, [run_id]), 60, "the repair is asked for")
+    assert repair.wait() == "failed"
+    for run in dag_runs(watching, HEALING):
+        assert run.wait() == "success", run.states()
 
-    run = wait_until(cry_for_help, 120, "help is called")
-
-    assert run.wait() == "failed"
     attempts = [new for _, new in flowservice.retriggers if new in flowservice.run_ids(flow_id)]
     assert len(attempts) == 3
     assert flowservice.run_ids(flow_id) == [run_id, *attempts]
-    assert f"Not healed: Dataflow run {attempts[-1]}" in run.log("call_for_help", map_index=0)
+    assert repairs_of(watching, attempts) == []
+    log = repair.log("retrigger", try_number=3)
+    assert f"Dataflow run {attempts[-1]} of flow {flow_id}: failed" in log
+    assert "Reason: " in log
 
 
 def test_a_person_approves_of_the_retrigger(airflow, flowservice):
@@ -288,23 +304,41 @@ def test_two_hundred_runs_are_repaired_but_for_two_though_a_worker_dies(
     assert named == {new_run_ids[30], new_run_ids[130]}
 
 
-@pytest.mark.timeout(240 + 6 * MAPPED_RUNS)
-def test_runs_are_repaired_by_a_task_each_but_for_two(airflow, flowservice, capsys):
-    run_ids = [flowservice.add_run(flowservice.add_flow(f"Mapped {n}")) for n in range(MAPPED_RUNS)]
-    for run_id in (run_ids[3], run_ids[-3]):
-        flowservice.plan(run_id, ["inProgress", "failed"])
+@pytest.mark.timeout(240 + 12 * MAPPED_RUNS)
+def test_a_night_is_repaired_by_a_dag_run_each_but_for_two(airflow, flowservice, capsys):
+    flow_ids = [flowservice.add_flow(f"Mapped {n}") for n in range(MAPPED_RUNS)]
+    run_ids = [flowservice.add_run(flow_id) for flow_id in flow_ids]
+    for flow_id in (flow_ids[3], flow_ids[-3]):
+        flowservice.plan(flow_id, ["inProgress", "failed"])
     began = time.monotonic()
-    run = airflow.trigger("example_flowservice_nightly_repair")
-
-    assert run.wait(120 + 6 * MAPPED_RUNS) == "failed", run.states()
+    night = airflow.trigger("example_flowservice_nightly_repair")
+    assert night.wait(120 + 6 * MAPPED_RUNS) == "success", night.states()
+    repairs = repairs_of(airflow, run_ids)
+    ends = {run.run_id: run.wait(120 + 6 * MAPPED_RUNS) for run in repairs}
 
     with capsys.disabled():
         seconds = time.monotonic() - began
-        print(f"\n{MAPPED_RUNS} failed runs, a mapped task each: repaired in {seconds:.0f} s.")
+        print(f"\n{MAPPED_RUNS} failed runs, a DAG run each: repaired in {seconds:.0f} s.")
+    assert Counter(ends.values()) == {"success": MAPPED_RUNS - 2, "failed": 2}
     sources = Counter(source for source, _ in flowservice.retriggers)
     assert [sources[run_id] for run_id in run_ids] == [1] * MAPPED_RUNS
-    log = run.log("report")
-    assert f"{MAPPED_RUNS - 2} of {MAPPED_RUNS} failed dataflow runs are repaired." in log
-    new_run_ids = [new_run_of(flowservice, run_id) for run_id in run_ids]
-    named = {new for new in new_run_ids if f"{new} of flow" in log}
-    assert named == {new_run_ids[3], new_run_ids[-3]}
+    attempts = {flow_id: len(flowservice.run_ids(flow_id)) - 1 for flow_id in flow_ids}
+    broken = {flow_id for flow_id in flow_ids if attempts[flow_id] == 3}
+    assert broken == {flow_ids[3], flow_ids[-3]}
+    assert {run_id.split("__")[1] for run_id, end in ends.items() if end == "failed"} == broken
+
+
+def test_the_next_night_asks_for_nothing_again(airflow, flowservice):
+    """Neither for what is repaired, nor for what was given up."""
+    repairs = [run.run_id for run in dag_runs(airflow, REPAIR)]
+    retriggers = list(flowservice.retriggers)
+    flow_ids = [flowservice.add_flow(f"Mapped again {n}") for n in range(2)]
+    window = (flowservice.now_ms() - 7_200_000, flowservice.now_ms() - 3_600_000)
+    run_ids = [flowservice.add_run(flow_id, window=window) for flow_id in flow_ids]
+    first = airflow.trigger("example_flowservice_nightly_repair")
+    second = airflow.trigger("example_flowservice_nightly_repair")
+
+    assert [first.wait(), second.wait()] == ["success", "success"]
+    assert len(repairs_of(airflow, run_ids)) == 2
+    assert len(dag_runs(airflow, REPAIR)) == len(repairs) + 2
+    assert retriggers == flowservice.retriggers[: len(retriggers)]

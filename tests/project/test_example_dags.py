@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from airflow import __version__ as airflow_version
+from airflow.models import DagRun
 from packaging.version import Version
 
-from airflow_provider_flowservice.testing import remove_delays
+from airflow_provider_flowservice.testing import fails, remove_delays
 from helpers.smtp_sink import SmtpSink
 
 FOLDER = Path(__file__).parents[2] / "example_dags"
 RETRIGGERS = {
-    "nightly_repair": 1,
     "repair_in_bulk": 1,
+    "repair_run": 1,
     "retrigger_and_wait": 1,
     "retrigger_asset": 1,
     "retrigger_mapped": 3,
@@ -25,14 +29,16 @@ RETRIGGERS = {
 }
 """Example: number of runs it re-triggers."""
 
-SLOW = {"nightly_repair", "repair_in_bulk"}
+SLOW = {"repair_in_bulk"}
 """Examples that use of Airflow what the others do, and take their time."""
 
-ELSEWHERE = {
-    "approve_and_retrigger": "3.1",  # somebody has to approve
-    "self_healing": "3.0",  # an event starts it
-}
-"""Example that tests/integration/test_healing.py runs: the first Airflow that has it."""
+ASKING = {"nightly_repair": "2.11", "self_healing": "3.0"}
+"""Examples that ask another DAG for repairs: the first Airflow that has it."""
+
+APPROVAL = "3.1"
+"""The first Airflow that has tasks which a person approves of; tests/integration/test_healing.py runs it."""
+
+RUNS_OF_A_NIGHT = 3
 
 
 def load_dag(name):
@@ -42,10 +48,20 @@ def load_dag(name):
     return module.dag
 
 
+def run(dag, **arguments):
+    """Run a DAG to its end, without its delays."""
+    remove_delays(dag)
+    if Version("3.0") <= Version(airflow_version) < Version("3.1"):
+        for task in dag.tasks:  # there dag.test() takes no asset that a scheduler has not seen
+            task.outlets = []
+    return dag.test(**arguments)
+
+
 def test_every_example_is_run_here():
     assert {path.stem for path in FOLDER.glob("*.py")} == {
         *RETRIGGERS,
-        *ELSEWHERE,
+        *ASKING,
+        "approve_and_retrigger",
         "retrigger_notify",
     }
 
@@ -61,14 +77,13 @@ def test_the_trigger_form_explains_each_of_its_fields(name):
         assert param.description
 
 
-@pytest.mark.parametrize("name", ELSEWHERE)
-def test_an_example_for_newer_airflows_loads_on_all(name):
+@pytest.mark.parametrize(
+    ("name", "first_airflow"), [("approve_and_retrigger", APPROVAL), *ASKING.items()]
+)
+def test_an_example_for_newer_airflows_loads_on_all(name, first_airflow):
     dag = load_dag(name)
 
-    if Version(airflow_version) < Version(ELSEWHERE[name]):
-        assert dag is None
-        pytest.skip(f"{name} needs Airflow {ELSEWHERE[name]}.")
-    assert "retrigger" in dag.task_ids
+    assert (dag is None) is (Version(airflow_version) < Version(first_airflow))
 
 
 @pytest.mark.usefixtures("airflow_db")
@@ -80,11 +95,8 @@ def test_an_example_runs_to_success(seeded_flowservice, name):
     dag = load_dag(name)
     if dag is None:
         pytest.skip(f"{name} needs a newer Airflow than {airflow_version}")
-    if name == "retrigger_asset" and Version(airflow_version) < Version("3.1"):
-        pytest.skip("In Airflow 3.0 dag.test() takes no asset that a scheduler has not seen.")
 
-    remove_delays(dag)
-    dag_run = dag.test()
+    dag_run = run(dag)
 
     states = {ti.task_id: str(ti.state) for ti in dag_run.get_task_instances()}
     assert set(states.values()) == {"success"}, states
@@ -109,19 +121,71 @@ def test_a_run_that_fails_again_is_reported_by_mail(seeded_flowservice, monkeypa
     assert f'/activity/{new_run_id}">Open it</a>' in text
 
 
+@pytest.fixture(scope="session")
+def known_examples(airflow_db):
+    """Let Airflow read the examples, so that one can ask for a run of another."""
+    read = [sys.executable, "-m", "airflow", "dags", "reserialize"]
+    done = subprocess.run(read, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def repairs(known_examples):
+    """Return a function that lists the DAG runs of the repairing DAG, each with what it repairs."""
+
+    def requested():
+        found = DagRun.find(dag_id="example_flowservice_repair_run")
+        return {run.run_id: run.conf["run_id"] for run in found if run.run_id not in before}
+
+    before = {run.run_id for run in DagRun.find(dag_id="example_flowservice_repair_run")}
+    return requested
+
+
+def states_of_repair(dag_run):
+    found = [ti for ti in dag_run.get_task_instances() if ti.task_id == "repair"]
+    return Counter(str(ti.state) for ti in found)
+
+
+def without_waiting(dag):
+    """Run an example's DAG, and leave out the first wait of one that lets the source recover."""
+    if dag.has_task("let_the_source_recover"):
+        dag.get_task("let_the_source_recover").delta = timedelta(0)
+    return run(dag)
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_each_failed_run_is_repaired_by_one_dag_run(flowservice, repairs, name):
+    """Also where a second DAG run asks for it again, and where its re-trigger has failed."""
+    dag = load_dag(name)
+    if dag is None:
+        pytest.skip(f"{name} needs a newer Airflow than {airflow_version}")
+    flow_ids = [flowservice.add_flow(f"{name} nightly {n}") for n in range(RUNS_OF_A_NIGHT)]
+    window = (flowservice.now_ms() - 7_200_000, flowservice.now_ms() - 3_600_000)
+    run_ids = [flowservice.add_run(flow_id, window=window) for flow_id in flow_ids]
+
+    assert states_of_repair(without_waiting(dag)) == {"success": RUNS_OF_A_NIGHT}
+    assert sorted(repairs().values()) == sorted(run_ids)
+
+    asked = repairs()
+    for flow_id in flow_ids:  # a person re-triggers each in the meantime, in vain
+        flowservice.add_run(flow_id, window=window)
+    assert states_of_repair(without_waiting(load_dag(name))) == {"skipped": RUNS_OF_A_NIGHT}
+    assert repairs() == asked
+
+
 @pytest.mark.once
 @pytest.mark.usefixtures("airflow_db")
-def test_the_nightly_repair_fails_for_what_has_failed_again(flowservice):
-    run_ids = [flowservice.add_run(flowservice.add_flow(f"Nightly {n}")) for n in range(4)]
-    for run_id in (run_ids[1], run_ids[3]):
-        flowservice.plan(run_id, ["failed"])
+def test_a_repair_that_is_given_up_fails_its_dag_run_with_the_reason(flowservice, caplog, capsys):
+    run_id = flowservice.add_failed_run(then=[fails("The host is away.", "2200")])
+    dag = load_dag("repair_run")
 
-    dag = load_dag("nightly_repair")
+    dag_run = run(dag, run_conf={"run_id": run_id})
 
-    remove_delays(dag)
-    dag_run = dag.test()
-
-    assert sorted(source for source, _ in flowservice.retriggers) == sorted(run_ids)
     assert str(dag_run.state) == "failed"
-    states = Counter(str(ti.state) for ti in dag_run.get_task_instances())
-    assert states == {"success": 3, "failed": 3}  # two runs and the report
+    assert len(flowservice.retriggers) == 3
+    sources = [source for source, _ in flowservice.retriggers]
+    assert sources == [run_id, *(new for _, new in flowservice.retriggers[:-1])]
+    captured = (
+        capsys.readouterr()
+    )  # Airflow 3 writes there, and earlier releases to the root logger
+    assert "2200: The host is away." in captured.out + captured.err + caplog.text
