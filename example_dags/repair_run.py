@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from airflow import DAG
+from airflow.decorators import task
 from airflow.models.param import Param
 
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
@@ -35,7 +37,7 @@ with DAG(
     },
     tags=["flowservice"],
 ) as dag:
-    RetriggerDataflowRunOperator(
+    retrigger = RetriggerDataflowRunOperator(
         task_id="retrigger",
         run_id="{{ params.run_id }}",
         deferrable=True,
@@ -43,4 +45,12 @@ with DAG(
         retry_delay=timedelta(minutes=5),
         outlets=[REPAIRED],
     )
+
+    @task
+    def report(ti: Any = None) -> str:
+        """Report what was loaded; if nothing was, the task above has failed with the reason."""
+        summary = ti.xcom_pull(task_ids="retrigger", key="summary")
+        return f"Run {summary['run_id']} has loaded {summary['output_records']} records."
+
+    retrigger >> report()
 # [END howto_repair_run]

@@ -51,7 +51,7 @@ def finish(
     outcome = outcome_of(result, policy, is_airflows_limit(task.timeout, task.execution_timeout))
     ending = task_result(outcome, policy)
     message = describe(outcome, result, policy, duplicates)
-    log_outcome(task.log, run, message, is_fine=ending == "success")
+    log_outcome(task.log, run, message, is_fine=ending == "success" and not duplicates)
     if run is not None:
         url = url or hook.get_run_url(run.flow_id, run.run_id)
         push_link(context, url)
