@@ -1,4 +1,4 @@
-"""The table of known traps names tests that exist, and leaves no trap out."""
+"""The tables of known traps and of guarantees name tests that exist, and leave no row out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import pytest
 pytestmark = pytest.mark.once
 
 TESTS = Path(__file__).parents[1]
-TABLE = (TESTS.parent / "docs" / "known-traps.md").read_text()
+DOCS = TESTS.parent / "docs"
+TABLE = (DOCS / "known-traps.md").read_text()
+GUARANTEES = (DOCS / "exactly-once.md").read_text()
 TEST_ID = re.compile(r"`([\w/]+\.py)::(\w+)`")
 
 
@@ -20,9 +22,12 @@ def functions_of(path):
     return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
-@pytest.mark.parametrize("name", sorted({name for name, _ in TEST_ID.findall(TABLE)}))
+NAMED = TEST_ID.findall(TABLE + GUARANTEES)
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _ in NAMED}))
 def test_every_test_that_is_named_exists(name):
-    named = {test for file, test in TEST_ID.findall(TABLE) if file == name}
+    named = {test for file, test in NAMED if file == name}
 
     assert named <= functions_of(TESTS / name)
     assert all(test.startswith("test_") for test in named)
@@ -34,6 +39,14 @@ def test_every_row_names_a_test():
     assert len(rows) == TABLE.count("\n| ") - len(
         re.findall(r"^\| (What|Who|Where|\|)", TABLE, re.MULTILINE)
     )
+    assert [row for row in rows if not TEST_ID.search(row)] == []
+
+
+def test_every_guarantee_names_its_test():
+    _, _, after = GUARANTEES.partition("| Situation |")
+    _, _, *rows = after.partition("\n\n")[0].splitlines()
+
+    assert len(rows) >= 10
     assert [row for row in rows if not TEST_ID.search(row)] == []
 
 
