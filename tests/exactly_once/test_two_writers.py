@@ -1,0 +1,105 @@
+"""Several writers for one run's data: one re-trigger with the recipe, and none unnamed without it."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from exactly_once.simulation import Schedule, Script, Tally, Writer, play, random_schedule
+
+SEEDS = 150  # of each test
+
+
+@pytest.fixture(autouse=True)
+def no_logs(caplog):
+    """Spare the log of thousands of tries."""
+    caplog.set_level(logging.CRITICAL)
+
+
+@pytest.fixture
+def played(service, hook, clock):
+    """Return a function that plays a schedule, and returns what happened and its story."""
+
+    def run(schedule):
+        tally, world = play(schedule, service, hook, clock)
+        return tally.counts, world.text()
+
+    return run
+
+
+# What has been seen to go wrong
+
+
+@pytest.mark.parametrize("hidden_for", [0, 8])
+def test_two_dag_runs_at_once_send_two_requests_and_each_names_that_of_the_other(
+    played, hidden_for
+):
+    writers = [Writer("A"), Writer("B", start=0.005 if hidden_for == 0 else 0.04)]
+
+    counts, story = played(Schedule("twins", False, writers, hidden_for=hidden_for))
+
+    assert (counts["re-triggers"], counts["duplicates"], counts["named"]) == (2, 1, 1), story
+
+
+@pytest.mark.parametrize("hidden_for", [0, 8])
+def test_with_the_recipe_they_send_one(played, hidden_for):
+    writers = [Writer("A"), Writer("B", start=0.005)]
+
+    counts, story = played(Schedule("twins", True, writers, hidden_for=hidden_for))
+
+    assert (counts["re-triggers"], counts["skipped"]) == (1, 1), story
+
+
+@pytest.mark.parametrize("step", ["after set", "before retrigger_run", "connecting"])
+def test_a_try_frozen_before_its_request_does_not_send_it_after_its_retry_has(played, step):
+    frozen = Script({("A", 1, step): 400})
+
+    counts, story = played(
+        Schedule("frozen", True, [Writer("A")], heartbeat_timeout=120, chaos=frozen)
+    )
+
+    assert (counts["tries"], counts["re-triggers"], counts["duplicates"]) == (2, 1, 0), story
+
+
+@pytest.mark.parametrize("is_deferrable", [True, False], ids=["deferred", "running"])
+def test_a_clear_that_drops_the_state_goes_on_with_a_run_that_is_not_shown_yet(
+    played, is_deferrable
+):
+    cleared = Schedule(
+        "cleared",
+        True,
+        [Writer("A")],
+        drops_state=True,
+        is_deferrable=is_deferrable,
+        hidden_for=50,
+        clears=[(10, "A")],
+    )
+
+    counts, story = played(cleared)
+
+    assert (counts["clears"], counts["re-triggers"], counts["duplicates"]) == (1, 1, 0), story
+
+
+# Random schedules
+
+
+@pytest.mark.once
+@pytest.mark.timeout(300)  # seconds on a free machine
+@pytest.mark.parametrize("first", range(0, 4 * SEEDS, SEEDS))
+@pytest.mark.parametrize("uses_recipe", [True, False], ids=["recipe", "no recipe"])
+def test_no_random_schedule_doubles_a_request_unnamed(
+    service, hook, clock, uses_recipe, first, tell
+):
+    total = Tally()
+    for seed in range(first, first + SEEDS):
+        tally, _ = play(random_schedule(seed, uses_recipe), service, hook, clock)
+        total.add(tally)
+
+    figures = ", ".join(f"{name} {count}" for name, count in sorted(total.counts.items()))
+    tell(f"{'with' if uses_recipe else 'without'} the recipe: {figures}")
+    assert total.counts["schedules"] == SEEDS
+    assert total.counts["re-triggers"] >= SEEDS / 2
+    assert not total.violations, "\n\n".join(
+        [f"{len(total.violations)} wrong", *total.violations[:3]]
+    )
