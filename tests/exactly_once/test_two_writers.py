@@ -6,7 +6,8 @@ import logging
 
 import pytest
 
-from exactly_once.simulation import Schedule, Script, Tally, Writer, play, random_schedule
+from exactly_once.schedules import Schedule, Script, Writer, random_schedule
+from exactly_once.simulation import Tally, play
 
 SEEDS = 150  # of each test
 
