@@ -84,7 +84,6 @@ class Random(Chaos):
     TENDER = frozenset(
         {"after list_runs", "before set", "after set", "before retrigger_run", "connecting"}
     )
-
     # Most seconds of a way; there and back are less than request_timeout.
     SLOW: ClassVar = {"in transit": 28, "after retrigger_run": 1}
 
@@ -125,6 +124,8 @@ class Schedule:
     :param drops_state: Whether a Clear drops the task's state, as from 3.4 on.
     :param is_deferrable: Whether a wait is deferred, so that no process is there to be killed.
     :param hidden_for: Seconds for which the service does not show a new run.
+    :param failures: New runs that fail before one succeeds.
+    :param run_seconds: Seconds for which a new run is under way.
     :param heartbeat_timeout: Seconds after which Airflow declares a frozen try dead.
     :param database_skew: Seconds by which the clock that dates DAG runs is wrong.
     :param person_at: When a person re-triggers the source in Adobe's UI.
@@ -137,7 +138,8 @@ class Schedule:
     drops_state: bool = False
     is_deferrable: bool = False
     hidden_for: float = 0.0
-    lifecycles: list[Lifecycle] = field(default_factory=lambda: [_success(120)])
+    failures: int = 0
+    run_seconds: float = 120.0
     heartbeat_timeout: float = 300.0
     retry_delay: float = 30.0
     database_skew: float = 0.0
@@ -146,6 +148,13 @@ class Schedule:
     person_at: list[float] = field(default_factory=list)
     chaos: Chaos = field(default_factory=Chaos)
     rng: random.Random = field(default_factory=lambda: random.Random(0))
+
+    def lifecycles(self) -> list[Lifecycle]:
+        """Return what becomes of the new runs, one after the other; the last one repeats."""
+        statuses = [*["failed"] * self.failures, "success"]
+        return [
+            Lifecycle(["inProgress", status], step_seconds=self.run_seconds) for status in statuses
+        ]
 
     def __str__(self) -> str:
         airflow = "3.4" if self.drops_state else "3.3" if self.has_store else "before 3.3"
@@ -156,14 +165,6 @@ class Schedule:
             f"for {self.hidden_for:.0f} s; heartbeat timeout {self.heartbeat_timeout:.0f} s, retry "
             f"delay {self.retry_delay:.0f} s"
         )
-
-
-def _success(step_seconds: float) -> Lifecycle:
-    return Lifecycle(["inProgress", "success"], step_seconds=step_seconds)
-
-
-def _failure(step_seconds: float) -> Lifecycle:
-    return Lifecycle(["inProgress", "failed"], step_seconds=step_seconds)
 
 
 LOST = [
@@ -190,8 +191,6 @@ def random_schedule(seed: int, uses_recipe: bool) -> Schedule:
         for number, name in enumerate("ABCD"[: rng.randint(2, 4)])
     ]
     has_store = rng.random() < 0.7
-    duration = rng.choice([30, 60, 120, 600])
-    failures = rng.choice([0, 0, 0, 1, 2])
     return Schedule(
         f"seed {seed}",
         uses_recipe,
@@ -200,7 +199,8 @@ def random_schedule(seed: int, uses_recipe: bool) -> Schedule:
         drops_state=has_store and rng.random() < 0.5,
         is_deferrable=rng.random() < 0.5,
         hidden_for=rng.choice([0, 8, rng.uniform(0, _LONGEST_HIDDEN), _LONGEST_HIDDEN]),
-        lifecycles=[*[_failure(duration)] * failures, _success(duration)],
+        failures=rng.choice([0, 0, 0, 1, 2]),
+        run_seconds=rng.choice([30, 60, 120, 600]),
         heartbeat_timeout=rng.uniform(60, 300),
         retry_delay=rng.choice([0, 5, 60, 300]),
         database_skew=rng.choice([0, rng.uniform(-60, 60)]),
