@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 import threading
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice._exactly_once.clock import Clock
 from airflow_provider_flowservice._exactly_once.decisions import Try
+from airflow_provider_flowservice._exactly_once.duplicates import find_duplicates
 from airflow_provider_flowservice._exactly_once.journal import TaskStore
 from airflow_provider_flowservice._exactly_once.retrigger import Retrigger
 from airflow_provider_flowservice._exactly_once.search import check_adopted
 from airflow_provider_flowservice._exactly_once.siblings import Siblings
 from airflow_provider_flowservice.exceptions import FlowServiceError, RetriggerAmbiguousError
-from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from exactly_once.schedules import CALM_TRIES, CHAOS_SECONDS
 from helpers.crashing import HOOK_CALLS, STORE_CALLS, XCOM_CALLS, Crash, Crashing, Points
 from helpers.engine import RETRIES
@@ -23,19 +21,14 @@ from helpers.state_store import StateStore
 from helpers.support import TaskInstance
 
 if TYPE_CHECKING:
+    from airflow_provider_flowservice.runs import DataflowRun
     from exactly_once.schedules import Writer
     from exactly_once.simulation import World
-
-try:
-    from airflow_provider_flowservice._exactly_once.duplicates import find_duplicates
-except ImportError:
-    find_duplicates = None
 
 _SETTLE_TIME = 60.0
 _POLL_INTERVAL = 60.0
 _KILLED_WITHIN = 10.0
 _MOST_STOPS = 3  # after which nobody retries the task any more
-_HANDS_OVER = "before_send" in inspect.signature(FlowServiceHook.retrigger_run).parameters
 
 
 class Refused(Exception):
@@ -300,20 +293,19 @@ class Process(Points):
         self.is_deferred = world.schedule.is_deferrable
         run = self._wait(hook, retriggered.run_id)
         self.is_deferred = False
-        check_adopted(hook, run, retriggered.window)
-        self._name_duplicates(hook, retriggered)
+        check_adopted(hook, run, None if retriggered.is_certain else retriggered.window)
+        self._name(find_duplicates(hook, retriggered, run), run.run_id)
         if run.is_failed:
             raise RunFailed(run.run_id)
         return run.run_id
 
     def _clock(self) -> Clock:
-        world = self._world
-        brought = {
-            "now": lambda: world.clock.now + self._skew,
-            "sleep": self.sleep,
-            "mono": lambda: world.clock.now + self._mono_offset,
-        }
-        return Clock(**{each.name: brought[each.name] for each in fields(Clock)})
+        clock = self._world.clock
+        return Clock(
+            now=lambda: clock.now + self._skew,
+            sleep=self.sleep,
+            mono=lambda: clock.now + self._mono_offset,
+        )
 
     def _wait(self, hook: Any, run_id: str) -> Any:
         while True:
@@ -325,10 +317,8 @@ class Process(Points):
             if run.is_terminal:
                 return run
 
-    def _name_duplicates(self, hook: Any, retriggered: Any) -> None:
-        world, run_id = self._world, retriggered.run_id
-        duplicates = find_duplicates(hook, retriggered) if find_duplicates else ()
-        run_ids = [run.run_id for run in duplicates]
+    def _name(self, duplicates: Sequence[DataflowRun], run_id: str) -> None:
+        world, run_ids = self._world, [run.run_id for run in duplicates]
         world.tell(self.name, f"ends its wait for {run_id}, names {', '.join(run_ids) or 'none'}")
         if not self.is_superseded:
             world.named.append({run_id, *run_ids})
@@ -344,7 +334,7 @@ class Wire:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._world.hook, name)
 
-    def retrigger_run(self, run_id: str, before_send: Callable[[], None] = lambda: None) -> Any:
+    def retrigger_run(self, run_id: str, before_send: Callable[[], None]) -> Any:
         """Re-trigger a run; the process may be frozen before the check, and die after it."""
         world, process = self._world, self._process
         before: int | None = None
@@ -357,10 +347,7 @@ class Wire:
             before = len(world.service.retriggers)
 
         try:
-            if _HANDS_OVER:
-                return world.hook.retrigger_run(run_id, before_send=check_and_send)
-            check_and_send()
-            return world.hook.retrigger_run(run_id)
+            return world.hook.retrigger_run(run_id, before_send=check_and_send)
         finally:
             is_given_up = process.is_superseded
             if before is not None and world.take_note(

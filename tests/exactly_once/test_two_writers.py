@@ -52,6 +52,17 @@ def test_with_the_recipe_they_send_one(played, hidden_for):
     assert (counts["re-triggers"], counts["skipped"]) == (1, 1), story
 
 
+@pytest.mark.parametrize("person_at", [0, 30], ids=["before", "after"])
+def test_a_run_that_a_person_begins_meanwhile_is_named(played, person_at):
+    writers = [Writer("A", start=20)]
+
+    counts, story = played(
+        Schedule("a person", True, writers, person_at=[person_at], run_seconds=100)
+    )
+
+    assert (counts["duplicates with a person"], counts["named"]) == (1, 1), story
+
+
 @pytest.mark.parametrize("step", ["after set", "before retrigger_run", "connecting"])
 def test_a_try_frozen_before_its_request_does_not_send_it_after_its_retry_has(played, step):
     frozen = Script({("A", 1, step): 400})
@@ -79,7 +90,20 @@ def test_a_clear_that_drops_the_state_goes_on_with_a_run_that_is_not_shown_yet(
 
     counts, story = played(cleared)
 
-    assert (counts["clears"], counts["re-triggers"], counts["duplicates"]) == (1, 1, 0), story
+    assert (counts["clears"], counts["duplicates"]) == (1, 0), story
+
+
+@pytest.mark.parametrize("ahead", [0, 100])
+def test_a_clear_goes_on_with_a_run_that_is_not_shown_yet_whatever_the_clock_of_the_machine(
+    played, ahead
+):
+    writers = [Writer("A", skews=(0, ahead))]
+
+    counts, story = played(
+        Schedule("skewed", True, writers, is_deferrable=True, hidden_for=50, clears=[(10, "A")])
+    )
+
+    assert (counts["clears"], counts["re-triggers"]) == (1, 1), story
 
 
 # Random schedules
