@@ -4,7 +4,8 @@ Several writers for one run's data, on one virtual clock, in schedules that a se
 Each try of a task is a process: a thread of its own, of which exactly one runs at a time. Every call
 to the hook, to the state store and to XComs, and every sleep, is a step. Before and after each step
 the schedule may freeze the process, as SIGSTOP or a paused virtual machine does, or kill it. The
-service is the emulator over HTTP; its clock is the virtual one.
+service is the emulator, whose clock is the virtual one: over HTTP, or without, for thousands of
+schedules.
 
 What is taken for granted about Airflow:
 

@@ -6,8 +6,10 @@ import logging
 
 import pytest
 
+from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from exactly_once.schedules import Schedule, Script, Writer, random_schedule
 from exactly_once.simulation import Tally, play
+from helpers.in_process import connect
 
 SEEDS = 180  # of each test
 
@@ -106,7 +108,25 @@ def test_a_clear_goes_on_with_a_run_that_is_not_shown_yet_whatever_the_clock_of_
     assert (counts["clears"], counts["re-triggers"]) == (1, 1), story
 
 
-# Random schedules
+# Random schedules: too many requests for HTTP
+
+
+@pytest.fixture
+def direct_hook(service):
+    return connect(FlowServiceHook(retries=0, backoff=0), service)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("uses_recipe", [True, False], ids=["recipe", "no recipe"])
+def test_the_same_happens_over_http_and_without(service, hook, direct_hook, clock, uses_recipe):
+    for seed in range(6):
+        (one, _), (other, _) = (
+            play(random_schedule(seed, uses_recipe), service, each, clock)
+            for each in (hook, direct_hook)
+        )
+
+        assert one.counts == other.counts
+        assert one.counts["steps"] > 10
 
 
 @pytest.mark.once
@@ -116,11 +136,11 @@ def test_a_clear_goes_on_with_a_run_that_is_not_shown_yet_whatever_the_clock_of_
     [(True, 0), (True, 180), (True, 360), (True, 540), (False, 0), (False, 180)],
 )
 def test_no_random_schedule_doubles_a_request_unnamed(
-    service, hook, clock, uses_recipe, first, tell
+    service, direct_hook, clock, uses_recipe, first, tell
 ):
     total = Tally()
     for seed in range(first, first + SEEDS):
-        tally, _ = play(random_schedule(seed, uses_recipe), service, hook, clock)
+        tally, _ = play(random_schedule(seed, uses_recipe), service, direct_hook, clock)
         total.add(tally)
 
     figures = ", ".join(f"{name} {count}" for name, count in sorted(total.counts.items()))
