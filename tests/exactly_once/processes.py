@@ -342,7 +342,11 @@ class Wire:
         def check_and_send() -> None:
             nonlocal before
             process.pass_by("connecting")
-            before_send()
+            try:
+                before_send()
+            except Exception:
+                world.counts["held back"] += 1
+                raise
             self._travel(run_id)
             before = len(world.service.retriggers)
 
@@ -357,11 +361,14 @@ class Wire:
 
     def _travel(self, run_id: str) -> None:
         process, world = self._process, self._world
+        if world.chaos.dies(process, "in transit"):
+            process.doom(0.001)
         seconds = world.chaos.latency(process, "in transit")
         arrives_at = world.now + seconds
         try:
             process.sleep(seconds)
         except Crash:
+            world.counts["on their way when their sender died"] += 1
             world.after(
                 arrives_at - world.now,
                 lambda: world.deliver(run_id, process.writer, process.epoch),
