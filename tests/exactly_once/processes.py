@@ -294,7 +294,8 @@ class Process(Points):
         run = self._wait(hook, retriggered.run_id)
         self.is_deferred = False
         check_adopted(hook, run, None if retriggered.is_certain else retriggered.window)
-        self._name(find_duplicates(hook, retriggered, run), run.run_id)
+        ended_at = world.now
+        self._name(find_duplicates(hook, retriggered, run), run.run_id, ended_at)
         if run.is_failed:
             raise RunFailed(run.run_id)
         return run.run_id
@@ -317,12 +318,12 @@ class Process(Points):
             if run.is_terminal:
                 return run
 
-    def _name(self, duplicates: Sequence[DataflowRun], run_id: str) -> None:
+    def _name(self, duplicates: Sequence[DataflowRun], run_id: str, ended_at: float) -> None:
         world, run_ids = self._world, [run.run_id for run in duplicates]
         world.tell(self.name, f"ends its wait for {run_id}, names {', '.join(run_ids) or 'none'}")
         if not self.is_superseded:
             world.named.append({run_id, *run_ids})
-            world.waits.append((world.now, run_id))
+            world.waits.append((ended_at, run_id))
 
 
 class Wire:
