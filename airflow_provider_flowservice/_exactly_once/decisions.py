@@ -103,12 +103,13 @@ def begin(
             return Decision("read", record.new_run_id)
         return Decision("search", reason="an earlier try may have re-triggered it")
     if record is None:
-        # From 3.4 on, Airflow forgets on a Clear what was stored before.
+        # From 3.4 on, Airflow forgets on a Clear what was stored before, and the Clear of a task that
+        # runs looks like an automatic retry.
         may_be_lost = this_try.is_cleared or not (has_store and is_legible)
         if may_be_lost and (this_try.is_automatic_retry or this_try.was_held_up):
             return Decision("search", reason="another try may have re-triggered it")
-        if this_try.is_cleared:
-            return Decision("settle", source_run_id, "the task was cleared, and nothing is stored")
+        if this_try.is_cleared or this_try.is_automatic_retry:
+            return Decision("settle", source_run_id, "nothing is stored of an earlier request")
     return Decision("send", source_run_id, "no earlier try has sent a request")
 
 
@@ -119,7 +120,7 @@ def after_read(
     Decide what to do about the stored run.
 
     :param run: The stored run; ``None`` if the service does not show it.
-    :param is_settled: Whether it is so old that the service would show it if it existed.
+    :param is_settled: Whether the service would show it by now if it existed.
     """
     new_run_id = record.new_run_id or ""
     is_cleared = this_try.max_tries != record.max_tries

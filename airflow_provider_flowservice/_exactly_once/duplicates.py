@@ -36,7 +36,7 @@ def find_duplicates(
     window = new_run.window or (run.window if run else None)
     if window is None:
         return ()
-    known = {new_run.run_id, *new_run.known_run_ids, *new_run.earlier_run_ids}
+    known = {new_run.run_id, *new_run.known_run_ids, *new_run.done_run_ids}
     listing = hook.list_runs(
         flow_id=new_run.flow_id, created_after=new_run.since_ms, limit=LARGEST_PAGE
     )

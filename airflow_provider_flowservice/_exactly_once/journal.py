@@ -25,6 +25,7 @@ class Record:
         so for one that was only found.
     :param known_run_ids: All runs that earlier requests of this task have led to.
     :param earlier_run_ids: Candidates that were there before the request.
+    :param done_run_ids: Runs of the same window that had ended before the request.
     """
 
     source_run_id: str
@@ -35,6 +36,7 @@ class Record:
     is_certain: bool = True
     known_run_ids: tuple[str, ...] = ()
     earlier_run_ids: tuple[str, ...] = ()
+    done_run_ids: tuple[str, ...] = ()
 
     def with_run(self, new_run_id: str, max_tries: int) -> Record:
         """Return the record once the new run is known; ``max_tries`` is that of the task now."""
@@ -59,7 +61,7 @@ class Record:
         return cls(**{**{name: value[name] for name in _KINDS}, **lists})
 
 
-_LISTS = ("known_run_ids", "earlier_run_ids")
+_LISTS = ("known_run_ids", "earlier_run_ids", "done_run_ids")
 _KINDS: dict[str, Any] = {
     "source_run_id": str,
     "target_run_id": str,

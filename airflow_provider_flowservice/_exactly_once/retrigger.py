@@ -17,7 +17,7 @@ from airflow_provider_flowservice._exactly_once.fence import (
     OverdueError,
 )
 from airflow_provider_flowservice._exactly_once.journal import Record, TaskStore
-from airflow_provider_flowservice._exactly_once.search import Search
+from airflow_provider_flowservice._exactly_once.search import SETTLE_INTERVAL, Search
 from airflow_provider_flowservice._exactly_once.siblings import Siblings
 from airflow_provider_flowservice._exactly_once.turn import Turn
 from airflow_provider_flowservice._selection.eligibility import check_eligible
@@ -45,7 +45,7 @@ class Retriggered(NamedTuple):
     :param window: Data it has to load, in epoch milliseconds; ``None`` if the service does not show it.
     :param is_certain: Whether it is certain that it is the new run.
     :param since_ms: Epoch milliseconds when the run that was re-triggered was created.
-    :param earlier_run_ids: Further runs of the window that were there before the request.
+    :param done_run_ids: Further runs of the window that had ended before the request.
     """
 
     run_id: str
@@ -55,7 +55,7 @@ class Retriggered(NamedTuple):
     window: tuple[int, int] | None = None
     is_certain: bool = True
     since_ms: int = 0
-    earlier_run_ids: tuple[str, ...] = ()
+    done_run_ids: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Write it as JSON values."""
@@ -160,12 +160,18 @@ class Retrigger:
         return self._go_on(source, record, decision)
 
     def _read_stored(self, source: DataflowRun, record: Record) -> Decision:
-        try:
-            run = self._hook.get_run(record.new_run_id or "")
-        except FlowServiceNotFoundError:
-            run = None
-        is_settled = self._clock.now_ms() - record.requested_ms > self._settle_time * 1000
-        return decisions.after_read(record, run, source, self._try, is_settled)
+        """Read the stored run; after a Clear, until such a run would have appeared."""
+        settled_mono = self._clock.mono() + self._settle_seconds
+        while True:
+            is_settled = self._clock.mono() >= settled_mono
+            try:
+                run = self._hook.get_run(record.new_run_id or "")
+            except FlowServiceNotFoundError:
+                run = None
+            decision = decisions.after_read(record, run, source, self._try, is_settled)
+            if run is not None or is_settled or self._try.max_tries == record.max_tries:
+                return decision
+            self._clock.sleep(SETTLE_INTERVAL)
 
     def _find(
         self, source: DataflowRun, record: Record | None, settle_seconds: float
@@ -281,11 +287,19 @@ class Retrigger:
         earlier = (
             run.run_id
             for run in candidates.all
-            if run.created_at is None
-            or run.created_at >= now_ms - 2 * _SKEW_WITH_RECORD_MS
-            or loads_window(run, target.window)
+            if run.created_at is None or run.created_at >= now_ms - 2 * _SKEW_WITH_RECORD_MS
         )
-        return decision, replace(record, requested_ms=now_ms, earlier_run_ids=tuple(earlier))
+        done = (
+            run.run_id
+            for run in candidates.matching
+            if run.is_terminal and loads_window(run, target.window)
+        )
+        return decision, replace(
+            record,
+            requested_ms=now_ms,
+            earlier_run_ids=tuple(earlier),
+            done_run_ids=tuple(done),
+        )
 
     def _go_on(self, source: DataflowRun, record: Record | None, decision: Decision) -> Retriggered:
         """Go on with a run that is there already."""
@@ -315,7 +329,7 @@ class Retrigger:
             source.window,
             record.is_certain,
             source.created_at or 0,
-            record.earlier_run_ids,
+            record.done_run_ids,
         )
 
     def _run(self, source: DataflowRun, run_id: str) -> DataflowRun:

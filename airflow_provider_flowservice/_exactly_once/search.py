@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
 # Seconds between rounds, in which a new run may appear.
-_SETTLE_INTERVAL = 5.0
+SETTLE_INTERVAL = 5.0
 # Newest runs of a flow that are searched.
 _MOST_RUNS = 1000
 
@@ -62,7 +62,7 @@ class Search:
         began = before = Moment.now(self._clock)
         while True:
             self.moment = Moment.now(self._clock)
-            if before.age(self._clock) > SEND_WITHIN + _SETTLE_INTERVAL:
+            if before.age(self._clock) > SEND_WITHIN + SETTLE_INTERVAL:
                 began = self.moment
             left = settle_seconds - (self.moment.mono - began.mono)
             candidates = self._candidates(target, since_ms, known)
@@ -70,7 +70,7 @@ class Search:
                 self._fence.move(self.moment)
             yield candidates, left <= 0
             before = self.moment
-            self._clock.sleep(max(0.0, min(left, _SETTLE_INTERVAL)))
+            self._clock.sleep(max(0.0, min(left, SETTLE_INTERVAL)))
 
     def _candidates(self, target: DataflowRun, since_ms: int, known: set[str]) -> Candidates:
         if not target.flow_id:

@@ -48,7 +48,7 @@ def matching(*runs):
 
 BEGIN = [
     row("no try has begun", begin(None, "source", FIRST, True), "send", "source"),
-    row("a try crashed before the intent", begin(None, "source", RETRY, True), "send", "source"),
+    row("a try crashed before the intent", begin(None, "source", RETRY, True), "settle", "source"),
     row("a retry without a store", begin(None, "source", RETRY, False), "search"),
     row("a first try without a store", begin(None, "source", FIRST, False), "send", "source"),
     row("a test of the task", begin(None, "source", Try(0, 0, 0), False), "send", "source"),
