@@ -61,7 +61,7 @@ def test_a_killed_process_leaves_one_retrigger(flowservice, deferrable, points):
         run_id=failed_run,
         deferrable=deferrable,
         poll_interval=0.01,
-        settle_time=1,
+        settle_time=0,  # what is not there yet never appears here
         retries=RETRIES,
     )
     dag_run_id = str(uuid.uuid4())
