@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from airflow import __version__ as airflow_version
 from packaging.version import Version
 
 from airflow_provider_flowservice.testing import fails, remove_delays, succeeds
+from helpers.dag_bundles import only_dags_of
 from users_dags import every_operator
 from users_dags.every_operator import DAGS, FLOWS, MODES, RUNS, SINCE, WAITS
 
@@ -21,14 +21,10 @@ each_wait = pytest.mark.parametrize("wait", WAITS)
 
 
 @pytest.fixture
-def dags_folder(monkeypatch):
-    """Let Airflow find these DAGs: since 3.1, ``dag.test()`` reads the DAG's folder anew."""
-    bundle = {
-        "name": "users_dags",
-        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
-        "kwargs": {"path": str(Path(every_operator.__file__).parent)},
-    }
-    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps([bundle]))
+def dags_folder():
+    """Let Airflow find these DAGs."""
+    with only_dags_of(Path(every_operator.__file__).parent):
+        yield
 
 
 @pytest.fixture

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from pathlib import Path
 
 import pytest
 
+from helpers.dag_bundles import only_dags_of
+
 FOLDER = Path(__file__).parents[1] / "integration" / "dags"
-BUNDLE = {
-    "name": "tests",
-    "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
-    "kwargs": {"path": str(FOLDER)},
-}
 
 
 @pytest.fixture(scope="module")
 def dags(airflow_db):
     """The module of the DAGs."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        # From Airflow 3.0 on, `dag.test()` knows a DAG from its bundle.
-        monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps([BUNDLE]))
+    with pytest.MonkeyPatch.context() as monkeypatch, only_dags_of(FOLDER):
         monkeypatch.syspath_prepend(FOLDER)
         spec = importlib.util.spec_from_file_location("siblings", FOLDER / "siblings.py")
         module = importlib.util.module_from_spec(spec)
