@@ -73,6 +73,12 @@ class AirflowApi:
             if name != "api_server"  # has just answered
         )
 
+    def keeps_state_on_clear(self) -> bool:
+        """Return whether a task that is cleared keeps its stored state, as before Airflow 3.4."""
+        schemas = self._session.get(f"{self._url}/openapi.json", timeout=_ANSWER_SECONDS).json()
+        clear = schemas["components"]["schemas"]["ClearTaskInstancesBody"]
+        return "keep_task_state" not in clear["properties"]
+
     def has_dag(self, dag_id: str) -> bool:
         """Return whether Airflow has read the DAG."""
         return any(dag["dag_id"] == dag_id for dag in self.get("/dags", limit=100)["dags"])
