@@ -88,10 +88,10 @@ class DyingOperator(RetriggerDataflowRunOperator):
                 killer.at_turn(2, "wait", "in the wait")
             return run
 
-        def retrigger_run(hook, run_id):
+        def retrigger_run(hook, run_id, **kwargs):
             killer.at("before the request")
             killer.kill_soon("during the request")
-            answer = real_retrigger(hook, run_id)
+            answer = real_retrigger(hook, run_id, **kwargs)
             killer.at("after the answer")
             return answer
 
