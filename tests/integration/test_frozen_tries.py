@@ -132,5 +132,14 @@ def test_a_task_that_was_paused_leaves_one_retrigger_and_ends_in_success(
 def test_no_pause_leads_to_a_second_run(cases, new_runs, tell):
     numbers = {name: len(new_runs(case.source_run_id)) for name, case in cases.items()}
     doubled = [name for name, number in numbers.items() if number > 1]
-    tell(f"{len(cases)} paused tasks, {sum(numbers.values())} re-triggers, {len(doubled)} doubled.")
+    logs = [
+        case.run.log(TASK, number)
+        for case in cases.values()
+        for number in range(1, len(case.points) + 1)
+    ]
+    held_up = sum("was held up" in log for log in logs)
+    tell(
+        f"{len(cases)} tasks, {len(logs)} paused tries, {held_up} of which found themselves held up: "
+        f"{sum(numbers.values())} re-triggers, {len(doubled)} doubled."
+    )
     assert doubled == []
