@@ -30,6 +30,8 @@ _BOOT_SECONDS = 120.0
 
 # What Airflow does every few minutes happens every few seconds here, so that tests need not wait.
 _IMPATIENCE = {
+    # From Airflow 3.4 on it holds for cleared tasks; longer than the heartbeat timeout, the scheduler ends.
+    "AIRFLOW__CORE__KILLED_TASK_CLEANUP_TIME": "5",
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
