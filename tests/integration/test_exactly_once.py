@@ -128,7 +128,7 @@ def test_a_retry_after_a_failure_and_a_clear_after_a_success_retrigger_again(
 @pytest.fixture(scope="module")
 def cleared(airflow, begin, flowservice, new_runs):
     """Cases in each mode whose task was cleared before the service lists the new run."""
-    flowservice.new_run_hidden_for = 20
+    flowservice.new_run_hidden_for = 14
     cases = {mode: begin(mode, (), ["inProgress"], dag="slow_lists") for mode in MODES}
     sources = [case.source_run_id for case in cases.values()]
     wait_until(lambda: all(map(new_runs, sources)), 60, "both are re-triggered")
@@ -140,22 +140,28 @@ def cleared(airflow, begin, flowservice, new_runs):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_clear_before_the_new_run_is_listed_goes_on_with_that_run(
-    cleared, flowservice, new_runs, mode
+def test_a_clear_before_the_new_run_is_listed_sends_nothing_while_that_run_goes_on(
+    airflow, cleared, flowservice, new_runs, mode
 ):
     case = cleared[mode]
-    going_on = f"Going on with dataflow run {new_runs(case.source_run_id)[0]}"
+    first = new_runs(case.source_run_id)[0]
+    # The service does not show yet which data the run loads. Without the task's state it may be
+    # the run of another request, so that the task ends with an error that names it.
+    is_known = airflow.api.keeps_state_on_clear()
+    decision = "Going on with dataflow run" if is_known else "Candidates: Dataflow run"
 
     def has_decided():
         if len(new_runs(case.source_run_id)) > 1:
             return True
-        return case.run.task(TASK)["try_number"] > 1 and going_on in case.run.log(TASK, 2)
+        return case.run.task(TASK)["try_number"] > 1 and decision in case.run.log(TASK, 2)
 
-    wait_until(has_decided, 90, "the cleared task has decided what to do")
-    for run_id in new_runs(case.source_run_id):
-        flowservice.script(run_id, ["success"])
-    assert case.run.wait() == "success", case.run.log(TASK, 2)
-    assert [case.run.xcom(TASK)] == new_runs(case.source_run_id), case.run.log(TASK, 2)
+    wait_until(has_decided, 120, "the cleared task has decided what to do")
+    assert new_runs(case.source_run_id) == [first], case.run.log(TASK, 2)
+    assert f"{decision} {first}" in case.run.log(TASK, 2)
+    if is_known:
+        flowservice.script(first, ["success"])
+        assert case.run.wait() == "success", case.run.log(TASK, 2)
+        assert case.run.xcom(TASK) == first
 
 
 def test_the_same_data_in_mapped_tasks_is_retriggered_once(airflow, flowservice, new_runs):

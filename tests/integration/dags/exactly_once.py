@@ -10,7 +10,7 @@ from dying_operator import DyingOperator
 
 MODES = {"worker": False, "deferred": True}
 # Seconds within which the service lists a new run, by what DAGs are called.
-SETTLE_TIMES = {"exactly_once": 5, "slow_lists": 30}
+SETTLE_TIMES = {"exactly_once": 5, "slow_lists": 15}
 
 for (mode, deferrable), (name, settle_time) in product(MODES.items(), SETTLE_TIMES.items()):
     with DAG(
