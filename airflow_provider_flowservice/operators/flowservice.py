@@ -56,6 +56,11 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
     The new run loads the data of the old run's window; files that arrived later are not picked up.
     A run cannot be cancelled: if the task ends early, the run goes on.
 
+    One task re-triggers the run once, whatever crashes; so do mapped tasks together. Several DAGs that want
+    the same run do so if they ask for one DAG run, see
+    :func:`~airflow_provider_flowservice.repairs.repair_request`. What another task, another Airflow or a
+    person re-triggers at the same moment can only be detected, and is named under ``duplicates``.
+
     :param run_id: ID of the run to re-trigger: one that failed, or that ingested nothing.
         (templated)
     :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
@@ -71,7 +76,8 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
     :param durable: Whether to re-trigger the run exactly once in spite of crashes. If not, each try
         of the task re-triggers it.
     :param settle_time: Seconds, or a ``timedelta``, within which a new run appears in the service's
-        lists. If the response to a re-trigger is lost, the operator does not send it again before that time.
+        lists. If the response to a re-trigger is lost, the operator does not send it again before that time;
+        a retry waits for 15 seconds and the connection's ``request_timeout`` more. With 0 neither waits.
     :param adopt_run_id: A run to wait for instead of re-triggering, if the operator could not find
         out what an earlier request had done. (templated)
     :param on_ineligible: What to do with a run that cannot be re-triggered: ``fail`` or ``skip``

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,9 @@ def flowservice():
 @pytest.fixture(scope="session")
 def airflow(flowservice):
     """A running Airflow with the example DAGs, and those of the tests."""
-    env = {"AIRFLOW_CONN_FLOWSERVICE_DEFAULT": flowservice.connection_json}
+    connection = flowservice.connection
+    connection["extra"]["request_timeout"] = 10  # for which retries wait, too
+    env = {"AIRFLOW_CONN_FLOWSERVICE_DEFAULT": json.dumps(connection)}
     with AirflowInstance([ROOT / "example_dags", Path(__file__).parent / "dags"], env) as instance:
         yield instance
 
