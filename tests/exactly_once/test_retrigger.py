@@ -17,6 +17,7 @@ from airflow_provider_flowservice.exceptions import (
     FlowServiceError,
     RetriggerAmbiguousError,
 )
+from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from helpers.crashing import HOOK_CALLS, STORE_CALLS, Crash, Points
 from helpers.engine import RETRIES, Task, add_failed_run, new_runs
 from helpers.fake_clock import FakeClock
@@ -337,6 +338,22 @@ def test_a_decision_that_was_held_up_is_made_anew(
     assert new_runs(service, failed_run) == [retriggered.run_id]
     assert retriggered.is_sent
     assert (f"held up for {seconds} s" in caplog.text) is is_late
+
+
+@with_and_without_store
+def test_a_pause_that_the_service_asked_for_counts(service, clock, failed_run, has_store, caplog):
+    service.fail(Fault("POST /runs", status=429, headers={"Retry-After": "0"}))
+    passes = iter([20])  # seconds, with the refusal
+    service.on_request(
+        lambda seen: clock.sleep(next(passes, 0)) if seen.path.endswith("/action") else None
+    )
+    task = Task(FlowServiceHook(retries=1, backoff=0), clock, failed_run, has_store, settle_time=0)
+
+    retriggered = task.try_once()
+
+    assert new_runs(service, failed_run) == [retriggered.run_id]
+    assert "held up for 20 s" in caplog.text
+    service.on_request(lambda seen: None)
 
 
 @with_and_without_store
