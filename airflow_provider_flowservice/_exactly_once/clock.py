@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Clock:
-    """Epoch seconds, how to let some pass, and monotonic seconds, by which all waits are measured."""
+    """Epoch seconds, how to let some pass, and monotonic seconds, by which searches settle."""
 
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep

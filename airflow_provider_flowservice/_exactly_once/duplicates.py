@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from airflow_provider_flowservice._client.responses import LARGEST_PAGE
 from airflow_provider_flowservice._exactly_once.candidates import loads_window
 from airflow_provider_flowservice._exactly_once.retrigger import Retriggered
-from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.runs import DataflowRun
 
 if TYPE_CHECKING:
@@ -28,22 +27,23 @@ def find_duplicates(
     """
     Find the runs that load the same data as the new run, with one request.
 
-    A run that failed, or found nothing to load, is none of them.
+    A run that failed, or found nothing to load, is none of them. The outcome of the task does not depend
+    on the search, so an error is only logged.
 
     :param run: The new run as last seen, whose window stands in for that of the old run.
     :return: The newest first; nothing if the service shows no window.
     """
     window = new_run.window or (run.window if run else None)
-    if window is None:
+    if window is None or not new_run.flow_id:
         return ()
     known = {new_run.run_id, *new_run.known_run_ids, *new_run.done_run_ids}
-    listing = hook.list_runs(
-        flow_id=new_run.flow_id, created_after=new_run.since_ms, limit=LARGEST_PAGE
-    )
     try:
-        runs = list(listing)
-    except FlowServiceError as error:
-        # The wait has ended, and the outcome of the task must not depend on this.
+        runs = list(
+            hook.list_runs(
+                flow_id=new_run.flow_id, created_after=new_run.since_ms, limit=LARGEST_PAGE
+            )
+        )
+    except Exception as error:  # noqa: BLE001  # of the service, or of Airflow's connections
         log.warning("Cannot find out whether another run loads the same data: %s", error)
         return ()
     return tuple(

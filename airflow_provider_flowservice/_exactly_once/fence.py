@@ -14,6 +14,13 @@ from airflow_provider_flowservice._exactly_once.clock import Clock
 SEND_WITHIN = 15.0
 """Seconds from what a decision rests on until the request is sent."""
 
+LONGEST_STOP = 50.0
+"""
+Seconds for which a try may show no progress, such as during a slow listing, without having been given up.
+
+Airflow gives a task up that has shown no sign of life for 300 s by default.
+"""
+
 
 class OverdueError(Exception):
     """A decision has become too old to act on; nothing was sent."""
@@ -50,6 +57,11 @@ class Fence:
     def move(self, moment: Moment) -> None:
         """Take note that it was certain at a later moment, too."""
         self._moment = moment
+
+    def extend(self) -> None:
+        """Take note that the try goes on, unless it was stopped for so long that another may have begun."""
+        if self._moment.age(self._clock) <= LONGEST_STOP:
+            self._moment = Moment.now(self._clock)
 
     def check(self) -> None:
         """

@@ -21,7 +21,11 @@ from airflow_provider_flowservice._exactly_once.search import SETTLE_INTERVAL, S
 from airflow_provider_flowservice._exactly_once.siblings import Siblings
 from airflow_provider_flowservice._exactly_once.turn import Turn
 from airflow_provider_flowservice._selection.eligibility import check_eligible
-from airflow_provider_flowservice.exceptions import FlowServiceError, FlowServiceNotFoundError
+from airflow_provider_flowservice.exceptions import (
+    FlowServiceConnectionError,
+    FlowServiceError,
+    FlowServiceNotFoundError,
+)
 from airflow_provider_flowservice.hooks.flowservice import may_have_started_a_run
 from airflow_provider_flowservice.runs import DataflowRun
 
@@ -44,7 +48,8 @@ class Retriggered(NamedTuple):
     :param is_sent: Whether this try of the task has sent a request that led to it.
     :param window: Data it has to load, in epoch milliseconds; ``None`` if the service does not show it.
     :param is_certain: Whether it is certain that it is the new run.
-    :param since_ms: Epoch milliseconds when the run that was re-triggered was created.
+    :param since_ms: Epoch milliseconds when the run that was re-triggered was created; ``None`` if that
+        is not known.
     :param done_run_ids: Further runs of the window that had ended before the request.
     """
 
@@ -54,7 +59,7 @@ class Retriggered(NamedTuple):
     is_sent: bool
     window: tuple[int, int] | None = None
     is_certain: bool = True
-    since_ms: int = 0
+    since_ms: int | None = None
     done_run_ids: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -66,9 +71,11 @@ class Retriggered(NamedTuple):
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Retriggered:
-        """Read it back."""
+        """Read it back, and ignore keys of other releases."""
         facts: dict[str, Any] = {
-            name: tuple(fact) if isinstance(fact, list) else fact for name, fact in value.items()
+            name: tuple(fact) if isinstance(fact, list) else fact
+            for name, fact in value.items()
+            if name in cls._fields
         }
         return cls(**facts)
 
@@ -124,9 +131,11 @@ class Retrigger:
                     self._log.warning("%s Deciding anew.", error)
                     self._try = replace(self._try, was_held_up=True)
                     self._fence.move(Moment.now(self._clock))
-            raise FlowServiceError(
+            raise FlowServiceConnectionError(
                 f"Dataflow run {source_run_id} was not re-triggered: {_MOST_DECISIONS} times the request "
-                f"was held up for more than {SEND_WITHIN:.0f} s. A retry of the task decides anew."
+                f"was held up for more than {SEND_WITHIN:.0f} s, by a slow service, a Retry-After or a "
+                "process that was stopped. A retry of the task decides anew.",
+                sent="no",
             )
         except Exception:
             if not self._has_open_request:
@@ -232,10 +241,7 @@ class Retrigger:
             return self._go_on(source, record, checked)
         self._log.info("Re-triggering dataflow run %s: %s.", target.run_id, decision.reason)
         stored = self._store.record
-        self._store.save(record)
-        if self._store.exists:
-            # Airflow stores nothing for a try that has been given up, so there was no other one.
-            self._fence.move(self._search.moment)
+        self._store_intent(record)
         self._has_open_request = True
         try:
             new_run_id = self._hook.retrigger_run(
@@ -261,6 +267,15 @@ class Retrigger:
             return self._send(source, record, found, is_retry=True)
         self._is_sent = True
         return self._keep(source, record, new_run_id)
+
+    def _store_intent(self, record: Record) -> None:
+        """Store that a request is about to be sent."""
+        moment = Moment.now(self._clock)
+        self._store.save(record)
+        # Airflow stores nothing for a try that it has given up, so there is no other one. Tasks beside
+        # this one may have gone on without it, though.
+        if self._store.exists and not self._turn.has_siblings:
+            self._fence.move(moment)
 
     def _check(
         self, source: DataflowRun, target: DataflowRun, record: Record, must_settle: bool
@@ -328,7 +343,7 @@ class Retrigger:
             self._is_sent,
             source.window,
             record.is_certain,
-            source.created_at or 0,
+            source.created_at,
             record.done_run_ids,
         )
 

@@ -11,9 +11,13 @@ from airflow_provider_flowservice._exactly_once.candidates import (
     loads_other_window,
 )
 from airflow_provider_flowservice._exactly_once.clock import Clock
-from airflow_provider_flowservice._exactly_once.fence import SEND_WITHIN, Fence, Moment
+from airflow_provider_flowservice._exactly_once.fence import LONGEST_STOP, Fence, Moment
 from airflow_provider_flowservice._exactly_once.turn import Turn
-from airflow_provider_flowservice.exceptions import FlowServiceAnswerError, RetriggerAmbiguousError
+from airflow_provider_flowservice.exceptions import (
+    FlowServiceAnswerError,
+    FlowServiceConnectionError,
+    RetriggerAmbiguousError,
+)
 from airflow_provider_flowservice.runs import DataflowRun
 
 if TYPE_CHECKING:
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
 
 # Seconds between rounds, in which a new run may appear.
 SETTLE_INTERVAL = 5.0
+# Times that a search counts anew.
+_MOST_STOPS = 3
 # Newest runs of a flow that are searched.
 _MOST_RUNS = 1000
 
@@ -34,8 +40,6 @@ class Search:
 
     def __init__(self, hook: FlowServiceHook, turn: Turn, fence: Fence, clock: Clock) -> None:
         self._hook = hook
-        self.moment = Moment.now(clock)
-        """The moment before the last listing."""
         self._turn = turn
         self._fence = fence
         self._clock = clock
@@ -51,25 +55,35 @@ class Search:
         Search again and again, while what is there may change.
 
         Yields the candidates, and whether a new run would have appeared by now. If the process is
-        stopped between two rounds, it counts anew: other tries of the task may have gone on.
+        stopped for long, it counts anew: other tries of the task may have gone on.
 
         :param since_ms: Epoch milliseconds before which no candidate can have been created.
         :param known_run_ids: Runs that are no candidates.
         :param settle_seconds: Seconds within which a new run appears.
+        :raises FlowServiceConnectionError: The search is held up again and again.
         """
         known = set(known_run_ids)
         # Not from the time of the request, which may have been delayed on its way.
         began = before = Moment.now(self._clock)
+        stops = 0
         while True:
-            self.moment = Moment.now(self._clock)
-            if before.age(self._clock) > SEND_WITHIN + SETTLE_INTERVAL:
-                began = self.moment
-            left = settle_seconds - (self.moment.mono - began.mono)
+            asked = Moment.now(self._clock)
+            if before.age(self._clock) > LONGEST_STOP:
+                began, stops = asked, stops + 1
+            if stops > _MOST_STOPS:
+                raise FlowServiceConnectionError(
+                    f"The search for a re-trigger of dataflow run {target.run_id} was held up {stops} "
+                    f"times for more than {LONGEST_STOP:.0f} s, by a slow service or a process that was "
+                    "stopped. A retry of the task begins anew.",
+                    sent="no",
+                )
+            left = settle_seconds - (asked.mono - began.mono)
             candidates = self._candidates(target, since_ms, known)
-            if left <= 0:
-                self._fence.move(self.moment)
+            self._fence.extend()
+            if left <= 0 and asked.age(self._clock) <= LONGEST_STOP:
+                self._fence.move(Moment.now(self._clock))
             yield candidates, left <= 0
-            before = self.moment
+            before = asked
             self._clock.sleep(max(0.0, min(left, SETTLE_INTERVAL)))
 
     def _candidates(self, target: DataflowRun, since_ms: int, known: set[str]) -> Candidates:

@@ -49,11 +49,8 @@ def describe(
     text = _describe(outcome, result, policy)
     if not duplicates:
         return text
-    named = ", ".join(run.run_id for run in duplicates)
-    return (
-        f"{text} Its data may be there twice, since it was loaded by further runs of the same window "
-        f"as well: {named}. Check the dataset."
-    )
+    named = ", ".join(f"{run.run_id} ({run.status or 'no status yet'})" for run in duplicates)
+    return f"{text} Further runs load the same data: {named}. Check that the dataset holds it once."
 
 
 def _describe(outcome: Outcome, result: WaitResult, policy: OutcomePolicy) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -37,25 +37,29 @@ def finish(
     hook: FlowServiceHook,
     result: WaitResult,
     url: str | None = None,
-    duplicates: Sequence[DataflowRun] = (),
+    find_duplicates: Callable[[DataflowRun], Sequence[DataflowRun]] | None = None,
 ) -> DataflowRun:
     """
     End the task as the wait ended, and leave what is known of the run in log, link and XComs.
 
     :param url: Address of the run in the user interface, if it is at hand.
-    :param duplicates: Further runs that load the same data.
+    :param find_duplicates: Finds further runs that load the same data as a run that has ended.
     :return: The run, if the task succeeds; otherwise what ends the task is raised.
     """
     result = _with_all_errors(hook, result)
     task.seen_run = run = result.run
     outcome = outcome_of(result, policy, is_airflows_limit(task.timeout, task.execution_timeout))
     ending = task_result(outcome, policy)
-    message = describe(outcome, result, policy, duplicates)
-    log_outcome(task.log, run, message, is_fine=ending == "success" and not duplicates)
+    duplicates: Sequence[DataflowRun] = ()
     if run is not None:
         url = url or hook.get_run_url(run.flow_id, run.run_id)
         push_link(context, url)
         _push(context, SUMMARY_KEY, dict(run.summary))
+        if find_duplicates and result.kind == "ended":
+            duplicates = find_duplicates(run)
+    message = describe(outcome, result, policy, duplicates)
+    log_outcome(task.log, run, message, is_fine=ending == "success" and not duplicates)
+    if run is not None:
         if duplicates:
             _name_duplicates(task.log, context, hook, run, duplicates)
         message = f"{message} See {url}"

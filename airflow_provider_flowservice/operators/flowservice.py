@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice._outcomes.table import Choice, OutcomePolicy
     from airflow_provider_flowservice._waiting.rules import WaitResult
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
-    from airflow_provider_flowservice.runs import DataflowRun, RunSummary
+    from airflow_provider_flowservice.runs import RunSummary
 
 __all__ = [
     "ListDataflowRunsOperator",
@@ -56,10 +56,11 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
     The new run loads the data of the old run's window; files that arrived later are not picked up.
     A run cannot be cancelled: if the task ends early, the run goes on.
 
-    One task re-triggers the run once, whatever crashes; so do mapped tasks together. Several DAGs that want
-    the same run do so if they ask for one DAG run, see
+    One task re-triggers the run once, whatever crashes, or fails with the candidates if it cannot tell; so
+    do mapped tasks together. Several DAGs that want the same run do so if they ask for one DAG run, see
     :func:`~airflow_provider_flowservice.repairs.repair_request`. What another task, another Airflow or a
-    person re-triggers at the same moment can only be detected, and is named under ``duplicates``.
+    person re-triggers at the same moment can only be detected: an operator that waits names it under
+    ``duplicates`` if it shows that it loads the same data.
 
     :param run_id: ID of the run to re-trigger: one that failed, or that ingested nothing.
         (templated)
@@ -281,18 +282,20 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
             )
         if self.adopt_run_id:
             run = hook.get_run(self.adopt_run_id)
-            new_run_id, is_sent = run.run_id, False
+            new_run_id, is_sent, since_ms = run.run_id, False, None
         else:
             run = hook.get_run(self.run_id)
             check_eligible(hook, self.log, run)
             new_run_id, is_sent = hook.retrigger_run(self.run_id).run_id, True
+            since_ms = run.created_at
         return Retriggered(
             new_run_id,
             run.flow_id,
             (new_run_id,),
             is_sent,
             window=run.window,
-            since_ms=run.created_at or 0,
+            since_ms=since_ms,
+            done_run_ids=(self.run_id,),
         )
 
     def _has_ended(self, hook: FlowServiceHook, new_run: Retriggered) -> bool:
@@ -347,13 +350,11 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
         from airflow_provider_flowservice._exactly_once.search import check_adopted
         from airflow_provider_flowservice._outcomes.finish import finish
 
-        duplicates: tuple[DataflowRun, ...] = ()
+        search = None
         if new_run is not None:
             check_adopted(hook, result.run, None if new_run.is_certain else new_run.window)
-            duplicates = find_duplicates(hook, new_run, result.run)
-        return finish(
-            self, self._policy, context, hook, result, self.new_run_url, duplicates
-        ).run_id
+            search = partial(find_duplicates, hook.without_retries(), new_run)
+        return finish(self, self._policy, context, hook, result, self.new_run_url, search).run_id
 
 
 class RetriggerDataflowRunsOperator(CheckedTask, BaseOperator):

@@ -298,13 +298,14 @@ def add_stranger(service, clock, flow_id, hook):
 
 class Interrupted:
     """
-    Passes calls on; something else happens after the first one of a name.
+    Passes calls on; something else happens before or after the first one of a name.
 
     :param times: For how many of them it happens.
     """
 
-    def __init__(self, inner, name, happens, times=1):
-        self._inner, self._name, self._happens, self._left = inner, name, happens, times
+    def __init__(self, inner, when, name, happens, times=1):
+        self._inner, self._when, self._name = inner, when, name
+        self._happens, self._left = happens, times
 
     def __getattr__(self, name):
         value = getattr(self._inner, name)
@@ -312,11 +313,14 @@ class Interrupted:
             return value
 
         def call(*args, **kwargs):
+            happens = self._happens if self._left else lambda: None
+            self._left = max(0, self._left - 1)
+            if self._when == "before":
+                happens()
             result = value(*args, **kwargs)
             result = list(result) if name == "list_runs" else result
-            if self._left:
-                self._left -= 1
-                self._happens()
+            if self._when == "after":
+                happens()
             return result
 
         return call
@@ -330,8 +334,8 @@ def test_a_decision_that_was_held_up_is_made_anew(
 ):
     mono = clock if which == "both clocks" else FakeClock()
     stopped = mono if which == "monotonic clock" else clock
-    hook = Interrupted(hook, "list_runs", lambda: stopped.sleep(seconds))
-    task = Task(hook, clock, failed_run, has_store, mono=mono, settle_time=0)
+    held_up = Interrupted(hook, "before", "retrigger_run", lambda: stopped.sleep(seconds))
+    task = Task(held_up, clock, failed_run, has_store, mono=mono, settle_time=0)
 
     retriggered = task.try_once()
 
@@ -369,9 +373,9 @@ def test_a_try_that_was_stopped_goes_on_with_the_run_of_its_retry(
         retry.try_once()
 
     if has_store:
-        task.state = Interrupted(task.state, "set", be_stopped)
+        task.state = Interrupted(task.state, "after", "set", be_stopped)
     else:
-        task.hook = Interrupted(hook, "list_runs", be_stopped)
+        task.hook = Interrupted(hook, "after", "list_runs", be_stopped)
 
     retriggered = task.try_once()
 
@@ -404,20 +408,22 @@ def test_a_try_that_airflow_has_given_up_sends_nothing(service, hook, clock, fai
 def test_a_request_that_is_held_up_each_time_is_given_up(
     service, hook, clock, failed_run, has_store
 ):
-    hook = Interrupted(hook, "list_runs", lambda: clock.sleep(100), times=10**6)
-    task = Task(hook, clock, failed_run, has_store, settle_time=0)
+    slow = Interrupted(hook, "before", "retrigger_run", lambda: clock.sleep(20), times=10**6)
+    task = Task(slow, clock, failed_run, has_store, settle_time=0)
 
     with pytest.raises(FlowServiceError, match="3 times the request was held up") as caught:
         task.try_once()
 
     assert "A retry of the task decides anew" in str(caught.value)
+    assert caught.value.is_transient
+    assert caught.value.sent == "no"
     assert new_runs(service, failed_run) == []
 
 
 @with_and_without_store
 def test_a_search_that_is_stopped_begins_anew(service, hook, clock, failed_run, has_store):
     service.fail(Fault("POST /runs", kind="close_before"))
-    hook = Interrupted(hook, "list_runs", lambda: clock.sleep(100), times=3)
+    hook = Interrupted(hook, "after", "list_runs", lambda: clock.sleep(100), times=3)
     task = Task(hook, clock, failed_run, has_store)
     with pytest.raises(Crash):
         task.try_once(Points("before retrigger_run"))
@@ -428,6 +434,36 @@ def test_a_search_that_is_stopped_begins_anew(service, hook, clock, failed_run, 
     assert new_runs(service, failed_run) == [retriggered.run_id]
     # The last of the stops, from which on a retry settles: settle_time, the fence and a response.
     assert clock() - before >= 200 + 60 + 15 + 30
+
+
+@with_and_without_store
+@pytest.mark.parametrize("is_retry", [False, True])
+def test_slow_listings_are_not_taken_for_stops(
+    service, hook, clock, failed_run, has_store, is_retry
+):
+    slow = Interrupted(hook, "after", "list_runs", lambda: clock.sleep(40), times=10**6)
+    task = Task(slow, clock, failed_run, has_store)
+    if is_retry:
+        with pytest.raises(Crash):
+            task.try_once(Points("before retrigger_run"))
+
+    retriggered = task.try_once()
+
+    assert new_runs(service, failed_run) == [retriggered.run_id]
+
+
+@with_and_without_store
+def test_a_search_that_is_held_up_again_and_again_ends(service, hook, clock, failed_run, has_store):
+    slow = Interrupted(hook, "after", "list_runs", lambda: clock.sleep(60), times=10**6)
+    task = Task(slow, clock, failed_run, has_store)
+    with pytest.raises(Crash):
+        task.try_once(Points("before retrigger_run" if has_store else "after list_runs"))
+
+    with pytest.raises(FlowServiceError, match="held up 4 times for more than 50 s") as caught:
+        task.try_once()
+
+    assert caught.value.is_transient
+    assert new_runs(service, failed_run) == []
 
 
 @with_and_without_store

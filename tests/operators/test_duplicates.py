@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 
 import pytest
+from airflow.exceptions import TaskDeferred
 
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import DataflowRunFailedError
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
-from helpers.support import both_ways, context, run_to_the_end
+from helpers.support import both_ways, context, execute, fire, run_to_the_end
 
 WINDOW, OTHER_WINDOW = (1_000, 2_000), (2_000, 3_000)
 
@@ -73,7 +74,7 @@ def test_a_twin_is_named_with_both_links_and_the_task_succeeds(
     assert f"Dataflow run {twin} (success, created by exc_app)" in warning
     assert f"/activity/{twin} and https://" in warning
     assert f"/activity/{new_run_id}" in warning
-    outcome = f"further runs of the same window as well: {twin}. Check the dataset."
+    outcome = f"Further runs load the same data: {twin} (success). Check that the dataset"
     assert outcome in text
 
 
@@ -124,7 +125,8 @@ def test_a_twin_of_a_run_that_failed_is_named_in_the_error(
     with pytest.raises(DataflowRunFailedError) as caught:
         run_to_the_end(operator(failed_run, deferrable=deferrable))
 
-    assert f"as well: {twins[0]}. Check the dataset. See https://" in str(caught.value)
+    assert f"Further runs load the same data: {twins[0]} (success)" in str(caught.value)
+    assert "See https://" in str(caught.value)
 
 
 def test_a_twin_is_named_if_each_try_sends(failed_run, add_twin, at_the_same_moment):
@@ -136,13 +138,38 @@ def test_a_twin_is_named_if_each_try_sends(failed_run, add_twin, at_the_same_mom
     assert task_context["ti"].xcoms["duplicates"] == twins
 
 
-def test_a_twin_of_an_adopted_run_is_named(failed_run, add_twin):
-    adopted = add_twin(created_at=HOUR_AGO)
-    twin, task_context = add_twin(), context()
+def test_twins_of_an_adopted_run_are_named(failed_run, add_twin):
+    older, adopted, newer = add_twin(created_at=HOUR_AGO), add_twin(), add_twin()
+    task_context = context()
 
     run_to_the_end(operator(failed_run, adopt_run_id=adopted), task_context)
 
-    assert task_context["ti"].xcoms["duplicates"] == [twin]
+    assert set(task_context["ti"].xcoms["duplicates"]) == {older, newer}
+
+
+def test_a_run_of_an_unknown_flow_has_no_twins(flowservice, failed_run, add_twin):
+    adopted, task_context = add_twin(flowId=...), context()
+    add_twin()
+
+    run_to_the_end(operator(failed_run, adopt_run_id=adopted), task_context)
+
+    assert "duplicates" not in task_context["ti"].xcoms
+
+
+def test_a_connection_that_is_gone_by_the_end_is_no_failure(
+    flowservice, failed_run, monkeypatch, logged
+):
+    task, task_context = operator(failed_run, deferrable=True), context()
+    with pytest.raises(TaskDeferred) as deferred:
+        execute(task, task_context)
+    event = fire(deferred.value.trigger)
+    monkeypatch.setenv("AIRFLOW_CONN_FLOWSERVICE_DEFAULT", '{"conn_type": "flowservice"}')
+
+    new_run_id = task.execute_complete(task_context, event, **deferred.value.kwargs)
+
+    assert flowservice.retriggers == [(failed_run, new_run_id)]
+    assert task_context["ti"].xcoms["summary"]["status"] == "success"
+    assert "Cannot find out whether another run loads the same data" in logged()
 
 
 @both_ways
