@@ -20,7 +20,7 @@ EXAMPLES = Path(__file__).parents[2] / "example_dags"
 HEALING = "example_flowservice_self_healing"
 REPAIR = "example_flowservice_repair_run"
 
-# Each costs Airflow three starts of a worker process, which is minutes for hundreds.
+# Each costs Airflow four starts of a worker process, which is minutes for hundreds.
 MAPPED_RUNS = int(os.environ.get("MAPPED_RUNS", "12"))
 
 OTHER_DAGS = """
