@@ -35,7 +35,7 @@ with DAG(
     TriggerDagRunOperator.partial(
         task_id="repair",
         trigger_dag_id="example_flowservice_repair_run",
-        logical_date=None,  # a DAG has only one run for each
+        logical_date=None,  # Airflow 3 allows one DAG run per logical date
         skip_when_already_exists=True,
         retries=2,  # on Airflow 2.11 one of two requests at the same moment fails, and its retry skips
         retry_delay=timedelta(seconds=10),

@@ -40,7 +40,7 @@ with DAG(
     retrigger = RetriggerDataflowRunOperator(
         task_id="retrigger",
         run_id="{{ params.run_id }}",
-        deferrable=True,
+        deferrable=True,  # on Airflow 3.0, retries re-trigger only with False, see docs/versions.md
         retries=2,  # each re-triggers the run that failed last
         retry_delay=timedelta(minutes=5),
         outlets=[REPAIRED],

@@ -47,7 +47,7 @@ else:
         repair = TriggerDagRunOperator.partial(
             task_id="repair",
             trigger_dag_id="example_flowservice_repair_run",
-            logical_date=None,  # a DAG has only one run for each
+            logical_date=None,  # Airflow 3 allows one DAG run per logical date
             skip_when_already_exists=True,
         ).expand_kwargs(find.output.map(repair_request))
 
