@@ -127,35 +127,39 @@ def reported_watches(airflow):
     return count
 
 
-def dag_runs(airflow, dag_id):
-    answer = airflow.api.get(f"/dags/{dag_id}/dagRuns", limit=100)
-    return [Run(airflow.api, dag_id, run["dag_run_id"]) for run in answer["dag_runs"]]
-
-
-def repairs_of(airflow, run_ids):
-    """List the DAG runs that were asked to repair some of these runs."""
-    path, found = f"/dags/{REPAIR}/dagRuns", []
-    while page := airflow.api.get(path, limit=100, offset=len(found))["dag_runs"]:
+def all_pages(airflow, path, key):
+    """List what the API lists, of which it gives at most a hundred at a time."""
+    found = []
+    while page := airflow.api.get(path, limit=100, offset=len(found))[key]:
         found += page
+    return found
+
+
+def dag_runs(airflow, dag_id, repairing=None):
+    """List the runs of a DAG, or of those only the ones that were asked to repair some runs."""
     return [
-        Run(airflow.api, REPAIR, run["dag_run_id"])
-        for run in found
-        if run["conf"]["run_id"] in run_ids
+        Run(airflow.api, dag_id, run["dag_run_id"])
+        for run in all_pages(airflow, f"/dags/{dag_id}/dagRuns", "dag_runs")
+        if repairing is None or run["conf"]["run_id"] in repairing
     ]
 
 
+def repairs_of(airflow, run_ids):
+    return dag_runs(airflow, REPAIR, repairing=run_ids)
+
+
 def asset_events(airflow):
+    """Return one item, the list of all events; none while Airflow cannot show them."""
     try:
-        return airflow.api.get("/assets/events", limit=100)
+        return [all_pages(airflow, "/assets/events", "asset_events")]
     except RuntimeError:
         # Airflow 3.3.2 cannot show an event whose DAG run is queued and so has no start.
-        return None
+        return []
 
 
 def reported_runs(airflow):
     """Count how often each dataflow run was reported to the self-healing DAG."""
-    answer = wait_until(lambda: asset_events(airflow), 30, "the asset events can be read")
-    events = answer["asset_events"]
+    (events,) = wait_until(lambda: asset_events(airflow), 30, "the asset events can be read")
     payloads = [event["extra"].get("payload") for event in events if event["extra"]]
     return Counter(payload["run_id"] for payload in payloads if payload)
 
@@ -328,17 +332,28 @@ def test_a_night_is_repaired_by_a_dag_run_each_but_for_two(airflow, flowservice,
     assert {run_id.split("__")[1] for run_id, end in ends.items() if end == "failed"} == broken
 
 
+@pytest.mark.timeout(240 + 12 * MAPPED_RUNS)
 def test_the_next_night_asks_for_nothing_again(airflow, flowservice):
     """Neither for what is repaired, nor for what was given up."""
-    repairs = [run.run_id for run in dag_runs(airflow, REPAIR)]
-    retriggers = list(flowservice.retriggers)
-    flow_ids = [flowservice.add_flow(f"Mapped again {n}") for n in range(2)]
+    healing, hopeless = (flowservice.add_flow(f"Mapped again {n}") for n in range(2))
+    flowservice.plan(hopeless, ["failed"])
     window = (flowservice.now_ms() - 7_200_000, flowservice.now_ms() - 3_600_000)
-    run_ids = [flowservice.add_run(flow_id, window=window) for flow_id in flow_ids]
-    first = airflow.trigger("example_flowservice_nightly_repair")
-    second = airflow.trigger("example_flowservice_nightly_repair")
+    run_ids = [flowservice.add_run(flow_id, window=window) for flow_id in (healing, hopeless)]
+    night = airflow.trigger("example_flowservice_nightly_repair")
+    assert night.wait(120 + 6 * MAPPED_RUNS) == "success", night.states()
+    assert Counter(run.wait() for run in repairs_of(airflow, run_ids)) == {
+        "success": 1,
+        "failed": 1,
+    }
+    repairs = {run.run_id: run.wait() for run in dag_runs(airflow, REPAIR)}
+    attempts = len(flowservice.retriggers)
 
-    assert [first.wait(), second.wait()] == ["success", "success"]
-    assert len(repairs_of(airflow, run_ids)) == 2
-    assert len(dag_runs(airflow, REPAIR)) == len(repairs) + 2
-    assert retriggers == flowservice.retriggers[: len(retriggers)]
+    next_night = airflow.trigger("example_flowservice_nightly_repair")
+    assert next_night.wait(120 + 6 * MAPPED_RUNS) == "success", next_night.states()
+
+    found = next_night.xcom("find")
+    assert {run["run_id"] for run in found} >= set(run_ids)
+    asked = Counter(task["state"] for task in next_night.tasks() if task["task_id"] == "repair")
+    assert asked == {"skipped": len(found)}
+    assert {run.run_id: run.state for run in dag_runs(airflow, REPAIR)} == repairs
+    assert [source for source, _ in flowservice.retriggers[attempts:]] == []
