@@ -234,8 +234,10 @@ class World:
 
     def _judge_one(self, late: Sent, twins: list[Sent]) -> None:
         is_ours = late.is_ours and any(twin.is_ours for twin in twins)
-        if is_ours and self.schedule.uses_recipe:
-            self.violate(f"{late.run_id} of {late.sender} is a duplicate of {twins[0].run_id}")
+        is_by_itself = is_ours and any(twin.sender == late.sender for twin in twins)
+        if is_by_itself or (is_ours and self.schedule.uses_recipe):
+            which = ", ".join(f"{twin.run_id} of {twin.sender}" for twin in twins)
+            self.violate(f"{late.run_id} of {late.sender} is a duplicate of {which}")
         twins = [twin for twin in twins if not self._has_failed(twin)]
         if not twins or self._has_failed(late):
             return

@@ -1,4 +1,4 @@
-"""Several writers for one run's data: one re-trigger with the recipe, and none unnamed without it."""
+"""Several writers for one run's data: one re-trigger with the recipe; without it one each, none unnamed."""
 
 from __future__ import annotations
 
