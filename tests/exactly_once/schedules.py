@@ -68,13 +68,22 @@ class Script(Chaos):
     What happens at named steps.
 
     :param pauses: Seconds to freeze, by writer, number of its try, and step; each once.
+    :param latencies: Seconds that a step takes, each time and for everybody.
     """
 
-    def __init__(self, pauses: dict[tuple[str, int, str], float] | None = None) -> None:
+    def __init__(
+        self,
+        pauses: dict[tuple[str, int, str], float] | None = None,
+        latencies: dict[str, float] | None = None,
+    ) -> None:
         self._pauses = dict(pauses or {})
+        self._latencies = dict(latencies or {})
 
     def pause(self, process: Victim, step: str) -> float:
         return self._pauses.pop((process.writer, process.number, step), 0.0)
+
+    def latency(self, process: Victim, step: str) -> float:
+        return self._latencies.get(step, super().latency(process, step))
 
 
 class Random(Chaos):

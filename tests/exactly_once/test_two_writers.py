@@ -108,6 +108,31 @@ def test_a_clear_goes_on_with_a_run_that_is_not_shown_yet_whatever_the_clock_of_
     assert (counts["clears"], counts["re-triggers"]) == (1, 1), story
 
 
+@pytest.mark.parametrize("uses_recipe", [True, False], ids=["recipe", "no recipe"])
+@pytest.mark.parametrize("drops_state", [False, True], ids=["kept", "dropped"])
+@pytest.mark.parametrize("seconds", [20, 35, 50])
+@pytest.mark.parametrize("way", ["before list_runs", "after list_runs"], ids=["there", "back"])
+def test_lists_that_are_always_slow_hold_up_nobody_for_ever(
+    service, hook, clock, way, seconds, drops_state, uses_recipe
+):
+    """The lists of a busy flow have many pages, each with a timeout and retries of its own."""
+    slow = Schedule(
+        "slow lists",
+        uses_recipe,
+        [Writer("A"), Writer("B", start=0.005)],
+        drops_state=drops_state,
+        hidden_for=50,
+        clears=[(200, "A")],
+        chaos=Script(latencies={way: seconds}),
+    )
+
+    tally, world = play(slow, service, hook, clock)
+
+    assert not tally.violations, world.text()
+    assert tally.counts["clears"] == 1
+    assert tally.counts["re-triggers"] >= 1, world.text()
+
+
 # Random schedules: too many requests for HTTP
 
 
