@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from airflow_provider_flowservice import exceptions
 from airflow_provider_flowservice._exactly_once.clock import Clock
+from airflow_provider_flowservice._exactly_once.fence import Moment
 from airflow_provider_flowservice._exactly_once.journal import STORE_KEY, Record, TaskStore
 from airflow_provider_flowservice._exactly_once.retrigger import Retrigger, Retriggered
 from airflow_provider_flowservice._exactly_once.siblings import Claim, Siblings
@@ -188,6 +189,7 @@ class _Requests:
         self._log = log
         self._siblings = Siblings(context["ti"], thread.call)
         self._clock = Clock(sleep=thread.sleep)
+        self._try_began = Moment.now(self._clock)
 
     def done_before(
         self, run_ids: Iterable[str], runs: Mapping[str, DataflowRun]
@@ -220,6 +222,7 @@ class _Requests:
             settle_time=self._settle_time,
             log=self._log,
             clock=self._clock,
+            try_began=self._try_began,
         ).run(run_id)
 
     def _get(self, run_id: str) -> DataflowRun | None:

@@ -58,9 +58,14 @@ class Fence:
         """Take note that it was certain at a later moment, too."""
         self._moment = moment
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the try was never stopped for so long that another one may have begun."""
+        return self._moment.age(self._clock) <= LONGEST_STOP
+
     def extend(self) -> None:
-        """Take note that the try goes on, unless it was stopped for so long that another may have begun."""
-        if self._moment.age(self._clock) <= LONGEST_STOP:
+        """Take note that the try goes on, if it was not stopped for too long."""
+        if self.is_whole:
             self._moment = Moment.now(self._clock)
 
     def check(self) -> None:

@@ -87,6 +87,7 @@ class Retrigger:
     :param began_ms: Epoch milliseconds before which no try can have sent anything.
     :param siblings: Requests beside this one.
     :param settle_time: Seconds within which a new run appears in the service's lists.
+    :param try_began: When this try began, after which no earlier try decides to send; by default, now.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class Retrigger:
         settle_time: float,
         log: Any,
         clock: Clock = WALL_CLOCK,
+        try_began: Moment | None = None,
     ) -> None:
         self._hook = hook
         self._store = store
@@ -108,6 +110,7 @@ class Retrigger:
         self._settle_time = settle_time
         self._log = log
         self._clock = clock
+        self._try_began = try_began or Moment.now(clock)
         self._fence = Fence(clock)
         self._turn = Turn(siblings, self._settle_seconds, clock, log)
         self._search = Search(hook, self._turn, self._fence, clock)
@@ -130,7 +133,8 @@ class Retrigger:
                 except OverdueError as error:
                     self._log.warning("%s Deciding anew.", error)
                     self._try = replace(self._try, was_held_up=True)
-                    self._fence.move(Moment.now(self._clock))
+                    self._try_began = Moment.now(self._clock)
+                    self._fence.move(self._try_began)
             raise FlowServiceConnectionError(
                 f"Dataflow run {source_run_id} was not re-triggered: {_MOST_DECISIONS} times the request "
                 f"was held up for more than {SEND_WITHIN:.0f} s, by a slow service, a Retry-After or a "
@@ -163,7 +167,7 @@ class Retrigger:
         if decision.action == "read" and record is not None:
             decision = self._read_stored(source, record)
         if decision.action == "search":
-            record, decision = self._find(source, record, self._settle_seconds)
+            record, decision = self._find(source, record, self._settle_seconds, self._try_began)
         if decision.action in ("send", "settle"):
             return self._send(source, record, decision)
         return self._go_on(source, record, decision)
@@ -183,7 +187,11 @@ class Retrigger:
             self._clock.sleep(SETTLE_INTERVAL)
 
     def _find(
-        self, source: DataflowRun, record: Record | None, settle_seconds: float
+        self,
+        source: DataflowRun,
+        record: Record | None,
+        settle_seconds: float,
+        began: Moment | None = None,
     ) -> tuple[Record, Decision]:
         """Search for the run an earlier request led to, and return what is known then."""
         if record is None:
@@ -200,6 +208,7 @@ class Retrigger:
             max(earliest_ms, target.created_at or 0),
             (*known.known_run_ids, *known.earlier_run_ids),
             settle_seconds,
+            began,
         ):
             decision = decisions.after_search(
                 candidates, target.run_id, self._try, has_record=record is not None
@@ -236,7 +245,8 @@ class Retrigger:
             reason = "a request beside this one, for the same data, has led to it"
             return self._go_on(source, record, Decision("adopt", theirs.new_run_id or "", reason))
         must_settle = decision.action == "settle" or self._turn.is_doubtful
-        checked, record = self._check(source, target, record, must_settle)
+        began = None if self._turn.is_doubtful or not must_settle else self._try_began
+        checked, record = self._check(source, target, record, must_settle, began)
         if checked.action != "send":
             return self._go_on(source, record, checked)
         self._log.info("Re-triggering dataflow run %s: %s.", target.run_id, decision.reason)
@@ -278,14 +288,19 @@ class Retrigger:
             self._fence.move(moment)
 
     def _check(
-        self, source: DataflowRun, target: DataflowRun, record: Record, must_settle: bool
+        self,
+        source: DataflowRun,
+        target: DataflowRun,
+        record: Record,
+        must_settle: bool,
+        began: Moment | None,
     ) -> tuple[Decision, Record]:
         """Search for a re-trigger of the run by another client or task, and note what else is there."""
         put_off = {"send", "stop"} if must_settle else {"stop"}
         done_before: set[str] | None = None if self._try.is_cleared else set()
         # Since the source: another task may have re-triggered that one, too.
         for candidates, is_settled in self._search.rounds(
-            target, source.created_at or 0, record.known_run_ids, self._settle_seconds
+            target, source.created_at or 0, record.known_run_ids, self._settle_seconds, began
         ):
             if done_before is None:
                 done_before = {run.run_id for run in candidates.matching if run.is_terminal}

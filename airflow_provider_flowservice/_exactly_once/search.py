@@ -50,6 +50,7 @@ class Search:
         since_ms: int,
         known_run_ids: Iterable[str],
         settle_seconds: float,
+        began: Moment | None = None,
     ) -> Iterator[tuple[Candidates, bool]]:
         """
         Search again and again, while what is there may change.
@@ -60,11 +61,13 @@ class Search:
         :param since_ms: Epoch milliseconds before which no candidate can have been created.
         :param known_run_ids: Runs that are no candidates.
         :param settle_seconds: Seconds within which a new run appears.
+        :param began: When the seconds began; by default, now.
         :raises FlowServiceConnectionError: The search is held up again and again.
         """
         known = set(known_run_ids)
-        # Not from the time of the request, which may have been delayed on its way.
-        began = before = Moment.now(self._clock)
+        before = Moment.now(self._clock)
+        if began is None or not self._fence.is_whole:
+            began = before
         stops = 0
         while True:
             asked = Moment.now(self._clock)
