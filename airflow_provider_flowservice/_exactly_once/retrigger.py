@@ -244,9 +244,10 @@ class Retrigger:
             record = replace(record, is_certain=theirs.is_certain)
             reason = "a request beside this one, for the same data, has led to it"
             return self._go_on(source, record, Decision("adopt", theirs.new_run_id or "", reason))
-        must_settle = decision.action == "settle" or self._turn.is_doubtful
-        began = None if self._turn.is_doubtful or not must_settle else self._try_began
-        checked, record = self._check(source, target, record, must_settle, began)
+        settle_from = self._try_began if decision.action == "settle" else None
+        if self._turn.is_doubtful:
+            settle_from = Moment.now(self._clock)
+        checked, record = self._check(source, target, record, settle_from)
         if checked.action != "send":
             return self._go_on(source, record, checked)
         self._log.info("Re-triggering dataflow run %s: %s.", target.run_id, decision.reason)
@@ -292,15 +293,22 @@ class Retrigger:
         source: DataflowRun,
         target: DataflowRun,
         record: Record,
-        must_settle: bool,
-        began: Moment | None,
+        settle_from: Moment | None,
     ) -> tuple[Decision, Record]:
-        """Search for a re-trigger of the run by another client or task, and note what else is there."""
-        put_off = {"send", "stop"} if must_settle else {"stop"}
+        """
+        Search for a re-trigger of the run by another client or task, and note what else is there.
+
+        :param settle_from: From when on to wait for one that is not shown yet; ``None`` for no wait.
+        """
+        put_off = {"send", "stop"} if settle_from else {"stop"}
         done_before: set[str] | None = None if self._try.is_cleared else set()
         # Since the source: another task may have re-triggered that one, too.
         for candidates, is_settled in self._search.rounds(
-            target, source.created_at or 0, record.known_run_ids, self._settle_seconds, began
+            target,
+            source.created_at or 0,
+            record.known_run_ids,
+            self._settle_seconds,
+            settle_from,
         ):
             if done_before is None:
                 done_before = {run.run_id for run in candidates.matching if run.is_terminal}
