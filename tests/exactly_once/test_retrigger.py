@@ -296,34 +296,22 @@ def add_stranger(service, clock, flow_id, hook):
 # A fence in time
 
 
-class Interrupted:
+class Meanwhile(Points):
     """
-    Passes calls on; something else happens before or after the first one of a name.
+    Something else happens when a try passes a point.
 
-    :param times: For how many of them it happens.
+    :param times: For how many of its passes it happens.
     """
 
-    def __init__(self, inner, when, name, happens, times=1):
-        self._inner, self._when, self._name = inner, when, name
-        self._happens, self._left = happens, times
+    def __init__(self, point, happens, times=1):
+        super().__init__()
+        self._point, self._happens, self._left = point, happens, times
 
-    def __getattr__(self, name):
-        value = getattr(self._inner, name)
-        if name != self._name:
-            return value
-
-        def call(*args, **kwargs):
-            happens = self._happens if self._left else lambda: None
-            self._left = max(0, self._left - 1)
-            if self._when == "before":
-                happens()
-            result = value(*args, **kwargs)
-            result = list(result) if name == "list_runs" else result
-            if self._when == "after":
-                happens()
-            return result
-
-        return call
+    def pass_by(self, name):
+        super().pass_by(name)
+        if name == self._point and self._left:
+            self._left -= 1
+            self._happens()
 
 
 @with_and_without_store
@@ -334,10 +322,9 @@ def test_a_decision_that_was_held_up_is_made_anew(
 ):
     mono = clock if which == "both clocks" else FakeClock()
     stopped = mono if which == "monotonic clock" else clock
-    held_up = Interrupted(hook, "before", "retrigger_run", lambda: stopped.sleep(seconds))
-    task = Task(held_up, clock, failed_run, has_store, mono=mono, settle_time=0)
+    task = Task(hook, clock, failed_run, has_store, mono=mono, settle_time=0)
 
-    retriggered = task.try_once()
+    retriggered = task.try_once(Meanwhile("before retrigger_run", lambda: stopped.sleep(seconds)))
 
     assert new_runs(service, failed_run) == [retriggered.run_id]
     assert retriggered.is_sent
@@ -372,12 +359,9 @@ def test_a_try_that_was_stopped_goes_on_with_the_run_of_its_retry(
         clock.sleep(120)
         retry.try_once()
 
-    if has_store:
-        task.state = Interrupted(task.state, "after", "set", be_stopped)
-    else:
-        task.hook = Interrupted(hook, "after", "list_runs", be_stopped)
+    point = "after set" if has_store else "after list_runs"
 
-    retriggered = task.try_once()
+    retriggered = task.try_once(Meanwhile(point, be_stopped))
 
     assert new_runs(service, failed_run) == [retriggered.run_id]
     assert not retriggered.is_sent
@@ -408,11 +392,11 @@ def test_a_try_that_airflow_has_given_up_sends_nothing(service, hook, clock, fai
 def test_a_request_that_is_held_up_each_time_is_given_up(
     service, hook, clock, failed_run, has_store
 ):
-    slow = Interrupted(hook, "before", "retrigger_run", lambda: clock.sleep(20), times=10**6)
-    task = Task(slow, clock, failed_run, has_store, settle_time=0)
+    task = Task(hook, clock, failed_run, has_store, settle_time=0)
+    held_up = Meanwhile("before retrigger_run", lambda: clock.sleep(20), times=10**6)
 
     with pytest.raises(FlowServiceError, match="3 times the request was held up") as caught:
-        task.try_once()
+        task.try_once(held_up)
 
     assert "A retry of the task decides anew" in str(caught.value)
     assert caught.value.is_transient
@@ -423,13 +407,12 @@ def test_a_request_that_is_held_up_each_time_is_given_up(
 @with_and_without_store
 def test_a_search_that_is_stopped_begins_anew(service, hook, clock, failed_run, has_store):
     service.fail(Fault("POST /runs", kind="close_before"))
-    hook = Interrupted(hook, "after", "list_runs", lambda: clock.sleep(100), times=3)
     task = Task(hook, clock, failed_run, has_store)
     with pytest.raises(Crash):
         task.try_once(Points("before retrigger_run"))
     before = clock()
 
-    retriggered = task.try_once()
+    retriggered = task.try_once(Meanwhile("after list_runs", lambda: clock.sleep(100), times=2))
 
     assert new_runs(service, failed_run) == [retriggered.run_id]
     # The last of the stops, from which on a retry settles: settle_time, the fence and a response.
@@ -441,26 +424,25 @@ def test_a_search_that_is_stopped_begins_anew(service, hook, clock, failed_run, 
 def test_slow_listings_are_not_taken_for_stops(
     service, hook, clock, failed_run, has_store, is_retry
 ):
-    slow = Interrupted(hook, "after", "list_runs", lambda: clock.sleep(40), times=10**6)
-    task = Task(slow, clock, failed_run, has_store)
+    task = Task(hook, clock, failed_run, has_store)
     if is_retry:
         with pytest.raises(Crash):
             task.try_once(Points("before retrigger_run"))
 
-    retriggered = task.try_once()
+    retriggered = task.try_once(Meanwhile("after list_runs", lambda: clock.sleep(40), times=10**6))
 
     assert new_runs(service, failed_run) == [retriggered.run_id]
 
 
 @with_and_without_store
 def test_a_search_that_is_held_up_again_and_again_ends(service, hook, clock, failed_run, has_store):
-    slow = Interrupted(hook, "after", "list_runs", lambda: clock.sleep(60), times=10**6)
-    task = Task(slow, clock, failed_run, has_store)
+    task = Task(hook, clock, failed_run, has_store)
     with pytest.raises(Crash):
         task.try_once(Points("before retrigger_run" if has_store else "after list_runs"))
 
+    slow = Meanwhile("after list_runs", lambda: clock.sleep(60), times=10**6)
     with pytest.raises(FlowServiceError, match="held up 4 times for more than 50 s") as caught:
-        task.try_once()
+        task.try_once(slow)
 
     assert caught.value.is_transient
     assert new_runs(service, failed_run) == []
