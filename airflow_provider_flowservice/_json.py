@@ -1,5 +1,5 @@
 """
-Tolerant readers of JSON whose shape is not guaranteed.
+Tolerant readers of JSON whose shape is not guaranteed, and how our own facts are kept as JSON.
 
 Pure: any JSON value in, a value of the wanted type out.
 """
@@ -80,3 +80,13 @@ def milliseconds(value: object) -> int | None:
         return None
     number = number if number > _SMALLEST_MILLISECONDS else number * 1000
     return number if number <= _LARGEST_MILLISECONDS else None
+
+
+def with_lists(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return facts as JSON holds them, with lists in place of tuples."""
+    return {name: list(fact) if isinstance(fact, tuple) else fact for name, fact in facts.items()}
+
+
+def with_tuples(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return facts as a frozen class holds them, with tuples in place of lists."""
+    return {name: tuple(fact) if isinstance(fact, list) else fact for name, fact in facts.items()}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_provider_flowservice._compat import NEVER_EXPIRE
+from airflow_provider_flowservice._json import with_lists, with_tuples
 
 STORE_KEY = "flowservice_retrigger"
 
@@ -45,8 +46,7 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """Write the record as JSON values."""
-        lists = {name: list(getattr(self, name)) for name in _LISTS}
-        return {**vars(self), **lists}
+        return with_lists(vars(self))
 
     @classmethod
     def from_json(cls, value: object) -> Record | None:
@@ -57,8 +57,7 @@ class Record:
             return None
         if not all(isinstance(item, str) for name in _LISTS for item in value[name]):
             return None
-        lists = {name: tuple(value[name]) for name in _LISTS}
-        return cls(**{**{name: value[name] for name in _KINDS}, **lists})
+        return cls(**with_tuples({name: value[name] for name in _KINDS}))
 
 
 _LISTS = ("known_run_ids", "earlier_run_ids", "done_run_ids")

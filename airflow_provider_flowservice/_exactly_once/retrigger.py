@@ -20,6 +20,7 @@ from airflow_provider_flowservice._exactly_once.journal import Record, TaskStore
 from airflow_provider_flowservice._exactly_once.search import SETTLE_INTERVAL, Search
 from airflow_provider_flowservice._exactly_once.siblings import Siblings
 from airflow_provider_flowservice._exactly_once.turn import Turn
+from airflow_provider_flowservice._json import with_lists, with_tuples
 from airflow_provider_flowservice._selection.eligibility import check_eligible
 from airflow_provider_flowservice.exceptions import (
     FlowServiceConnectionError,
@@ -64,20 +65,13 @@ class Retriggered(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """Write it as JSON values."""
-        return {
-            name: list(fact) if isinstance(fact, tuple) else fact
-            for name, fact in self._asdict().items()
-        }
+        return with_lists(self._asdict())
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Retriggered:
         """Read it back, and ignore keys of other releases."""
-        facts: dict[str, Any] = {
-            name: tuple(fact) if isinstance(fact, list) else fact
-            for name, fact in value.items()
-            if name in cls._fields
-        }
-        return cls(**facts)
+        facts = with_tuples(value)
+        return cls(**{name: fact for name, fact in facts.items() if name in cls._fields})
 
 
 class Retrigger:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from airflow_provider_flowservice._json import with_lists, with_tuples
+
 _T = TypeVar("_T")
 
 ATTEMPTS_KEY = "attempts"
@@ -62,17 +64,12 @@ class Claim:
 
     def to_json(self) -> dict[str, Any]:
         """Write the claim as JSON values."""
-        lists = {
-            "window": self.window and list(self.window),
-            "known_run_ids": list(self.known_run_ids),
-        }
-        return {**vars(self), **lists}
+        return with_lists(vars(self))
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Claim:
         """Read a claim back, which a task of the same mapping has written."""
-        window = value["window"] and tuple(value["window"])
-        return cls(**{**value, "window": window, "known_run_ids": tuple(value["known_run_ids"])})
+        return cls(**with_tuples(value))
 
 
 class Siblings:
