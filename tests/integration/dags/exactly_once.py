@@ -1,4 +1,4 @@
-"""DAGs whose task dies where a DAG run wants it to."""
+"""DAGs whose task dies, or stops together with its worker, where a DAG run wants it to."""
 
 from __future__ import annotations
 
@@ -7,19 +7,24 @@ from itertools import product
 
 from airflow import DAG
 from dying_operator import DyingOperator
+from frozen_operator import FrozenOperator
 
 MODES = {"worker": False, "deferred": True}
-# Seconds within which the service lists a new run, by what DAGs are called.
-SETTLE_TIMES = {"exactly_once": 5, "slow_lists": 15}
+# The operator, and the seconds within which the service lists a new run, by what DAGs are called.
+KINDS = {
+    "exactly_once": (DyingOperator, 5),
+    "slow_lists": (DyingOperator, 15),
+    "frozen": (FrozenOperator, 5),
+}
 
-for (mode, deferrable), (name, settle_time) in product(MODES.items(), SETTLE_TIMES.items()):
+for (mode, deferrable), (name, (operator, settle_time)) in product(MODES.items(), KINDS.items()):
     with DAG(
         f"{name}_{mode}",
         start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
         schedule=None,
         params={"run_id": "", "points": []},
     ):
-        DyingOperator(
+        operator(
             task_id="retrigger",
             run_id="{{ params.run_id }}",
             deferrable=deferrable,
