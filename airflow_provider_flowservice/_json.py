@@ -12,6 +12,8 @@ from typing import Any
 
 # Smaller numbers are seconds: in milliseconds they would be before March 1973.
 _SMALLEST_MILLISECONDS = 10**11
+# Longer addresses do not fit into a database's key or a log line, and no real one is longer.
+_LONGEST_ADDRESS = 2000
 # Larger numbers are beyond the year 9999, and so no times.
 _LARGEST_MILLISECONDS = 253_402_300_799_999
 
@@ -59,6 +61,19 @@ def line(value: object, longest: int = 500) -> str:
 def identifier(value: object) -> str:
     """Return an ID; empty if ``value`` is no text."""
     return line(value, longest=200) if isinstance(value, str) else ""
+
+
+def identifiers(value: object) -> tuple[str, ...]:
+    """Return the IDs in an array, each once."""
+    entries = value if isinstance(value, list) else []
+    return tuple(dict.fromkeys(filter(None, map(identifier, entries))))
+
+
+def address(value: object) -> str | None:
+    """Return the address of a web resource; ``None`` if ``value`` is none."""
+    text = value.strip() if isinstance(value, str) else ""
+    is_one = text.startswith(("https://", "http://")) and text.isprintable() and " " not in text
+    return text if is_one and len(text) <= _LONGEST_ADDRESS else None
 
 
 def count(value: object) -> int | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_flowservice._json import identifier, line, mapping
+from airflow_provider_flowservice._json import identifier, identifiers, line, mapping
 
 # Flow specifications known to stream (HTTP API; Kinesis, Event Hubs and Pub/Sub; and two without
 # mapping). Others may exist, so a specification that is missing here proves nothing.
@@ -60,8 +60,8 @@ class Dataflow:
             is_source=_flag(properties.get("isSourceFlow")),
             is_destination=_flag(properties.get("isDestinationFlow")),
             has_schedule=bool(mapping(item, "scheduleParams")),
-            source_connection_ids=_ids(item.get("sourceConnectionIds")),
-            target_connection_ids=_ids(item.get("targetConnectionIds")),
+            source_connection_ids=identifiers(item.get("sourceConnectionIds")),
+            target_connection_ids=identifiers(item.get("targetConnectionIds")),
         )
 
     @property
@@ -118,17 +118,14 @@ class TargetConnection:
 
         :raises ValueError: The ID is missing.
         """
-        found = dict.fromkeys(filter(None, map(identifier, _datasets(mapping(item, "params")))))
-        return cls(connection_id=_id_of(item, "connection"), dataset_ids=tuple(found))
+        return cls(
+            connection_id=_id_of(item, "connection"),
+            dataset_ids=identifiers(list(_datasets(mapping(item, "params")))),
+        )
 
 
 def _flag(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
-
-
-def _ids(value: object) -> tuple[str, ...]:
-    entries = value if isinstance(value, list) else []
-    return tuple(filter(None, map(identifier, entries)))
 
 
 def _id_of(item: Mapping[str, Any], kind: str) -> str:

@@ -1,16 +1,23 @@
-"""Dataflow runs, and the meaning of their statuses."""
+"""
+Dataflow runs, and the meaning of their statuses and error codes.
+
+The module is long because it names each fact of a run four times: as a field, in a summary, and how it
+is read from either.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from itertools import chain
 from typing import Any, TypedDict, cast
 
 from airflow_provider_flowservice._json import (
+    address,
     count,
     identifier,
+    identifiers,
     line,
     mapping,
     mappings,
@@ -34,25 +41,42 @@ _MEANINGS[""] = "unfinished"  # a run without a status has only begun
 _COUNTS = {
     "input_records": ("recordSummary", "inputRecordCount"),
     "output_records": ("recordSummary", "outputRecordCount"),
+    "updated_records": ("recordSummary", "updatedRecordCount"),
+    "skipped_records": ("recordSummary", "skippedRecordCount"),
     "failed_records": ("recordSummary", "failedRecordCount"),
     "input_files": ("fileSummary", "inputFileCount"),
     "output_files": ("fileSummary", "outputFileCount"),
+    "skipped_files": ("fileSummary", "skippedFileCount"),
+    "failed_files": ("fileSummary", "failedFileCount"),
+    "input_bytes": ("sizeSummary", "inputBytes"),
     "output_bytes": ("sizeSummary", "outputBytes"),
 }
+# Where it reports addresses of diagnostics: the name in a `manifest`.
+_ADDRESSES = {"failed_records_url": "failedRecords", "sample_errors_url": "sampleErrors"}
+_IDS = ("batch_ids", "dataset_ids")
 _TIMES = ("created_at", "started_at", "completed_at")
 _WINDOW = ("window_start", "window_end")
 _LONGEST_DETAIL = 4000
+# IDs of each kind in a summary, and in the line that describes a run.
+_MOST_IDS = 100
+_MOST_SHOWN = 3
+
+DESTINATION_CODES = ("ACTIVATION_BATCH-",)
+"""Beginnings of error codes of destinations, whose runs cannot be re-triggered."""
 
 NON_RETRYABLE_CODES = (
-    "ACTIVATION_BATCH-",  # of a destination, whose runs cannot be re-triggered
-    "CONNECTOR-2001-",  # the data could not be parsed, validated or transformed
+    *DESTINATION_CODES,
     "INGEST-",  # the lake rejected the data
     "MAPPER-",  # the mapping does not fit the data
 )
 """
-Beginnings of error codes that a re-trigger cannot fix, since it loads the same data with the same
-mapping.
+Beginnings of error codes that a re-trigger cannot fix: it loads the same data with the same mapping,
+and runs of destinations cannot be re-triggered.
 """
+
+# They say that loading the copied data failed, and not why: in one of Adobe's documents through the data,
+# in another through a problem of the platform. The cause is another code beside them.
+_CODES_WITHOUT_CAUSE = ("CONNECTOR-2001-", "CTOR-2001-")
 
 
 @dataclass(frozen=True)
@@ -79,6 +103,10 @@ class RunSummary(TypedDict):
     A run in XComs and trigger events: small, and JSON only. Times are ISO 8601 in UTC.
 
     ``window_start`` and ``window_end`` are ``None`` if the run does not show which data it loads.
+    ``batch_ids`` are the batches it wrote, at most 100. ``dataset_ids`` are the datasets its flow writes
+    to; they are there when a task has ended, if the service shows them. ``failed_records_url`` and
+    ``sample_errors_url`` are where the rejected rows are, see :meth:`FlowServiceHook.iter_failed_records
+    <airflow_provider_flowservice.hooks.flowservice.FlowServiceHook.iter_failed_records>`.
     """
 
     run_id: str
@@ -91,10 +119,19 @@ class RunSummary(TypedDict):
     window_end: str | None
     input_records: int | None
     output_records: int | None
+    updated_records: int | None
+    skipped_records: int | None
     failed_records: int | None
     input_files: int | None
     output_files: int | None
+    skipped_files: int | None
+    failed_files: int | None
+    input_bytes: int | None
     output_bytes: int | None
+    batch_ids: list[str]
+    dataset_ids: list[str]
+    failed_records_url: str | None
+    sample_errors_url: str | None
     error_code: str | None
     error_message: str | None
 
@@ -107,8 +144,16 @@ class DataflowRun:
     A status that the package does not know counts as still running. Times are epoch milliseconds. A
     number that the service does not show, or writes as ``-1``, is ``None``.
 
+    :param batch_ids: Batches that the run wrote, as the catalog of Experience Platform calls them.
+    :param dataset_ids: Datasets that its flow writes to. A run does not show them: they come from the
+        flow, when a task has ended.
+    :param failed_records_url: Address of the rejected rows. The service shows it only if error
+        diagnostics is on for the flow, and keeps the rows for 30 days.
+    :param sample_errors_url: Address of a sample of their errors.
+    :param skip_reasons: Why records were skipped.
     :param details: Texts of the source's or target's own software. They may name the customer's
         hosts, so they belong into the task's log only.
+    :param is_abridged: Whether the run was read from its summary, which has only the first error.
     """
 
     run_id: str
@@ -121,12 +166,23 @@ class DataflowRun:
     window: tuple[int, int] | None = None
     input_records: int | None = None
     output_records: int | None = None
+    updated_records: int | None = None
+    skipped_records: int | None = None
     failed_records: int | None = None
     input_files: int | None = None
     output_files: int | None = None
+    skipped_files: int | None = None
+    failed_files: int | None = None
+    input_bytes: int | None = None
     output_bytes: int | None = None
+    batch_ids: tuple[str, ...] = ()
+    dataset_ids: tuple[str, ...] = ()
+    failed_records_url: str | None = None
+    sample_errors_url: str | None = None
     errors: tuple[RunError, ...] = ()
+    skip_reasons: tuple[RunError, ...] = ()
     details: tuple[str, ...] = field(default=(), repr=False)
+    is_abridged: bool = field(default=False, repr=False, compare=False)
 
     @classmethod
     def from_api(cls, item: Mapping[str, Any]) -> DataflowRun:
@@ -142,6 +198,9 @@ class DataflowRun:
         counts: dict[str, Any] = {
             name: count(mapping(metrics, group).get(key)) for name, (group, key) in _COUNTS.items()
         }
+        addresses: dict[str, Any] = {
+            name: _address_in(item, key) for name, key in _ADDRESSES.items()
+        }
         return cls(
             run_id=run_id,
             flow_id=identifier(item.get("flowId")),
@@ -153,9 +212,12 @@ class DataflowRun:
             # `stoppedAtUTC` is the name in the schema of destination runs.
             completed_at=milliseconds(times.get("completedAtUTC") or times.get("stoppedAtUTC")),
             window=_window(item),
+            batch_ids=tuple(dict.fromkeys(_batch_ids_in(item))),
             errors=tuple(dict.fromkeys(_errors_in(item))),
+            skip_reasons=tuple(dict.fromkeys(_skip_reasons_in(item))),
             details=tuple(dict.fromkeys(_details_in(item))),
             **counts,
+            **addresses,
         )
 
     @classmethod
@@ -169,9 +231,11 @@ class DataflowRun:
             raise ValueError("a summary without a run ID")
         code, message = line(summary.get("error_code")), line(summary.get("error_message"))
         start, end = (_from_iso(summary.get(name)) for name in _WINDOW)
-        numbers: dict[str, Any] = {
+        facts: dict[str, Any] = {
             **{name: _from_iso(summary.get(name)) for name in _TIMES},
             **{name: count(summary.get(name)) for name in _COUNTS},
+            **{name: identifiers(summary.get(name)) for name in _IDS},
+            **{name: address(summary.get(name)) for name in _ADDRESSES},
         }
         return cls(
             run_id=run_id,
@@ -179,7 +243,8 @@ class DataflowRun:
             status=line(summary.get("status")),
             window=None if start is None or end is None else (start, end),
             errors=(RunError(code, message),) if code or message else (),
-            **numbers,
+            is_abridged=True,
+            **facts,
         )
 
     @property
@@ -213,8 +278,19 @@ class DataflowRun:
 
     @property
     def ingested_records(self) -> int | None:
-        """Number of records that arrived; a run that read no records shows no output count."""
-        return 0 if self.input_records == 0 else self.output_records
+        """
+        Number of records that arrived, as new ones or as updates.
+
+        A run that loaded nothing may show no output count: only that it read no record, or that it
+        skipped or rejected all of them, or that no byte and no file came out.
+        """
+        arrived = [n for n in (self.output_records, self.updated_records) if n is not None]
+        if arrived:
+            return max(arrived)
+        left_out = (self.skipped_records or 0) + (self.failed_records or 0)
+        if self.input_records is not None and self.input_records <= left_out:
+            return 0
+        return 0 if self.output_bytes == self.output_files == 0 else None
 
     @property
     def error_codes(self) -> tuple[str, ...]:
@@ -232,7 +308,8 @@ class DataflowRun:
             "status": self.status,
             **{name: _to_iso(getattr(self, name)) for name in _TIMES},
             **{name: _to_iso(time_ms) for name, time_ms in zip(_WINDOW, window, strict=True)},
-            **{name: getattr(self, name) for name in _COUNTS},
+            **{name: getattr(self, name) for name in (*_COUNTS, *_ADDRESSES)},
+            **{name: list(getattr(self, name)[:_MOST_IDS]) for name in _IDS},
             "error_code": error.code if error else None,
             "error_message": error.message if error else None,
         }
@@ -240,17 +317,21 @@ class DataflowRun:
 
     @property
     def description(self) -> str:
-        """One line for people: which run, its status, why, and how many records."""
+        """One line for people: which run, its status, why, how many records, and which batch."""
         reason = f" Reason: {self.errors[0]}" if self.errors else ""
         counts = {
             "read": self.input_records,
             "written": self.output_records,
+            "updated": self.updated_records or None,
+            "skipped": self.skipped_records or None,
             "rejected": self.failed_records,
         }
         facts = [self.status or "no status yet"]
         facts += [
             f"{_records(value)} {what}" for what, value in counts.items() if value is not None
         ]
+        if self.batch_ids:
+            facts.append(f"batch {_listed(self.batch_ids)}")
         flow = self.flow_id or "(unknown)"
         return f"Dataflow run {self.run_id} of flow {flow}: {', '.join(facts)}.{reason}"
 
@@ -278,13 +359,25 @@ def are_non_retryable(
     """
     Return whether a re-trigger cannot fix a run with these error codes.
 
-    A re-trigger may help if it can fix one of the codes, since a cause such as missing files comes
-    together with a code that only reports that processing failed.
+    A re-trigger may help if it can fix one of the causes. ``CONNECTOR-2001-500`` names none: it only
+    reports that processing failed. Runs of destinations cannot be re-triggered, whatever the cause.
 
     :param codes: Codes of the run's errors.
     :param non_retryable: Beginnings of codes that a re-trigger cannot fix.
     """
-    return bool(codes) and all(code.startswith(non_retryable) for code in codes)
+    if any(map(is_of_destination, codes)):
+        return True
+    causes = [
+        code
+        for code in codes
+        if code.startswith(non_retryable) or not code.startswith(_CODES_WITHOUT_CAUSE)
+    ]
+    return bool(causes) and all(code.startswith(non_retryable) for code in causes)
+
+
+def is_of_destination(code: str) -> bool:
+    """Return whether an error code is one of a run of a destination."""
+    return code.startswith(DESTINATION_CODES)
 
 
 def _normalized(status: str) -> str:
@@ -305,10 +398,12 @@ def _from_iso(text: object) -> int | None:
 
 
 def _window(item: Mapping[str, Any]) -> tuple[int, int] | None:
-    for place in (mapping(item, "metrics"), *_activities(item)):
-        extensions = mapping(mapping(place, "durationSummary"), "extensions")
-        start = milliseconds(extensions.get("windowStart"))
-        end = milliseconds(extensions.get("windowEnd"))
+    durations = (mapping(item, "metrics"), *_activities(item))
+    places = [mapping(mapping(each, "durationSummary"), "extensions") for each in durations]
+    places.append(mapping(item, "params"))  # of an on-demand run
+    for place in places:
+        start = milliseconds(place.get("windowStart") or place.get("windowStartTime"))
+        end = milliseconds(place.get("windowEnd") or place.get("windowEndTime"))
         if start is not None and end is not None:
             return start, end
     return None
@@ -319,26 +414,59 @@ def _activities(item: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield from mappings(item.get("activities") or item.get("activites"))
 
 
-def _records(number: int) -> str:
-    return f"{number} record{'' if number == 1 else 's'}"
+def _places(item: Mapping[str, Any], summary: str) -> list[Mapping[str, Any]]:
+    """Return a summary of each activity, and last that of the whole run."""
+    return [mapping(place, summary) for place in (*_activities(item), mapping(item, "metrics"))]
+
+
+def _extensions(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [mapping(status, "extensions") for status in _places(item, "statusSummary")]
+
+
+def _batch_ids_in(item: Mapping[str, Any]) -> Iterator[str]:
+    for activity in _activities(item):
+        for target in mappings(activity.get("targetInfo")):
+            reference = mapping(target, "reference")
+            if line(reference.get("type")).lower() == "batch":
+                yield from identifiers(reference.get("ids"))
+
+
+def _address_in(item: Mapping[str, Any], key: str) -> str | None:
+    found = (address(mapping(each, "manifest").get(key)) for each in _extensions(item))
+    return next(filter(None, found), None)
 
 
 def _errors_in(item: Mapping[str, Any]) -> Iterator[RunError]:
     """List the errors, the most specific first: an activity's own errors name the cause."""
-    metrics = mapping(item, "metrics")
-    summaries = [mapping(activity, "statusSummary") for activity in _activities(item)]
-    places = [mapping(summary, "extensions").get("errors") for summary in summaries]
-    places.append(mapping(metrics, "recordSummary").get("failedInfo"))
-    places += [summary.get("errors") for summary in (*summaries, mapping(metrics, "statusSummary"))]
-    for entry in chain.from_iterable(map(mappings, places)):
-        code, message = line(entry.get("code"), longest=100), line(entry.get("message"))
+    yield from _read_errors(extensions.get("errors") for extensions in _extensions(item))
+    yield from _read_errors(each.get("failedInfo") for each in _places(item, "recordSummary"))
+    yield from _read_errors(status.get("errors") for status in _places(item, "statusSummary"))
+
+
+def _skip_reasons_in(item: Mapping[str, Any]) -> Iterator[RunError]:
+    yield from _read_errors(each.get("skippedInfo") for each in _places(item, "recordSummary"))
+
+
+def _read_errors(arrays: Iterable[object]) -> Iterator[RunError]:
+    for entry in chain.from_iterable(map(mappings, arrays)):
+        code = line(entry.get("code"), longest=100)
+        # Errors of the lake are described instead.
+        message = line(entry.get("message")) or line(entry.get("description"))
         if code or message:
             records = entry.get("recordCount", entry.get("count"))
             yield RunError(code or "(no code)", message or "(no message)", count(records))
 
 
 def _details_in(item: Mapping[str, Any]) -> Iterator[str]:
-    for activity in _activities(item):
-        extensions = mapping(mapping(activity, "statusSummary"), "extensions")
+    for extensions in _extensions(item):
         if detail := line(extensions.get("errorDetail"), longest=_LONGEST_DETAIL):
             yield detail
+
+
+def _records(number: int) -> str:
+    return f"{number} record{'' if number == 1 else 's'}"
+
+
+def _listed(ids: Sequence[str]) -> str:
+    more = len(ids) - _MOST_SHOWN
+    return ", ".join(ids[:_MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -115,17 +116,55 @@ def test_destinations_have_another_word_for_the_end():
     assert run({"durationSummary": {"stoppedAtUTC": 1_700_000_000_000}}).completed_at
 
 
+NOTHING_OUT = {
+    "sizeSummary": {"inputBytes": 0, "outputBytes": 0},
+    "fileSummary": {"outputFileCount": 0},
+}
+
+
 @pytest.mark.parametrize(
-    ("records", "ingested"),
+    ("metrics", "ingested"),
     [
-        ({"inputRecordCount": 0}, 0),  # and no output count at all
-        ({"inputRecordCount": 5, "outputRecordCount": 4}, 4),
-        ({"inputRecordCount": 5}, None),
+        ({"recordSummary": {"inputRecordCount": 0}}, 0),  # and no output count at all
+        ({"recordSummary": {"inputRecordCount": 5, "outputRecordCount": 4}}, 4),
+        ({"recordSummary": {"inputRecordCount": 5}}, None),
+        ({"recordSummary": {}}, None),
         ({}, None),
+        # No `recordSummary` at all, as in a sample of Adobe's page on notifications.
+        (NOTHING_OUT, 0),
+        ({"sizeSummary": {"outputBytes": 0}}, None),
+        ({"fileSummary": {"outputFileCount": 0}}, None),
+        ({**NOTHING_OUT, "sizeSummary": {"outputBytes": -1}}, None),
+        ({**NOTHING_OUT, "recordSummary": {"outputRecordCount": 3}}, 3),
+        # Runs of identities and profiles update what is there.
+        (
+            {
+                "recordSummary": {
+                    "inputRecordCount": 1,
+                    "outputRecordCount": 0,
+                    "updatedRecordCount": 1,
+                }
+            },
+            1,
+        ),
+        ({"recordSummary": {"outputRecordCount": 9, "updatedRecordCount": 2}}, 9),
+        # A filter skips all that was read.
+        ({"recordSummary": {"inputRecordCount": 7, "skippedRecordCount": 7}}, 0),
+        ({"recordSummary": {"inputRecordCount": 7, "skippedRecordCount": 6}}, None),
+        (
+            {
+                "recordSummary": {
+                    "inputRecordCount": 7,
+                    "skippedRecordCount": 6,
+                    "failedRecordCount": 1,
+                }
+            },
+            0,
+        ),
     ],
 )
-def test_how_many_records_arrived(records, ingested):
-    assert run({"recordSummary": records}).ingested_records == ingested
+def test_how_many_records_arrived(metrics, ingested):
+    assert run(metrics).ingested_records == ingested
 
 
 @pytest.mark.parametrize("place", ["metrics", "activities"])
@@ -138,11 +177,101 @@ def test_the_window_is_found_where_it_stands(place):
     assert run(**fields).window == (1_700_000_000_000, 1_700_003_600_000)
 
 
+def test_the_window_of_an_on_demand_run_stands_in_its_parameters():
+    params = {"windowStartTime": "1700000000", "windowEndTime": "1700003600", "startTime": "1"}
+
+    assert run(params=params).window == (1_700_000_000_000, 1_700_003_600_000)
+
+
+def test_the_window_that_was_used_goes_before_the_one_that_was_asked_for():
+    used = {"extensions": {"windowStart": 1_700_000_000_000, "windowEnd": 1_700_003_600_000}}
+    params = {"windowStartTime": "1600000000", "windowEndTime": "1600003600"}
+
+    assert run({"durationSummary": used}, params=params).window == (
+        1_700_000_000_000,
+        1_700_003_600_000,
+    )
+
+
 @pytest.mark.parametrize(
     "extensions", [None, {}, {"windowStart": 1_700_000_000}, {"windowEnd": -1}]
 )
 def test_half_a_window_is_none(extensions):
     assert run({"durationSummary": {"extensions": extensions}}).window is None
+
+
+@pytest.mark.parametrize(
+    ("group", "key", "name"),
+    [
+        ("recordSummary", "updatedRecordCount", "updated_records"),
+        ("recordSummary", "skippedRecordCount", "skipped_records"),
+        ("recordSummary", "failedRecordCount", "failed_records"),
+        ("sizeSummary", "inputBytes", "input_bytes"),
+        ("sizeSummary", "outputBytes", "output_bytes"),
+        ("fileSummary", "failedFileCount", "failed_files"),
+        ("fileSummary", "skippedFileCount", "skipped_files"),
+    ],
+)
+@pytest.mark.parametrize(("value", "number"), [(7, 7), ("7", 7), (-1, None), (None, None)])
+def test_each_count_is_read_and_in_the_summary(group, key, name, value, number):
+    found = run({group: {key: value}})
+
+    assert getattr(found, name) == found.summary[name] == number
+
+
+# Where the data landed
+
+
+def target(*ids, kind="Batch"):
+    return {"id": "t1", "type": "TargetConnection", "reference": {"type": kind, "ids": list(ids)}}
+
+
+@pytest.mark.parametrize("activities", ["activities", "activites"])
+@pytest.mark.parametrize("kind", ["Batch", "batch", "BATCH"])
+def test_the_batches_are_those_that_activities_refer_to(activities, kind):
+    steps = [
+        {"sourceInfo": [target("adf-1", kind="AdfRunId")], "targetInfo": None},
+        {"targetInfo": [target("01A", "01B", kind=kind), target("01A", 7, None, kind=kind)]},
+        {"targetInfo": [target("x1", kind="Profile"), {"reference": None}, None]},
+    ]
+
+    assert run(**{activities: steps}).batch_ids == ("01A", "01B")
+
+
+def test_few_of_many_batches_are_described_and_a_hundred_are_in_the_summary():
+    found = run_with("success")
+    many = run(activities=[{"targetInfo": [target(*map(str, range(250)))]}])
+
+    assert "batch" not in found.description
+    assert many.description.endswith("no status yet, batch 0, 1, 2 and 247 more.")
+    assert many.summary["batch_ids"] == [str(number) for number in range(100)]
+    assert len(many.batch_ids) == 250
+
+
+BATCH_URL = "https://platform.adobe.io/data/foundation/export/batches/01A/meta?path="
+MANIFEST = {
+    "manifest": {
+        "failedRecords": f"{BATCH_URL}row_errors",
+        "sampleErrors": f"{BATCH_URL}row_error_samples.json",
+    }
+}
+
+
+@pytest.mark.parametrize("place", ["metrics", "activities"])
+def test_the_addresses_of_rejected_rows_are_found_where_they_stand(place):
+    status = {"statusSummary": {"status": "success", "extensions": MANIFEST}}
+    fields = {"metrics": status} if place == "metrics" else {"activities": [{}, status]}
+    found = run(**fields)
+
+    assert found.failed_records_url == f"{BATCH_URL}row_errors"
+    assert found.sample_errors_url == f"{BATCH_URL}row_error_samples.json"
+
+
+@pytest.mark.parametrize("value", [None, 7, "", "row_errors", ["https://x"], "https://a b", "x:y"])
+def test_what_is_no_address_is_none(value):
+    extensions = {"manifest": {"failedRecords": value}}
+
+    assert run({"statusSummary": {"extensions": extensions}}).failed_records_url is None
 
 
 # Nearly nothing
@@ -263,6 +392,62 @@ def test_records_an_error_concerns_are_told(number, words):
     assert str(found.errors[0]) == f"MAPPER-3700-400: Transform ({words})"
 
 
+def test_errors_of_the_lake_are_read_where_they_stand_and_as_they_are_worded():
+    # As in a sample of Adobe's page on notifications.
+    field = "The field: _id does not exist in the target schema. Remove the field and try again."
+    found = run(
+        {
+            "statusSummary": {
+                "status": "failed",
+                "errors": [{"code": "CTOR-2001-500", "message": "Internal error in Promotion."}],
+                "extensions": {"errors": [{"code": "INGEST-1205-400", "description": field}]},
+            }
+        }
+    )
+
+    assert found.error_codes == ("INGEST-1205-400", "CTOR-2001-500")
+    assert found.description.endswith(f"failed. Reason: INGEST-1205-400: {field}")
+    assert found.summary["error_message"] == field
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda errors: {"metrics": {"statusSummary": {"errors": errors}}},
+        lambda errors: {"metrics": {"statusSummary": {"extensions": {"errors": errors}}}},
+        lambda errors: {"metrics": {"recordSummary": {"failedInfo": errors}}},
+        lambda errors: {"activities": [{"statusSummary": {"errors": errors}}]},
+        lambda errors: {"activities": [{"statusSummary": {"extensions": {"errors": errors}}}]},
+        lambda errors: {"activities": [{"recordSummary": {"failedInfo": errors}}]},
+    ],
+)
+def test_an_error_without_a_message_is_described(place):
+    found = run(**place([{"code": "INGEST-1", "description": "No such field."}]))
+
+    assert found.errors == (RunError("INGEST-1", "No such field."),)
+
+
+@pytest.mark.parametrize("place", ["metrics", "activities"])
+def test_reasons_for_skipping_are_no_errors(place):
+    entry = {"code": "SKIP-1", "message": "Did not match the attribute filter.", "count": 7}
+    records = {"recordSummary": {"skippedRecordCount": 7, "skippedInfo": [entry]}}
+    fields = {"metrics": records} if place == "metrics" else {"activities": [records]}
+    found = run(**fields)
+
+    assert list(map(str, found.skip_reasons)) == [
+        "SKIP-1: Did not match the attribute filter. (7 records)"
+    ]
+    assert found.errors == ()
+
+
+def test_updates_and_skips_are_described_where_there_are_any():
+    records = {"inputRecordCount": 9, "updatedRecordCount": 2, "skippedRecordCount": 7}
+
+    assert ": success, 9 records read, 2 records updated, 7 records skipped." in (
+        run_with("success", recordSummary=records).description
+    )
+
+
 def test_errors_that_hold_anything_else_are_passed_over():
     entries = [None, 7, "x", [], {}, {"code": None, "message": ""}, {"code": 2200}]
     found = run({"statusSummary": {"errors": entries}})
@@ -286,21 +471,39 @@ def test_a_summary_is_json_and_brings_the_run_back():
                 "outputRecordCount": 4,
                 "failedRecordCount": 1,
             },
-            "fileSummary": {"inputFileCount": 2, "outputFileCount": 1},
-            "statusSummary": {"status": "success", "errors": [{"code": "C", "message": "m"}]},
+            "fileSummary": {"inputFileCount": 2, "outputFileCount": 1, "skippedFileCount": 1},
+            "sizeSummary": {"inputBytes": 50, "outputBytes": 40},
+            "statusSummary": {
+                "status": "success",
+                "errors": [{"code": "C", "message": "m"}],
+                "extensions": MANIFEST,
+            },
         },
         createdAt=1_700_000_016_000,
+        activities=[{"targetInfo": [target("01A")]}],
     )
+    found = replace(found, dataset_ids=("d1",))
 
     again = DataflowRun.from_summary(json.loads(json.dumps(found.summary)))
 
     assert again == found
+    assert (again.is_abridged, found.is_abridged) == (True, False)
     assert found.summary["started_at"] == "2023-11-14T22:13:20.123000+00:00"
     assert found.summary["window_start"] == "2023-11-14T22:00:00.001000+00:00"
     assert found.summary["window_end"] == "2023-11-14T22:13:20+00:00"
 
 
-@pytest.mark.parametrize("more", [{"later": 1}, {"status": None}, {"created_at": "x"}])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"later": 1},
+        {"status": None},
+        {"created_at": "x"},
+        {"batch_ids": None},
+        {"batch_ids": "01A"},
+        {"failed_records_url": 7},
+    ],
+)
 def test_a_summary_of_another_release_is_read(more):
     assert DataflowRun.from_summary({"run_id": "r1", **more}).run_id == "r1"
 
@@ -335,7 +538,11 @@ def test_any_json_is_a_run_or_a_value_error(item):
 
 @given(json_values, json_values, json_values)
 def test_any_json_under_metrics_is_passed_over_or_read(status, errors, extensions):
-    activity = {"statusSummary": {"errors": errors, "extensions": extensions}}
+    activity = {
+        "statusSummary": {"errors": errors, "extensions": extensions},
+        "recordSummary": {"skippedInfo": errors},
+        "targetInfo": [{"reference": {"type": "Batch", "ids": errors}}, errors],
+    }
     found = run_with(status, recordSummary={"failedInfo": errors})
     deep = run({"statusSummary": {"status": status, "errors": errors}}, activities=[activity])
 
