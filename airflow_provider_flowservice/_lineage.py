@@ -8,7 +8,7 @@ delays a task.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from airflow_provider_flowservice.assets.flowservice import dataset_uri, openlineage_name
@@ -16,10 +16,26 @@ from airflow_provider_flowservice.assets.flowservice import dataset_uri, openlin
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
     from openlineage.client.event_v2 import InputDataset, OutputDataset
+    from openlineage.client.facet_v2 import RunFacet
 
     from airflow_provider_flowservice.flows import Dataflow
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
     from airflow_provider_flowservice.runs import DataflowRun
+
+
+# Of a run's summary; the numbers of what arrived are in a facet of the output.
+_FACTS = (
+    "input_records",
+    "updated_records",
+    "skipped_records",
+    "failed_records",
+    "skipped_files",
+    "failed_files",
+    "input_bytes",
+    "batch_ids",
+    "failed_records_url",
+    "sample_errors_url",
+)
 
 
 class LineageMixin:
@@ -67,10 +83,22 @@ class LineageMixin:
             lineage.run_facets["externalQuery"] = external_query_run.ExternalQueryRunFacet(
                 externalQueryId=run.run_id, source=hook.get_run_url(run.flow_id, run.run_id)
             )
+            lineage.run_facets["flowservice_run"] = _run_facet(run)
         return lineage
 
     def _flow_id_for_lineage(self, hook: FlowServiceHook) -> str:
         return (self.seen_run or hook.get_run(self.run_id)).flow_id
+
+
+def _run_facet(run: DataflowRun) -> RunFacet:
+    """Return what OpenLineage's own facets have no place for."""
+    import attr
+    from openlineage.client.facet_v2 import RunFacet
+
+    summary: dict[str, Any] = {**run.summary}
+    facts = {name: summary[name] for name in _FACTS}
+    facet = attr.make_class("FlowServiceRunFacet", list(facts), bases=(RunFacet,), kw_only=True)
+    return cast("RunFacet", facet(**facts))
 
 
 def _inputs(hook: FlowServiceHook, flow: Dataflow) -> list[InputDataset]:
@@ -98,9 +126,9 @@ def _outputs(hook: FlowServiceHook, flow: Dataflow, run: DataflowRun | None) -> 
         )
         facets = {"outputStatistics": statistics}
     settings = hook.settings
+    dataset_ids = run.dataset_ids if run else ()
     outputs = []
-    for target in map(hook.get_target_connection, flow.target_connection_ids):
-        for dataset_id in target.dataset_ids:
-            uri = dataset_uri(settings.org_id, settings.sandbox_name, dataset_id)
-            outputs.append(OutputDataset(*openlineage_name(uri), outputFacets=dict(facets)))
+    for dataset_id in dataset_ids or hook.get_dataset_ids(flow):
+        uri = dataset_uri(settings.org_id, settings.sandbox_name, dataset_id)
+        outputs.append(OutputDataset(*openlineage_name(uri), outputFacets=dict(facets)))
     return outputs

@@ -17,6 +17,7 @@ Errors raised by this package.
   * ``DataflowRunFailedError``: the run ended without success
 
     * ``DataflowRunIncompleteError``: the run loaded less than the task requires
+    * ``SourceCredentialError``: the source refused the credential of its account
 
   * ``DataflowRunTimeoutError``: the run had not ended when its deadline passed
   * ``DataflowRunLostError``: the service was unreachable for too long
@@ -166,6 +167,10 @@ class DataflowRunFailedError(FlowServiceError):
 
 class DataflowRunIncompleteError(DataflowRunFailedError):
     """The run succeeded, at least in part, but loaded less than the task requires."""
+
+
+class SourceCredentialError(DataflowRunFailedError):
+    """The run failed because its source refused the credential of its account in Experience Platform."""
 
 
 class DataflowRunTimeoutError(FlowServiceError):

@@ -27,7 +27,9 @@ _WORDS: dict[Outcome, str] = {
     "too many rejected": "more rejected records than `max_failed_records` or `max_failed_share` allow",
     "too few": "fewer records than `min_records`, or no record count in the response",
     "failed": "failed",
-    "non-retryable": "failed, and a re-trigger cannot fix it: all its error codes are about the data",
+    "non-retryable": "failed, and a re-trigger cannot fix it: its cause is in the data, or it is a "
+    "destination's run",
+    "source refused": "failed, because the source refused the credential of its account",
     "late": "not ended when `timeout` passed",
     "overdue": "not ended when `execution_timeout` passed",
     "unknown": "still in a status this package does not know when `timeout` passed",
@@ -78,8 +80,19 @@ poll; deferred, one in the worker and one in the triggerer). It has no time limi
 the wait, and the error says that the package does not know the status.
 
 Retrying a failed run makes sense only if another run of the same data with the same mapping could have
-another outcome. So Airflow does not retry if *all* error codes of the run begin with one of these:
-{codes}.
+another outcome. So Airflow does not retry if *all* causes of the failure begin with one of these codes:
+{codes}. `CONNECTOR-2001-500` is no cause: it says that the copied data could not be loaded, and another code
+beside it says why. Runs of destinations cannot be re-triggered at all.
+
+A run whose source refuses its account's credential fails like one whose source cannot be reached. Only the
+words of the source's software tell them apart. If they leave no doubt, such as `AADSTS7000222` (Microsoft
+Entra ID: the secret has expired) or `invalid_client`, the error is a `SourceCredentialError` and Airflow does
+not retry. If they only may mean that, such as *access denied*, the error advises to check the account. [Is it
+the credential of the source?](troubleshooting.md#is-it-the-credential-of-the-source) says how.
+
+A run is without any record if it read none, if it skipped or rejected all that it read, or if it shows no
+record count, and no byte and no file came out. Updated records count as records. A run that shows no number
+at all is not empty.
 """
 
 

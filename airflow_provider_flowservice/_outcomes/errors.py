@@ -11,6 +11,7 @@ from airflow_provider_flowservice._compat import (
     AirflowTaskTimeout,
 )
 from airflow_provider_flowservice._outcomes.no_retry import not_retried
+from airflow_provider_flowservice._outcomes.source_credential import source_refuses
 from airflow_provider_flowservice._outcomes.table import (
     Outcome,
     OutcomePolicy,
@@ -19,7 +20,7 @@ from airflow_provider_flowservice._outcomes.table import (
     task_result,
 )
 from airflow_provider_flowservice._waiting.rules import WaitResult
-from airflow_provider_flowservice.runs import DataflowRun
+from airflow_provider_flowservice.runs import DataflowRun, is_of_destination
 
 _ERRORS: dict[Outcome, type[exceptions.FlowServiceError]] = {
     "late": exceptions.DataflowRunTimeoutError,
@@ -27,6 +28,11 @@ _ERRORS: dict[Outcome, type[exceptions.FlowServiceError]] = {
     "lost": exceptions.DataflowRunLostError,
     "missing": exceptions.FlowServiceNotFoundError,
     "refused": exceptions.FlowServiceAuthError,
+}
+_FAILURES: dict[Outcome, type[exceptions.DataflowRunFailedError]] = {
+    "failed": exceptions.DataflowRunFailedError,
+    "non-retryable": exceptions.DataflowRunFailedError,
+    "source refused": exceptions.SourceCredentialError,
 }
 _AIRFLOWS_OWN: dict[TaskResult, type[BaseException]] = {
     "skipped": AirflowSkipException,
@@ -47,16 +53,18 @@ def describe(
     :param duplicates: Further runs that load the same data.
     """
     text = _describe(outcome, result, policy)
-    if not duplicates:
-        return text
-    named = ", ".join(f"{run.run_id} ({run.status or 'no status yet'})" for run in duplicates)
-    return f"{text} Further runs load the same data: {named}. Check that the dataset holds it once."
+    if duplicates:
+        named = ", ".join(f"{run.run_id} ({run.status or 'no status yet'})" for run in duplicates)
+        text += f" Further runs load the same data: {named}. Check that the dataset holds it once."
+    if result.run and (url := result.run.failed_records_url or result.run.sample_errors_url):
+        text += f" The rejected rows are kept for up to 30 days at {url}"
+    return text
 
 
 def _describe(outcome: Outcome, result: WaitResult, policy: OutcomePolicy) -> str:
     run = result.run
     if result.kind == "ended" and run:
-        return f"{run.description}{_remark(outcome, policy)}"
+        return f"{run.description}{_remark(outcome, policy, run)}"
     last = f" {result.detail}" if result.detail else ""
     last += f" Last seen: {run.description}" if run else " It was never seen."
     goes_on = " The run itself goes on: runs cannot be cancelled." if run else ""
@@ -95,11 +103,7 @@ def exception_for(
     elif error_class := _ERRORS.get(outcome):
         error = error_class(message)
     else:
-        failed = (
-            exceptions.DataflowRunFailedError
-            if run and run.is_failed
-            else exceptions.DataflowRunIncompleteError
-        )
+        failed = _FAILURES.get(outcome, exceptions.DataflowRunIncompleteError)
         error = failed(message, run.error_codes if run else ())
     return not_retried(error) if task_result == "failed, not retried" else error
 
@@ -114,16 +118,34 @@ def exception_for_error(error: BaseException, policy: OutcomePolicy) -> BaseExce
     return error
 
 
-def _remark(outcome: Outcome, policy: OutcomePolicy) -> str:
+def _remark(outcome: Outcome, policy: OutcomePolicy, run: DataflowRun) -> str:
     match outcome:
         case "partial":
             return " It succeeded in part."
         case "empty":
-            return " No record arrived."
+            return f" No record arrived.{_why_skipped(run)}"
         case "too few":
             return f" That is less than min_records ({policy.min_records}) asks for."
         case "too many rejected":
             return " That is more than max_failed_records or max_failed_share allows."
+        case "non-retryable" if any(map(is_of_destination, run.error_codes)):
+            return " Runs of destinations cannot be re-triggered."
         case "non-retryable":
             return " Re-triggering cannot fix this; the data or its mapping has to change first."
+        case "source refused":
+            return (
+                " The source refuses the credential of its account. Renew the account's credential in "
+                "Experience Platform (Sources > Accounts); until then a re-trigger fails alike."
+            )
+        case "failed" if source_refuses(run):
+            return (
+                " The source may refuse the credential of its account. Check the account in "
+                "Experience Platform (Sources > Accounts), and renew its credential if it has expired."
+            )
     return ""
+
+
+def _why_skipped(run: DataflowRun) -> str:
+    if not run.skip_reasons:
+        return ""
+    return f" The first reason for skipping: {run.skip_reasons[0]}."

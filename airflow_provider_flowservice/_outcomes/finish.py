@@ -13,8 +13,9 @@ from airflow_provider_flowservice._outcomes.table import OutcomePolicy, outcome_
 from airflow_provider_flowservice._waiting.deadlines import is_airflows_limit
 from airflow_provider_flowservice._waiting.poll import poll_once
 from airflow_provider_flowservice._waiting.rules import WaitResult
+from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
-from airflow_provider_flowservice.runs import DataflowRun
+from airflow_provider_flowservice.runs import DataflowRun, RunError
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Context
@@ -26,8 +27,8 @@ SUMMARY_KEY = "summary"
 DUPLICATES_KEY = "duplicates"
 """XCom key of the IDs of further runs that load the same data; it is there only if they are."""
 
-# Errors of one run that are written to the log.
-_MOST_ERRORS = 50
+# Entries of each kind, such as errors, that are logged of one run.
+_MOST_LOGGED = 50
 
 
 def finish(
@@ -46,7 +47,7 @@ def finish(
     :param find_duplicates: Finds further runs that load the same data as a run that has ended.
     :return: The run, if the task succeeds; otherwise what ends the task is raised.
     """
-    result = _with_all_errors(hook, result)
+    result = _with_everything(hook, result, task.log)
     task.seen_run = run = result.run
     outcome = outcome_of(result, policy, is_airflows_limit(task.timeout, task.execution_timeout))
     ending = task_result(outcome, policy)
@@ -101,19 +102,26 @@ def push_link(context: Context, url: str) -> None:
 
 def log_outcome(log: Any, run: DataflowRun | None, message: str, *, is_fine: bool) -> None:
     """
-    Log how the wait ended, with all errors of the run.
+    Log how the wait ended, with all errors of the run and the reasons for skipping records.
 
     :param message: How the wait ended; with the run's description, and so its first error.
     """
     log.log(logging.INFO if is_fine else logging.WARNING, "%s", message)
     if run is None:
         return
-    for error in run.errors[1:_MOST_ERRORS]:
-        log.warning("Dataflow run %s: %s", run.run_id, error)
-    if (more := len(run.errors) - _MOST_ERRORS) > 0:
-        log.warning("Dataflow run %s, further errors: %d.", run.run_id, more)
+    _log_each(log, logging.WARNING, run, "error", run.errors[1:])
+    _log_each(log, logging.INFO, run, "reason for skipping records", run.skip_reasons)
     for detail in run.details:
         log.warning("Dataflow run %s, in the words of the connector: %s", run.run_id, detail[:4000])
+
+
+def _log_each(
+    log: Any, level: int, run: DataflowRun, what: str, entries: Sequence[RunError]
+) -> None:
+    for entry in entries[:_MOST_LOGGED]:
+        log.log(level, "Dataflow run %s, %s: %s", run.run_id, what, entry)
+    if (more := len(entries) - _MOST_LOGGED) > 0:
+        log.log(level, "Dataflow run %s, %s: %d more.", run.run_id, what, more)
 
 
 def _push(context: Context, key: str, value: Any) -> None:
@@ -122,10 +130,29 @@ def _push(context: Context, key: str, value: Any) -> None:
         context["ti"].xcom_push(key=key, value=value)
 
 
-def _with_all_errors(hook: FlowServiceHook, result: WaitResult) -> WaitResult:
-    """Read an unsuccessful run once more if all its errors are not at hand, as after a deferral."""
+def _with_everything(hook: FlowServiceHook, result: WaitResult, log: Any) -> WaitResult:
+    """Add to a run that has ended what its summary and the service's run do not show."""
     run = result.run
-    if run is None or not run.is_terminal or run.is_successful or run.details:
+    if run is None or not run.is_terminal:
         return result
-    seen = poll_once(hook, run.run_id)
-    return replace(result, run=seen) if isinstance(seen, DataflowRun) else result
+    # After a deferral the run comes from its summary, which is enough if all went well.
+    if run.is_abridged and not (run.is_successful and _is_plain(run)):
+        seen = poll_once(hook, run.run_id)
+        run = seen if isinstance(seen, DataflowRun) else run
+    return replace(result, run=replace(run, dataset_ids=_dataset_ids(hook, run, log)))
+
+
+def _is_plain(run: DataflowRun) -> bool:
+    return not (run.errors or run.failed_records or run.skipped_records)
+
+
+def _dataset_ids(hook: FlowServiceHook, run: DataflowRun, log: Any) -> tuple[str, ...]:
+    """Read where the run's flow writes to; a flow that the service hides must not fail the task."""
+    if not run.flow_id:
+        return ()
+    once = hook.without_retries()
+    try:
+        return once.get_dataset_ids(once.get_flow(run.flow_id))
+    except (FlowServiceError, ValueError) as error:
+        log.info("The datasets of flow %s are not known: %s", run.flow_id, error)
+        return ()

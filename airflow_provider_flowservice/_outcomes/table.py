@@ -12,6 +12,7 @@ from typing import Literal
 
 from airflow_provider_flowservice import exceptions
 from airflow_provider_flowservice._compat import AirflowSensorTimeout, AirflowTaskTimeout
+from airflow_provider_flowservice._outcomes.source_credential import source_refuses
 from airflow_provider_flowservice._waiting.rules import Unended, WaitResult
 from airflow_provider_flowservice.runs import DataflowRun, are_non_retryable
 
@@ -28,6 +29,7 @@ Outcome = Literal[
     "too few",
     "failed",
     "non-retryable",
+    "source refused",
     "unknown",
     "ineligible",
     "ambiguous",
@@ -68,6 +70,7 @@ TABLE: dict[Outcome, dict[Task, TaskResult]] = {
     "too few": dict.fromkeys(TASKS, _FINAL),
     "failed": {**dict.fromkeys(TASKS, _AGAIN), "sensor": _FINAL},
     "non-retryable": dict.fromkeys(TASKS, _FINAL),
+    "source refused": dict.fromkeys(TASKS, _FINAL),
     "late": {"operator": _AGAIN, "operator, durable=False": _FINAL, "sensor": _TIMEOUT},
     "overdue": dict.fromkeys(TASKS, _OVERDUE),
     "unknown": {**dict.fromkeys(TASKS, _FINAL), "sensor": _TIMEOUT},
@@ -176,7 +179,9 @@ def outcome_of_error(error: BaseException) -> Outcome:
 
 def _outcome_of_run(run: DataflowRun, policy: OutcomePolicy) -> Outcome:
     if run.is_failed:
-        return "non-retryable" if are_non_retryable(run.error_codes) else "failed"
+        if are_non_retryable(run.error_codes):
+            return "non-retryable"
+        return "source refused" if source_refuses(run) == "certainly" else "failed"
     is_empty = run.ingested_records == 0
     if run.is_partial and policy.on_partial != "accept":
         return "partial"

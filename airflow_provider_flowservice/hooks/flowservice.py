@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from urllib.parse import quote
 
@@ -254,6 +255,17 @@ class FlowServiceHook(CheckedArguments, BaseHook):
         :raises FlowServiceNotFoundError: The sandbox has no such connection, or hides it.
         """
         return TargetConnection.from_api(self._client.get_item("targetConnections", connection_id))
+
+    def get_dataset_ids(self, flow: Dataflow) -> tuple[str, ...]:
+        """
+        Return the datasets that a flow writes to.
+
+        :param flow: The flow, as :meth:`get_flow` returns it.
+        :return: IDs of the datasets in its target connections; empty if they name none.
+        :raises FlowServiceNotFoundError: The sandbox has no such connection, or hides it.
+        """
+        targets = map(self.get_target_connection, flow.target_connection_ids)
+        return tuple(dict.fromkeys(chain.from_iterable(each.dataset_ids for each in targets)))
 
     def retrigger_run(
         self, run_id: str, *, before_send: Callable[[], None] | None = None

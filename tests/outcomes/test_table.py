@@ -78,6 +78,13 @@ SCENES = {
         Lifecycle(["failed"], error=("MAPPER-3700-400", "Mapper Transform Error")),
         error=exceptions.DataflowRunFailedError,
     ),
+    "source refused": Scene(
+        Lifecycle(
+            ["failed"],
+            error=("CONNECTOR-1001-500", "AADSTS7000222: The client secret has expired."),
+        ),
+        error=exceptions.SourceCredentialError,
+    ),
     "late": Scene(ENDLESS, arguments={"timeout": 0}, error=exceptions.DataflowRunTimeoutError),
     "overdue": Scene(ENDLESS, arguments={"execution_timeout": NO_TIME}),
     "unknown": Scene(
@@ -360,14 +367,18 @@ def test_a_run_that_shows_no_number_does_not_meet_a_minimum(flowservice):
         ([], "failed"),
         (["CONNECTOR-1001-500"], "failed"),
         (["133", "CONNECTOR-2001-500"], "failed"),
-        (["CONNECTOR-2001-500"], "failed, not retried"),
+        (["CONNECTOR-2001-500"], "failed"),
+        (["CTOR-2001-500"], "failed"),
+        (["CTOR-2001-500", "INGEST-1205-400"], "failed, not retried"),
+        (["CONNECTOR-1001-500", "INGEST-1205-400"], "failed"),
         (["INGEST-1212-400", "MAPPER-3700-400", "CONNECTOR-2001-500"], "failed, not retried"),
         (["ACTIVATION_BATCH-0000-FAILED"], "failed, not retried"),
+        (["133", "ACTIVATION_BATCH-0000-FAILED"], "failed, not retried"),
         (["SOMETHING-NEW-500"], "failed"),
     ],
     ids=str,
 )
-def test_a_failure_is_retried_unless_all_its_codes_are_hopeless(flowservice, codes, ends):
+def test_a_failure_is_retried_unless_all_its_causes_are_non_retryable(flowservice, codes, ends):
     errors = [{"code": code, "message": "no"} for code in codes]
     metrics = {"statusSummary": {"status": "failed", "errors": errors}}
     flow_id = flowservice.add_flow()

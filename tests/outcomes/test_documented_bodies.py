@@ -1,0 +1,225 @@
+"""What a task makes of each body that Adobe's documents show, and what a person reads of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from airflow_provider_flowservice import exceptions
+from airflow_provider_flowservice._compat import AirflowFailException
+from airflow_provider_flowservice.emulator import Fault
+from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor
+from helpers.support import both_ways, context, run_to_the_end
+
+COPY_FAILED = {"code": "CONNECTOR-1001-500", "message": "Error in copying the data from Source."}
+PROMOTION_FAILED = {"code": "CONNECTOR-2001-500", "message": "Error occurred at promotion."}
+URL = "https://platform.adobe.io/data/foundation/export/batches/01A/meta?path="
+MANIFEST = {
+    "failedRecords": f"{URL}row_errors",
+    "sampleErrors": f"{URL}row_error_samples.json",
+}
+FILTERED = {"code": "S-1", "message": "Did not match the attribute filter.", "count": 7}
+
+
+def copied(detail: str, *errors: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON of a run that failed while it copied."""
+    extensions = {"errorDetail": detail, "errors": list(errors)}
+    status = {"status": "failed", "errors": [COPY_FAILED]}
+    activity = {
+        "name": "Azure Copy Activity",
+        "statusSummary": {**status, "extensions": extensions},
+    }
+    return {"metrics": {"statusSummary": status}, "activities": [activity]}
+
+
+def failed(*errors: dict[str, Any], **extensions: Any) -> dict[str, Any]:
+    status = {"status": "failed", "errors": list(errors), "extensions": extensions}
+    return {"metrics": {"statusSummary": status}, "activities": []}
+
+
+def succeeded(records: dict[str, Any] | None = None, **metrics: Any) -> dict[str, Any]:
+    summary = {} if records is None else {"recordSummary": records}
+    return {"metrics": {"statusSummary": {"status": "success"}, **summary, **metrics}}
+
+
+@dataclass(frozen=True)
+class Body:
+    """
+    A run's JSON.
+
+    :param fields: Its ``metrics`` and ``activities``.
+    :param error: What ends a sensor with ``on_empty="fail"``; ``None`` if it succeeds.
+    :param says: What log and error say.
+    :param summary: Facts in the summary.
+    """
+
+    fields: dict[str, Any]
+    error: type[BaseException] | None = None
+    says: tuple[str, ...] = ()
+    summary: dict[str, Any] = field(default_factory=dict)
+
+
+FAILED = exceptions.DataflowRunFailedError
+EMPTY = exceptions.DataflowRunIncompleteError
+REFUSED = exceptions.SourceCredentialError
+RENEW = "The source refuses the credential of its account. Renew"
+CHECK = "The source may refuse the credential of its account. Check"
+
+BODIES = {
+    "rejects some": Body(
+        {
+            **succeeded({"inputRecordCount": 100, "outputRecordCount": 99, "failedRecordCount": 1}),
+            "activities": [
+                {
+                    "statusSummary": {
+                        "status": "success",
+                        "extensions": {
+                            "manifest": MANIFEST,
+                            "errors": [
+                                {"code": "INGEST-1212-400", "message": "Encountered 1 errors."},
+                                {"code": "MAPPER-3700-400", "recordCount": 1, "message": "Mapper"},
+                            ],
+                        },
+                    },
+                    "targetInfo": [{"reference": {"type": "Batch", "ids": ["01A"]}}],
+                }
+            ],
+        },
+        says=(
+            "99 records written, 1 record rejected, batch 01A. Reason: INGEST-1212-400",
+            "MAPPER-3700-400: Mapper (1 record)",
+            f"rejected rows are kept for up to 30 days at {URL}row_errors",
+        ),
+        summary={
+            "batch_ids": ["01A"],
+            "failed_records_url": f"{URL}row_errors",
+            "sample_errors_url": f"{URL}row_error_samples.json",
+            "failed_records": 1,
+        },
+    ),
+    "loads nothing, without any record count": Body(
+        succeeded(
+            sizeSummary={"inputBytes": 0, "outputBytes": 0}, fileSummary={"outputFileCount": 0}
+        ),
+        EMPTY,
+        ("No record arrived.",),
+        {"input_bytes": 0, "output_bytes": 0, "output_files": 0},
+    ),
+    "shows no number at all": Body(succeeded(), says=(": success.",)),
+    "updates only": Body(
+        succeeded({"inputRecordCount": 1, "outputRecordCount": 0, "updatedRecordCount": 1}),
+        says=("0 records written, 1 record updated",),
+        summary={"updated_records": 1},
+    ),
+    "skips some": Body(
+        succeeded(
+            {
+                "inputRecordCount": 9,
+                "outputRecordCount": 2,
+                "skippedRecordCount": 7,
+                "skippedInfo": [FILTERED],
+            }
+        ),
+        says=("7 records skipped", "S-1: Did not match the attribute filter. (7 records)"),
+        summary={"skipped_records": 7},
+    ),
+    "skips all": Body(
+        succeeded(
+            {"inputRecordCount": 7, "skippedRecordCount": 7, "skippedInfo": [FILTERED]},
+        ),
+        EMPTY,
+        ("No record arrived. The first reason for skipping: S-1: Did not match",),
+    ),
+    "skips and fails files": Body(
+        succeeded(
+            {"outputRecordCount": 1}, fileSummary={"skippedFileCount": 2, "failedFileCount": "3"}
+        ),
+        summary={"skipped_files": 2, "failed_files": 3},
+    ),
+    "fails, and only the lake says why": Body(
+        failed(
+            {"code": "CTOR-2001-500", "message": "Internal error in Promotion activity step"},
+            errors=[
+                {"code": "INGEST-1205-400", "description": "The field: _id does not exist."},
+                {"code": "INGEST-1205-400", "description": "The field: person does not exist."},
+            ],
+            manifest=MANIFEST,
+        ),
+        FAILED,
+        (
+            "Reason: INGEST-1205-400: The field: _id does not exist.",
+            "INGEST-1205-400: The field: person does not exist.",
+            "the data or its mapping has to change first",
+            f"rejected rows are kept for up to 30 days at {URL}row_errors",
+        ),
+        {"error_code": "INGEST-1205-400", "failed_records_url": f"{URL}row_errors"},
+    ),
+    "fails in processing, for no known cause": Body(
+        failed(PROMOTION_FAILED), FAILED, ("Reason: CONNECTOR-2001-500",)
+    ),
+    "is of a destination": Body(
+        failed({"code": "ACTIVATION_BATCH-0000-FAILED", "message": "Job aborted."}),
+        FAILED,
+        ("Runs of destinations cannot be re-triggered.",),
+    ),
+    "cannot reach its source": Body(
+        copied("ErrorCode=SftpNetworkIssue, SocketErrorCode: 'TimedOut'", {"code": "2200"}),
+        FAILED,
+        ("SftpNetworkIssue",),
+    ),
+    "has a source whose secret has expired": Body(
+        copied(
+            "ErrorCode=AdlsGen2OperationFailed,Message=AADSTS7000222: The provided client secret "
+            "keys for app 'a1' are expired.",
+            {"code": "2200", "message": "The operation failed."},
+        ),
+        REFUSED,
+        (RENEW, "AADSTS7000222"),
+    ),
+    "has a source whose client is unknown": Body(
+        copied("", {"code": "2200", "message": '{"error":"invalid_client"}'}), REFUSED, (RENEW,)
+    ),
+    "has a source with expired keys": Body(
+        copied("Amazon.S3 ... ErrorCode: ExpiredToken"), REFUSED, (RENEW,)
+    ),
+    "was denied access by its source": Body(
+        copied("Error Code: AccessDenied, HTTP Status Code: Forbidden"), FAILED, (CHECK,)
+    ),
+}
+
+RUNNING = {"statusSummary": {"status": "inProgress"}}
+
+
+@both_ways
+@pytest.mark.parametrize("name", BODIES)
+def test_a_documented_body_ends_a_task_and_is_told(flowservice, name, deferrable, logged):
+    body = BODIES[name]
+    flow_id = flowservice.add_flow()
+    run_id = flowservice.add_run(flow_id, **{"activities": [], **body.fields})
+    if deferrable:  # and seen in the triggerer first, from which only a summary comes back
+        running = {"id": run_id, "flowId": flow_id, "metrics": RUNNING}
+        flowservice.fail(Fault(f"GET /runs/{run_id}", status=200, body=running))
+    task = DataflowRunSensor(
+        task_id="wait", run_id=run_id, on_empty="fail", deferrable=deferrable, poke_interval=0.01
+    )
+    task_context = context()
+
+    raised = None
+    try:
+        run_to_the_end(task, task_context)
+    except exceptions.FlowServiceError as error:
+        raised = error
+
+    told = f"{logged()} {raised}"
+    assert [words for words in body.says if words not in told] == []
+    assert (body.error is None) == (raised is None)
+    if raised and body.error:
+        assert isinstance(raised, body.error)
+        assert isinstance(raised, AirflowFailException)
+    summary = task_context["ti"].xcoms["summary"]
+    assert {key: summary[key] for key in body.summary} == body.summary
+    hook = FlowServiceHook()
+    assert summary["dataset_ids"] == list(hook.get_dataset_ids(hook.get_flow(flow_id))) != []
