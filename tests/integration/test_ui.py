@@ -6,6 +6,7 @@ The tests are one story, in order. ``SCREENSHOTS`` names a folder to keep the pi
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from cryptography.fernet import Fernet
 from playwright import sync_api
 
 from airflow_provider_flowservice._connection.form import FIELDS, HOOK_NAME
+from airflow_provider_flowservice.emulator import Lifecycle
 from airflow_provider_flowservice.emulator.seed import SEEDED_FAILED_RUN_ID
 from integration.airflow_api import Run, wait_until
 from integration.airflow_instance import AirflowInstance
@@ -25,6 +27,7 @@ pytestmark = pytest.mark.timeout(400)  # boots an Airflow of its own, without an
 
 ROOT = Path(__file__).parents[2]
 DAG_ID = "example_flowservice_retrigger"
+REJECTING_DAG_ID = "example_flowservice_rejected_rows"
 LINK = "Open dataflow run"
 # A browser beside it slows everything on a small machine, and no process is killed here.
 _PATIENCE = {
@@ -196,6 +199,32 @@ def test_the_log_tells_the_story(page, flowservice, shoot, run):
     told = page.inner_text("body")
     assert f"{SEEDED_FAILED_RUN_ID} is re-triggered as {new_run_id}" in told
     assert "records read" in told
+
+
+@pytest.mark.parametrize(
+    ("picture", "rejected", "state"),
+    [("rejected", 3, "success"), ("rejected-error", 100, "failed")],
+)
+def test_log_and_error_say_where_the_rejected_rows_are(
+    page, airflow, flowservice, shoot, tmp_path, picture, rejected, state
+):
+    wait_until(lambda: airflow.api.has_dag(REJECTING_DAG_ID), 60, "the other example is parsed")
+    run_id = flowservice.add_failed_run([Lifecycle(records=1200, failed_records=rejected)])
+    run = airflow.trigger(REJECTING_DAG_ID, {"run_id": run_id, "folder": str(tmp_path)})
+
+    assert run.wait() == state, run.log("load")
+    new_run_id = dict(flowservice.retriggers)[run_id]
+    summary = run.xcom("load", "summary")
+    page.set_viewport_size({"width": 1100, "height": 1000})
+    page.goto(f"/dags/{REJECTING_DAG_ID}/runs/{run.run_id}/tasks/load")
+    page.get_by_text(summary["failed_records_url"]).first.wait_for()
+    shoot(picture)
+    told = page.inner_text("body")
+    (batch_id,) = summary["batch_ids"]
+    assert f"{rejected} records rejected, batch {batch_id}. Reason: INGEST-1212-400" in told
+    kept = (tmp_path / f"rejected-{new_run_id}.jsonl").read_text().splitlines()
+    assert run.xcom("keep_rejected_rows") == len(kept) == rejected
+    assert json.loads(kept[0])["_errors"]
 
 
 def test_the_browser_was_sent_no_secret(sent, flowservice):

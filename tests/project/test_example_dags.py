@@ -24,6 +24,7 @@ RETRIGGERS = {
     "retrigger_and_wait": 1,
     "retrigger_asset": 1,
     "retrigger_mapped": 3,
+    "retrigger_rejected_rows": 1,
     "retrigger_retry_policy": 1,
     "retrigger_sensor_etl": 1,
 }
