@@ -387,7 +387,7 @@ def test_a_wait_for_a_flow_is_counted_alike(flowservice, metrics, deferrable):
         )
     )
 
-    assert metrics["flowservice.polls"] == flowservice.count(method="GET") == 1
+    assert metrics["flowservice.polls"] == flowservice.count("GET /runs") == 1
     assert metrics["flowservice.wait"] > 0
 
 
