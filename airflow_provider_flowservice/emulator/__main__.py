@@ -18,6 +18,7 @@ This is NOT Adobe's service. It plays what Adobe documents, and guesses the rest
   - that the source run of a re-trigger stays as it is
   - that a page's continuation token carries the filter and the order
   - that filter values are case-sensitive, `!=` is allowed, and pages have 100 items at most
+  - the fields of rejected rows besides `_errors`, and the body of a refusal of the Data Access API
   - that there is no rate limit, and that runs are kept for ever"""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from airflow_provider_flowservice.emulator.api import Api
+from airflow_provider_flowservice.emulator.data_access import DataAccess
 from airflow_provider_flowservice.emulator.faults import Fault, Faults
 from airflow_provider_flowservice.emulator.gateway import Gateway
 from airflow_provider_flowservice.emulator.ims import Ims
@@ -30,7 +31,9 @@ class Backend:
         self.recorder = Recorder()
         self.on_request: Callable[[Seen], None] | None = None
         self._settings = settings
-        self._gateway = Gateway(settings, self.ims, Api(settings, self.state, base_url))
+        api = Api(settings, self.state, base_url)
+        data_access = DataAccess(settings, self.state, base_url)
+        self._gateway = Gateway(settings, self.ims, api, data_access)
 
     def fault(self, request: Request) -> Fault | None:
         """Return what goes wrong with this request."""

@@ -78,6 +78,11 @@ def not_found(collection: str, resource_id: str) -> Refusal:
     return flow_service("FLOW-1439-404", detail, id=resource_id, type=collection)
 
 
+def no_diagnostics() -> Refusal:
+    """Return the refusal for a batch or a file that the Data Access API does not have."""
+    return gateway(404, "404", "The requested path of the batch is not found.")
+
+
 def connector(code: str, detail: str, *, wrapped: bool) -> Refusal:
     """
     Return a refusal of the connector behind a flow.

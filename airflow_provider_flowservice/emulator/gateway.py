@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow_provider_flowservice.emulator import errors
 from airflow_provider_flowservice.emulator.api import Api
+from airflow_provider_flowservice.emulator.data_access import EXPORT, DataAccess
 from airflow_provider_flowservice.emulator.ims import Ims
 from airflow_provider_flowservice.emulator.messages import FLOW_SERVICE, JSON, Answer, Request
 from airflow_provider_flowservice.emulator.settings import EmulatorSettings
@@ -14,10 +15,13 @@ _SANDBOX_MANAGEMENT = "/data/foundation/sandbox-management"
 class Gateway:
     """Checks a request and hands it to the service it is for. Not thread-safe by itself."""
 
-    def __init__(self, settings: EmulatorSettings, ims: Ims, api: Api) -> None:
+    def __init__(
+        self, settings: EmulatorSettings, ims: Ims, api: Api, data_access: DataAccess
+    ) -> None:
         self._settings = settings
         self._ims = ims
         self._api = api
+        self._data_access = data_access
 
     def answer(self, request: Request, request_id: str) -> Answer:
         """
@@ -36,6 +40,10 @@ class Gateway:
         if request.path.rstrip("/") == _SANDBOX_MANAGEMENT and request.method == "GET":
             self._check_caller(request)
             return Answer(200, self._sandbox_list())
+        if request.path.startswith(f"{EXPORT}/"):
+            self._check_caller(request)
+            self._check_role()
+            return self._data_access.answer(request, self._sandbox(request))
         if not request.path.startswith(f"{FLOW_SERVICE}/"):
             raise errors.unknown_path()
         self._check_caller(request)

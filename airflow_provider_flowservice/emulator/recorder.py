@@ -13,7 +13,10 @@ from airflow_provider_flowservice.emulator.messages import Request
 # Details are kept of this many requests; counts are kept of all.
 KEPT = 100_000
 
-_WITH_ID = re.compile(r"^/(runs|flows|flowSpecs|sourceConnections|targetConnections)/[^/]+")
+_WITH_ID = re.compile(
+    r"^/(runs|flows|flowSpecs|connections|sourceConnections|targetConnections"
+    r"|data/foundation/export/batches)/[^/]+"
+)
 
 
 @dataclass(frozen=True, slots=True)

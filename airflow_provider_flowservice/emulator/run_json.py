@@ -36,6 +36,7 @@ class Facts:
     started_at: int
     changed_at: int
     window: tuple[int, int]
+    batch_id: str
     records: int | None
     failed_records: int
     error: tuple[str, str] | None
@@ -226,14 +227,14 @@ def _promoted(flow: Flow, facts: Facts) -> JSON:
             {
                 "id": flow.target_connection_id,
                 "type": "TargetConnection",
-                "reference": {"type": "Batch", "ids": [f"01EMULATOR{facts.changed_at}"]},
+                "reference": {"type": "Batch", "ids": [facts.batch_id]},
             }
         ],
     }
 
 
 def _rejections(facts: Facts) -> JSON:
-    batch = f"https://platform.adobe.io/data/foundation/export/batches/01EMULATOR{facts.changed_at}"
+    batch = f"https://platform.adobe.io/data/foundation/export/batches/{facts.batch_id}"
     count = facts.failed_records
     written = facts.counts()["outputRecordCount"]
     message = f"Encountered {count} errors in the data. Successfully ingested {written} rows."

@@ -61,6 +61,7 @@ class Run:
         self.created_client = created_client
         self.window = window
         self.etag = f'"{uuid.uuid4()}"'
+        self.batch_id = f"01EMULATOR{uuid.uuid5(uuid.NAMESPACE_OID, run_id).hex[:16].upper()}"
         self.lifecycle = Lifecycle()
         self._overrides = overrides
         self._since = created_at
@@ -143,6 +144,7 @@ class Run:
             started_at=self.created_at,
             changed_at=changed_at,
             window=self.window,
+            batch_id=self.batch_id,
             records=self.lifecycle.records,
             failed_records=self.lifecycle.failed_records,
             error=self.lifecycle.error,
