@@ -55,6 +55,17 @@ def one_of(*words: str) -> Kind:
     return Kind(f"{', '.join(others)} or {last}", read)
 
 
+def instance_of(wanted: type) -> Kind:
+    """Return the kind of the objects of a class."""
+
+    def read(value: Any) -> Any:
+        if isinstance(value, wanted):
+            return value
+        raise WrongArgumentError
+
+    return Kind(f"a {wanted.__name__}", read)
+
+
 def number(
     allowed: str, least: float, most: float = math.inf, *, above: bool = False, whole: bool = False
 ) -> Kind:

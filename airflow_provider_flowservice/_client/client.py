@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, islice
+from tempfile import SpooledTemporaryFile
 from typing import Any
 from urllib.parse import quote
 
 from airflow_provider_flowservice import exceptions
 from airflow_provider_flowservice._arguments.kinds import ID, check
-from airflow_provider_flowservice._client import responses
-from airflow_provider_flowservice._client.errors import error_of
-from airflow_provider_flowservice._client.http import HttpSession, Params
+from airflow_provider_flowservice._client import diagnostics, responses
+from airflow_provider_flowservice._client.errors import catalogue_hint, diagnostics_hint, error_of
+from airflow_provider_flowservice._client.http import HttpSession, Params, Store
 from airflow_provider_flowservice._client.ims import fetch_token
 from airflow_provider_flowservice._client.retries import RetryLimits, call_with_retries
 from airflow_provider_flowservice._client.tokens import Token, token_source
@@ -29,6 +31,11 @@ _ID_ARGUMENTS = {"runs": "run_id", "flows": "flow_id"}
 
 # Real listings are far shorter; more pages mean that their links form a loop.
 _MOST_PAGES = 1000
+
+# Files of rejected rows, and pages that list them, of one run.
+_MOST_FILES = 1000
+# Bytes of such a file in memory; more go to the disk.
+_MOST_IN_MEMORY = 2**20
 
 
 class FlowServiceClient:
@@ -158,6 +165,39 @@ class FlowServiceClient:
             seen.add(query)
             yield (body := self.get(f"{path}?{query}"))
 
+    def iter_rejected_rows(self, path: str, limit: int) -> Iterator[dict[str, Any]]:
+        """
+        Iterate over the rejected rows in a file or a folder of error diagnostics.
+
+        Each file is requested when it is needed, and read up to the rows that are needed.
+
+        :param path: Path and query, see :func:`diagnostics.path_of`.
+        :param limit: Largest number of rows.
+        :raises FlowServiceNotFoundError: There are no diagnostics, or none any more.
+        :raises FlowServiceAnswerError: An address in a listing leads elsewhere, or there are too many.
+        """
+        paths, known, left = deque([path]), {path}, limit
+        for _ in range(_MOST_FILES):
+            # The time of a response is limited, and a slow reader of the rows would use it up. So
+            # the response comes into a file first: of no name, and gone when the reader stops.
+            with SpooledTemporaryFile(_MOST_IN_MEMORY) as file:
+                store = partial(diagnostics.store, file=file, most_rows=left)
+                self._get(paths.popleft(), store=store)
+                document = diagnostics.document_in(file)
+                links = diagnostics.links_in(document)
+                if links is None:
+                    for row in islice(diagnostics.rows_in(file, document), left):
+                        left -= 1
+                        yield row
+            new = dict.fromkeys(map(diagnostics.path_of, links or ()))
+            paths += [path for path in new if path not in known]
+            known.update(new)
+            if not paths or not left:
+                return
+        raise exceptions.FlowServiceAnswerError(
+            f"The rejected records are in more than {_MOST_FILES} files."
+        )
+
     def get_token(self) -> Token:
         """Get an access token; every call does so itself."""
         return call_with_retries(self._get_token, self._limits)
@@ -173,8 +213,9 @@ class FlowServiceClient:
             error.sent = "no"  # the request that needs the token
             raise
 
-    def _get(self, path: str, params: Params = ()) -> Any:
-        return call_with_retries(partial(self._call, "GET", path, params), self._limits)
+    def _get(self, path: str, params: Params = (), store: Store | None = None) -> Any:
+        call = partial(self._call, "GET", path, params, store=store)
+        return call_with_retries(call, self._limits)
 
     def _call(
         self,
@@ -182,23 +223,26 @@ class FlowServiceClient:
         path: str,
         params: Params,
         before_send: Callable[[], None] | None = None,
+        store: Store | None = None,
     ) -> Any:
+        send = partial(self._send, method, path, params, before_send, store)
         token = self._get_token()
         try:
-            return self._send(method, path, params, token, before_send)
+            return send(token)
         except exceptions.FlowServiceAuthError as error:
             if not self._tokens.renew(token, error.http_status or 0):
                 raise
         # If the service refuses the new token as well, a permission is missing.
-        return self._send(method, path, params, self._get_token(), before_send)
+        return send(self._get_token())
 
     def _send(
         self,
         method: str,
         path: str,
         params: Params,
-        token: Token,
         before_send: Callable[[], None] | None,
+        store: Store | None,
+        token: Token,
     ) -> Any:
         headers = self._headers
         if path == SANDBOXES_PATH:
@@ -210,12 +254,14 @@ class FlowServiceClient:
             headers=headers,
             auth=token,
             before_send=before_send,
+            store=store,
         )
         if response.is_success:
             return response.body
         shown = path.removeprefix(API_PATH).partition("?")[0]
         secrets = (token.text, self.settings.client_secret)
-        raise error_of(response, f"{method} {shown}", secrets)
+        hint_for = catalogue_hint if store is None else diagnostics_hint
+        raise error_of(response, f"{method} {shown}", secrets, hint_for)
 
 
 def _path_of(collection: str, item_id: str) -> str:

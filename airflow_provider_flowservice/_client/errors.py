@@ -56,6 +56,10 @@ FOREIGN = (
     "The response is not from the Flow Service: check the Platform URL (host) of the connection, "
     "and any proxy in between"
 )
+NO_DIAGNOSTICS = (
+    "The service keeps rejected records for 30 days, and only of flows with error diagnostics "
+    "switched on; the batch has to be in the sandbox of the connection"
+)
 _REDIRECT = "Redirects are not followed: check the Platform URL (host) of the connection"
 _QUERY = "Check the filters and the order of the request"
 _SERVER_ERROR = (
@@ -92,6 +96,13 @@ def catalogue_hint(http_status: int, code: str | None, is_foreign: bool = False)
         return _REDIRECT
     by_status = {401: _ROLE, 403: _ROLE, 404: FOREIGN if is_foreign else _MISSING}
     return by_status.get(http_status)
+
+
+def diagnostics_hint(http_status: int, code: str | None, is_foreign: bool = False) -> str | None:
+    """Return a hint at what to do about an error of a request for error diagnostics."""
+    if http_status == 404 and not is_foreign and not _is_about_sandbox(code):
+        return NO_DIAGNOSTICS
+    return catalogue_hint(http_status, code, is_foreign)
 
 
 def error_of(

@@ -23,6 +23,8 @@ from airflow_provider_flowservice._client.total_timeout import TimedAdapter
 from airflow_provider_flowservice._json import line
 
 Params = Sequence[tuple[str, str]]
+Store = Callable[[Iterator[bytes]], None]
+"""Takes a body part by part. It need not read all: the connection is closed then."""
 
 _CHUNK = 64 * 1024
 # Values of Content-Encoding for a body as it is: the standard's, and what servers send by mistake.
@@ -81,6 +83,7 @@ class HttpSession:
         params: Params = (),
         headers: Mapping[str, str] | None = None,
         before_send: Callable[[], None] | None = None,
+        store: Store | None = None,
     ) -> HttpResponse:
         """
         Send a request and read the response, whatever its status.
@@ -88,6 +91,7 @@ class HttpSession:
         :param auth: Signs the request. Without one, ``requests`` would read ``.netrc``.
         :param before_send: Called right before a request other than GET is sent; if it raises, nothing
             is sent.
+        :param store: Takes the body of a success, which is not in the response then.
         :raises FlowServiceConnectionError: No complete response came.
         :raises FlowServiceAnswerError: The response is too large.
         """
@@ -96,16 +100,20 @@ class HttpSession:
         shown = f"{method} {url.split('?')[0]}"
         try:
             if method == "GET":
-                return self._exchange(self._session, prepared, shown)
+                return self._exchange(self._session, prepared, shown, store)
             # A connection kept alive may be dead, and a request lost on it looks like one that
             # arrived. A new connection fails before anything is sent.
             with _new_session(before_send) as session:
-                return self._exchange(session, prepared, shown)
+                return self._exchange(session, prepared, shown, store)
         except (requests.RequestException, HTTPError, OSError) as error:
             raise _connection_error(shown, error) from None
 
     def _exchange(
-        self, session: requests.Session, prepared: requests.PreparedRequest, shown: str
+        self,
+        session: requests.Session,
+        prepared: requests.PreparedRequest,
+        shown: str,
+        store: Store | None,
     ) -> HttpResponse:
         with session.send(
             prepared,
@@ -113,7 +121,11 @@ class HttpSession:
             allow_redirects=False,
             **self._environment(session, prepared.url or ""),
         ) as response:
-            content = _read(response, self._largest_response, shown)
+            parts = _parts_of(response, self._largest_response, shown)
+            if store is not None and 200 <= response.status_code < 300:
+                store(parts)
+                return HttpResponse(response.status_code, response.headers, None)
+            content = b"".join(parts)
             try:
                 body, text = json.loads(content or b"null"), ""
             except (ValueError, RecursionError):
@@ -147,19 +159,19 @@ def _new_session(before_send: Callable[[], None] | None = None) -> requests.Sess
     return session
 
 
-def _read(response: requests.Response, largest: int, shown: str) -> bytes:
-    """Read and unpack a response, since urllib3 unpacks without a limit."""
+def _parts_of(response: requests.Response, largest: int, shown: str) -> Iterator[bytes]:
+    """Read and unpack a response part by part, since urllib3 unpacks without a limit."""
     packed = response.raw.stream(_CHUNK, decode_content=False)
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    content = bytearray()
-    for chunk in packed if encoding in _UNPACKED else _unpacked(packed, encoding):
-        content += chunk
-        if len(content) > largest:
+    size = 0
+    for part in packed if encoding in _UNPACKED else _unpacked(packed, encoding):
+        size += len(part)
+        if size > largest:
             raise exceptions.FlowServiceAnswerError(
                 f"{shown}: the response is larger than {largest} bytes.",
                 http_status=response.status_code,
             )
-    return bytes(content)
+        yield part
 
 
 def _unpacked(packed: Iterator[bytes], encoding: str) -> Iterator[bytes]:

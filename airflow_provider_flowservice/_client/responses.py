@@ -48,6 +48,12 @@ def only_item(body: object, tried: str) -> Mapping[str, Any] | None:
     return items[0] if items else None
 
 
+def next_href(body: object) -> object:
+    """Return the link to the next page as the service wrote it; nothing on the last page."""
+    following = mapping(body, "_links").get("next")
+    return following.get("href") if isinstance(following, Mapping) else following
+
+
 def next_query(body: object, params: Iterable[tuple[str, str]], tried: str) -> str | None:
     """
     Return the query of the next page; ``None`` on the last page.
@@ -59,8 +65,7 @@ def next_query(body: object, params: Iterable[tuple[str, str]], tried: str) -> s
     :param params: Parameters of the first request.
     :raises FlowServiceAnswerError: The link cannot be read.
     """
-    following = mapping(body, "_links").get("next")
-    href = following.get("href") if isinstance(following, Mapping) else following
+    href = next_href(body)
     if not href:
         return None
     query = href.partition("#")[0].partition("?")[2] if isinstance(href, str) else ""

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from airflow_provider_flowservice._arguments import kinds
 from airflow_provider_flowservice._arguments.checked import CheckedArguments
+from airflow_provider_flowservice._client.diagnostics import path_of
 from airflow_provider_flowservice._client.responses import LARGEST_PAGE, items_of
 from airflow_provider_flowservice._client.retrigger_response import (
     RetriggeredRun,
@@ -22,7 +23,11 @@ from airflow_provider_flowservice._compat import BaseHook
 from airflow_provider_flowservice._connection import form
 from airflow_provider_flowservice._connection.settings import Settings
 from airflow_provider_flowservice._defaults import CONN_ID
-from airflow_provider_flowservice.exceptions import FlowServiceAnswerError, FlowServiceApiError
+from airflow_provider_flowservice.exceptions import (
+    FlowServiceAnswerError,
+    FlowServiceApiError,
+    FlowServiceNotFoundError,
+)
 from airflow_provider_flowservice.flows import Dataflow, SourceConnection, TargetConnection
 from airflow_provider_flowservice.runs import DataflowRun
 
@@ -37,6 +42,8 @@ __all__ = ["FlowServiceHook", "RetriggeredRun", "may_have_started_a_run"]
 # The tutorial writes `re-trigger` and the published schema `RE_TRIGGER`; all examples of calls to
 # the live service write operations in lower case.
 RETRIGGER_OP = "re-trigger"
+
+_RUN = kinds.instance_of(DataflowRun)
 
 _T = TypeVar("_T")
 
@@ -293,6 +300,35 @@ class FlowServiceHook(CheckedArguments, BaseHook):
                 raise
             raise refusal from error
         return read_retriggered(body, run_id)
+
+    def iter_failed_records(
+        self, run: DataflowRun, *, limit: int = 1000
+    ) -> Iterator[dict[str, Any]]:
+        """
+        Iterate over the rows that a run has rejected; each file of them is requested when it is needed.
+
+        A row has the fields of the source, and the reasons under ``_errors``. One that could not be
+        parsed is a text under ``_corrupt_record``.
+
+        :param run: From ``get_run``, or ``DataflowRun.from_summary(summary)`` of an XCom.
+        :param limit: Largest number of rows.
+        :raises FlowServiceNotFoundError: The service has no rows of the run: they are kept for 30 days,
+            and only where error diagnostics is switched on for the flow.
+        :raises FlowServiceAnswerError: An address does not lead to the service's diagnostics, or a file
+            of rows is too large.
+        :raises ValueError: An argument is wrong.
+        """
+        kinds.check(run=(run, _RUN), limit=(limit, kinds.POSITIVE))
+        if run.failed_records_url is not None:
+            path = path_of(run.failed_records_url)
+            return self._client.iter_rejected_rows(path, limit)
+        if run.failed_records:
+            raise FlowServiceNotFoundError(
+                f"Dataflow run {run.run_id} rejected records ({run.failed_records}), but shows no "
+                "address of its rejected records: error diagnostics may be off for the flow. Switch "
+                "it on in Experience Platform, for the runs to come."
+            )
+        return iter(())
 
     def get_run_url(self, flow_id: str, run_id: str) -> str:
         """

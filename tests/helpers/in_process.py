@@ -38,6 +38,7 @@ class InProcessSession:
         params: Any = (),
         headers: Mapping[str, str] | None = None,
         before_send: Callable[[], None] | None = None,
+        store: None = None,
     ) -> HttpResponse:
         """Send a request and read the response, whatever its status."""
         parts = urlsplit(url)
