@@ -62,11 +62,12 @@ def test_real_runs_tell_what_was_read_and_written_and_why_one_failed(
 
     new_run_id = dict(flowservice.retriggers)[loaded]
     flow_id = flowservice.run(loaded)["flowId"]
-    (source_id,) = flowservice.flow(flow_id)["sourceConnectionIds"]
+    (connection,) = flowservice.flow(flow_id)["inheritedAttributes"]["sourceConnections"]
+    account_id = connection["baseConnection"]["id"]
     for kind in ("START", "COMPLETE"):
         (source,) = events["wait", kind]["inputs"]
         (target,) = events["wait", kind]["outputs"]
-        assert source["namespace"] == f"aep://{ORG}/staging/connection/{source_id}"
+        assert source["namespace"] == f"aep://{ORG}/staging/connection/{account_id}"
         assert source["name"] == f"/emulator/{flow_id}/"
         assert target["namespace"] == f"aep://{ORG}"
         assert target["name"].startswith("staging/dataset/")

@@ -59,6 +59,8 @@ class Api:
                 return self._single(self._state.flow_document(flow))
             case "GET", ["connectionSpecs"]:
                 return Answer(200, {"items": flows.CONNECTION_SPECS, "_links": {}})
+            case "GET", ["connections", account_id, "test"]:
+                return self._test_account(account_id, sandbox)
             case "GET", [collection, resource_id]:
                 return self._single(self._get_other(collection, resource_id, sandbox))
             case "POST", ["runs", run_id, "action"]:
@@ -150,10 +152,18 @@ class Api:
         }[self._settings.paging]
         return f"{prefix}{request.api_path}?continuationToken={query.next_token()}"
 
+    def _test_account(self, account_id: str, sandbox: str) -> Answer:
+        for flow in self._state.flows.values():
+            if flow.source_account_id == account_id and flow.sandbox == sandbox:
+                return Answer(200, {"result": flow.source_account_works})
+        raise errors.not_found("connections", account_id)
+
     def _get_other(self, collection: str, resource_id: str, sandbox: str) -> JSON:
         here = [flow for flow in self._state.flows.values() if flow.sandbox == sandbox]
         if collection == "flowSpecs":
             found = flows.SPECS
+        elif collection == "connections":
+            found = {flow.source_account_id: flow.source_account() for flow in here if flow.source}
         elif collection == "sourceConnections":
             found = {flow.source_connection_id: flow.source_connection() for flow in here}
         elif collection == "targetConnections":

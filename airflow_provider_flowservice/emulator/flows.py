@@ -60,6 +60,7 @@ class Flow:
     :param source: Whether it is a source, and not a destination.
     :param created_at: When it was created, in milliseconds since the epoch.
     :param overrides: Top-level fields to put over those of its JSON; ``...`` takes a field away.
+    :param source_account_works: What a test of the source account tells.
     """
 
     flow_id: str
@@ -71,6 +72,7 @@ class Flow:
     org_id: str
     created_at: int
     overrides: JSON
+    source_account_works: bool = True
     etag: str = field(default_factory=lambda: f'"{uuid.uuid4()}"')
 
     @property
@@ -84,6 +86,12 @@ class Flow:
         if not self.source:
             return DESTINATION_SPEC
         return BATCH_SPEC if self.batch else STREAMING_SPEC
+
+    @property
+    def source_account_id(self) -> str:
+        """ID of the account of the source, a base connection; empty for the lake, which has none."""
+        name = f"account of {self.flow_id}"
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, name)) if self.source else ""
 
     @property
     def source_connection_id(self) -> str:
@@ -133,24 +141,37 @@ class Flow:
         source, target = (spec, lake) if self.source else (lake, spec)
         kind = "isSourceFlow" if self.source else "isDestinationFlow"
         source_id, target_id = self.source_connection_id, self.target_connection_id
+        account = {"id": self.source_account_id, "connectionSpec": source}
+        base = {"baseConnection": account} if self.source else {}
         return {
             "sourceConnectionIds": [source_id],
             "targetConnectionIds": [target_id],
             "inheritedAttributes": {
                 "properties": {kind: True},
-                "sourceConnections": [{"id": source_id, "connectionSpec": source}],
+                "sourceConnections": [{"id": source_id, "connectionSpec": source, **base}],
                 "targetConnections": [{"id": target_id, "connectionSpec": target}],
             },
         }
 
     def source_connection(self) -> JSON:
         """Return the JSON of the source connection."""
+        account = {"baseConnectionId": self.source_account_id} if self.source else {}
         return {
+            **account,
             "id": self.source_connection_id,
             "name": f"{self.name} (source)",
             "connectionSpec": {"id": _S3_SPEC, "version": "1.0"},
             "data": {"format": "delimited"},
             "params": {"path": f"/emulator/{self.flow_id}/", "type": "folder"},
+        }
+
+    def source_account(self) -> JSON:
+        """Return the JSON of the account of the source."""
+        return {
+            "id": self.source_account_id,
+            "name": f"{self.name} (account)",
+            "connectionSpec": {"id": _S3_SPEC, "version": "1.0"},
+            "state": "enabled",
         }
 
     def target_connection(self) -> JSON:

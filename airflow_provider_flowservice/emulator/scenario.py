@@ -32,6 +32,7 @@ class Scenario(EmulatorSettings):
         source: bool = True,
         flow_id: str | None = None,
         sandbox: str = "staging",
+        source_account_works: bool = True,
         **overrides: Any,
     ) -> str:
         """
@@ -39,11 +40,21 @@ class Scenario(EmulatorSettings):
 
         :param batch: Whether it has a schedule; a streaming source has none.
         :param source: Whether it is a source, and not a destination.
+        :param source_account_works: What the service says of the source's account when it tests it.
         :param overrides: Top-level fields of its JSON to replace; ``...`` takes a field away.
         """
         flow_id = flow_id or str(uuid.uuid4())
         flow = Flow(
-            flow_id, name, state, batch, source, sandbox, self.org_id, self.now_ms(), overrides
+            flow_id,
+            name,
+            state,
+            batch,
+            source,
+            sandbox,
+            self.org_id,
+            self.now_ms(),
+            overrides,
+            source_account_works,
         )
         with self._state.lock:
             self._state.add_flow(flow)

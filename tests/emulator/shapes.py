@@ -131,7 +131,8 @@ SCHEDULE = closed(
     interval={"type": "string", "pattern": "^[0-9]+$"},
     backfill={"enum": ["true", "false"]},
 )
-CONNECTION = closed(["id", "connectionSpec"], id=WORD, connectionSpec=SPEC)
+ACCOUNT = closed(["id", "connectionSpec"], id=WORD, connectionSpec=SPEC)
+CONNECTION = closed(["id", "connectionSpec"], id=WORD, connectionSpec=SPEC, baseConnection=ACCOUNT)
 FLOW = closed(
     ["id", "name", "flowSpec", "state", "etag", "sourceConnectionIds", "targetConnectionIds"],
     id=WORD,

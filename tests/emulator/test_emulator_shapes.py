@@ -48,6 +48,32 @@ def test_a_flow_of_any_kind(emulator, client, kind, has_run):
     check(client.get(f"/flows/{flow_id}"), shapes.single(shapes.FLOW))
 
 
+@pytest.mark.parametrize("works", [True, False])
+def test_a_source_and_its_account(emulator, client, works):
+    flow_id = emulator.add_flow(source_account_works=works)
+    (flow,) = client.get(f"/flows/{flow_id}")["items"]
+    (source,) = client.get(f"/sourceConnections/{flow['sourceConnectionIds'][0]}")["items"]
+    (inherited,) = flow["inheritedAttributes"]["sourceConnections"]
+    account_id = source["baseConnectionId"]
+
+    (account,) = client.get(f"/connections/{account_id}")["items"]
+
+    assert account_id == account["id"] == inherited["baseConnection"]["id"]
+    assert account["name"]
+    assert client.get(f"/connections/{account_id}/test") == {"result": works}
+
+
+def test_an_account_belongs_to_a_sandbox(emulator, client):
+    (flow,) = client.get(f"/flows/{emulator.add_flow()}")["items"]
+    (inherited,) = flow["inheritedAttributes"]["sourceConnections"]
+    path = f"{BASE}/connections/{inherited['baseConnection']['id']}"
+
+    for tried in (path, f"{path}/test"):
+        status, body = client.send("GET", tried, x_sandbox_name="prod")
+        assert status == 404
+        check(body, shapes.SERVICE_ERROR)
+
+
 def test_pages_and_counts(emulator, client, flow_id):
     for _ in range(3):
         emulator.add_run(flow_id)
