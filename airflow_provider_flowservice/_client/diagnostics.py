@@ -93,7 +93,7 @@ def links_in(document: object) -> list[object] | None:
     if not isinstance(document, dict) or not isinstance(entries := document.get("data"), list):
         return None
     # A row may have a field of that name, too.
-    if not all(mapping(entry, "_links") for entry in entries):
+    if "_errors" in document or not all(mapping(entry, "_links") for entry in entries):
         return None
     links = [mapping(entry["_links"], "self").get("href") for entry in entries]
     following = next_href(document)

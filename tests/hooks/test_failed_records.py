@@ -338,6 +338,7 @@ def corrupt(text):
         (b'{"id": 1}\n' + b"[" * 9000, [{"id": 1}, corrupt("[" * 9000)]),
         (b'{"data": [{"_links": {}}, 1]}', [{"data": [{"_links": {}}, 1]}]),
         (b'{"data": "x"}', [{"data": "x"}]),
+        (b'{"data": [], "_errors": []}', [{"data": [], "_errors": []}]),
     ],
 )
 @pytest.mark.parametrize("is_packed", [False, True])
