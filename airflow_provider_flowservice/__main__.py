@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from airflow_provider_flowservice._arguments.kinds import ID, WrongArgumentError
 from airflow_provider_flowservice._defaults import CONN_ID
 
 if TYPE_CHECKING:
@@ -30,7 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Check an Airflow connection, stage by stage. Reads only, changes nothing.",
     )
     check.add_argument("--conn-id", default=CONN_ID, help="default: %(default)s")
-    conn_id = parser.parse_args(arguments).conn_id
+    check.add_argument(
+        "--flow", type=_flow_id, metavar="ID", help="flow whose source account to test as well"
+    )
+    parsed = parser.parse_args(arguments)
+    conn_id = parsed.conn_id
     # Airflow's own command for connections does the same: from 3.2 on, only processes with this
     # variable read connections from the metadata database.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
@@ -51,10 +56,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     print(f"Checking Airflow connection {conn_id!r}:")
     is_ok = True
-    for stage in check_connection(conn_id, connect):
+    for stage in check_connection(conn_id, connect, parsed.flow):
         print(f"  {'ok' if stage.is_ok else 'FAILED':<8}{stage.name:<12}{stage.text}", flush=True)
         is_ok = stage.is_ok
     return 0 if is_ok else 1
+
+
+def _flow_id(text: str) -> str:
+    try:
+        return str(ID.read(text))
+    except WrongArgumentError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {ID.allowed}") from None
 
 
 if __name__ == "__main__":

@@ -82,6 +82,7 @@ myst_substitutions = {
     "missing_hint": f"{errors._MISSING}.",
     "server_error_hint": f"{errors._SERVER_ERROR}.",
     "foreign_hint": f"{errors.FOREIGN}.",
+    "diagnostics_hint": f"{errors._NO_DIAGNOSTICS}.",
 }
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_flowservice import exceptions
 from airflow_provider_flowservice._client.errors import FOREIGN
@@ -11,7 +12,8 @@ from airflow_provider_flowservice._client.responses import items_of
 from airflow_provider_flowservice._compat import AirflowException
 from airflow_provider_flowservice._connection.form import CONN_TYPE
 from airflow_provider_flowservice._connection.variable import variable_problem
-from airflow_provider_flowservice._json import line, mapping, mappings
+from airflow_provider_flowservice._json import identifier, line, mapping, mappings
+from airflow_provider_flowservice.flows import Dataflow, SourceConnection
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._client.client import FlowServiceClient
@@ -35,13 +37,16 @@ class Stage(NamedTuple):
     text: str
 
 
-def check_connection(conn_id: str, connect: Callable[[], FlowServiceClient]) -> Iterator[Stage]:
+def check_connection(
+    conn_id: str, connect: Callable[[], FlowServiceClient], flow_id: str | None = None
+) -> Iterator[Stage]:
     """
     Check an Airflow connection, stage by stage, up to the first one that fails.
 
     The check only reads, so it cannot find out whether the credential may re-trigger runs.
 
     :param connect: Reads the connection and returns a client for it.
+    :param flow_id: ID of a flow whose source account to test as well.
     :return: The stages, each as soon as it has run.
     """
     stages: dict[str, Callable[[FlowServiceClient], str]] = {
@@ -50,6 +55,8 @@ def check_connection(conn_id: str, connect: Callable[[], FlowServiceClient]) -> 
         "sandbox": _check_sandbox,
         "flows": _check_flows,
     }
+    if flow_id is not None:
+        stages["source"] = partial(_check_source, flow_id=flow_id)
     for name, check in stages.items():
         try:
             yield Stage(name, True, check(connect()))
@@ -67,11 +74,11 @@ def _failure(stage: str, error: Exception, conn_id: str) -> str:
             return problem
         advice = "" if was_read else _ADD.format(conn_id)
     else:
-        advice = _advice(stage, error)
+        advice = _advice(stage, error.__cause__ or error)
     return f"{str(error).rstrip('.')}.{advice}"
 
 
-def _advice(stage: str, error: Exception) -> str:
+def _advice(stage: str, error: BaseException) -> str:
     """Return advice on an error whose own text gives none."""
     if isinstance(error, exceptions.FlowServiceConnectionError) and "ca_bundle" not in str(error):
         field = "'ims_url'" if stage == "token" else "Platform URL (host)"
@@ -131,3 +138,54 @@ def _check_flows(client: FlowServiceClient) -> str:
     except exceptions.FlowServiceAnswerError as error:
         raise ValueError(f"{error} {FOREIGN}.") from None
     return "Flows can be read. To re-trigger runs, the role needs Manage Sources as well."
+
+
+def _check_source(client: FlowServiceClient, flow_id: str) -> str:
+    try:
+        item = client.get_item("flows", flow_id)
+    except exceptions.FlowServiceError as error:
+        raise ValueError(f"Flow {flow_id!r} of --flow cannot be read. {error}") from error
+    flow = Dataflow.from_api(item)
+    whose = f"Flow {flow.name or flow_id!r}"
+    accounts = [_named(client, account_id) for account_id in _accounts_of(client, flow, item)]
+    if not accounts:
+        return f"{whose} shows no source account."
+    for account_id, name in accounts:
+        who = f"{whose} reads with the source account {name}"
+        try:
+            works = client.test_account(account_id)
+        except exceptions.FlowServiceError as error:
+            raise ValueError(f"{who}, which could not be tested. {error}") from error
+        if not works:
+            raise ValueError(
+                f"{who}, and the service says that it does not work. Renew its credential in "
+                "Experience Platform (Sources > Accounts); a re-trigger fails alike until then."
+            )
+    names = ", ".join(name for _, name in accounts)
+    return f"{whose} reads with the source account {names}; the service says that it works."
+
+
+def _accounts_of(
+    client: FlowServiceClient, flow: Dataflow, item: Mapping[str, Any]
+) -> dict[str, None]:
+    """Return the IDs of the accounts that a flow reads with, each once."""
+    inherited = mapping(item, "inheritedAttributes").get("sourceConnections")
+    known = {
+        identifier(entry.get("id")): identifier(mapping(entry, "baseConnection").get("id"))
+        for entry in mappings(inherited)
+    }
+    found: dict[str, None] = {}
+    for connection_id in flow.source_connection_ids or filter(None, known):
+        source = SourceConnection.from_api(client.get_item("sourceConnections", connection_id))
+        if account_id := source.account_id or known.get(connection_id):
+            found[account_id] = None
+    return found
+
+
+def _named(client: FlowServiceClient, account_id: str) -> tuple[str, str]:
+    """Return the ID of an account, and what to call it."""
+    try:
+        name = line(client.get_item("connections", account_id).get("name"), 200)
+    except exceptions.FlowServiceApiError:
+        name = ""  # its test may work all the same
+    return account_id, f"{name!r} ({account_id})" if name else account_id

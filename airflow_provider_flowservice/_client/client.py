@@ -27,7 +27,7 @@ SANDBOXES_PATH = "/data/foundation/sandbox-management/"
 LARGEST_RESPONSE = 64 * 2**20
 
 # What the hook calls the ID of a resource, by its collection.
-_ID_ARGUMENTS = {"runs": "run_id", "flows": "flow_id"}
+_ID_ARGUMENTS = {"runs": "run_id", "flows": "flow_id", "connections": "account_id"}
 
 # Real listings are far shorter; more pages mean that their links form a loop.
 _MOST_PAGES = 1000
@@ -88,6 +88,22 @@ class FlowServiceClient:
                 f"{tried}: the response is another resource, or has no ID."
             )
         return item
+
+    def test_account(self, account_id: str) -> bool:
+        """
+        Let the service test the account of a source.
+
+        :return: Whether the account works; the service reports either with HTTP 200.
+        :raises FlowServiceAnswerError: The response does not say.
+        """
+        path = f"{_path_of('connections', account_id)}/test"
+        body = self.get(path)
+        result = body.get("result") if isinstance(body, Mapping) else None
+        if not isinstance(result, bool):
+            raise exceptions.FlowServiceAnswerError(
+                f"GET {path}: the response does not say whether the account works."
+            )
+        return result
 
     def get_by_ids(self, collection: str, item_ids: Sequence[str]) -> Any:
         """

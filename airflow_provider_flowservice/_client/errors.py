@@ -56,7 +56,7 @@ FOREIGN = (
     "The response is not from the Flow Service: check the Platform URL (host) of the connection, "
     "and any proxy in between"
 )
-NO_DIAGNOSTICS = (
+_NO_DIAGNOSTICS = (
     "The service keeps rejected records for 30 days, and only of flows with error diagnostics "
     "switched on; the batch has to be in the sandbox of the connection"
 )
@@ -101,7 +101,7 @@ def catalogue_hint(http_status: int, code: str | None, is_foreign: bool = False)
 def diagnostics_hint(http_status: int, code: str | None, is_foreign: bool = False) -> str | None:
     """Return a hint at what to do about an error of a request for error diagnostics."""
     if http_status == 404 and not is_foreign and not _is_about_sandbox(code):
-        return NO_DIAGNOSTICS
+        return _NO_DIAGNOSTICS
     return catalogue_hint(http_status, code, is_foreign)
 
 

@@ -274,6 +274,17 @@ class FlowServiceHook(CheckedArguments, BaseHook):
         targets = map(self.get_target_connection, flow.target_connection_ids)
         return tuple(dict.fromkeys(chain.from_iterable(each.dataset_ids for each in targets)))
 
+    def test_source_account(self, account_id: str) -> bool:
+        """
+        Let the service test the account of a source, such as whether its credential is still valid.
+
+        :param account_id: A source connection's ``account_id``.
+        :return: Whether the account works.
+        :raises FlowServiceNotFoundError: The sandbox has no such account, or hides it.
+        :raises FlowServiceAnswerError: The service does not say whether it works.
+        """
+        return self._client.test_account(account_id)
+
     def retrigger_run(
         self, run_id: str, *, before_send: Callable[[], None] | None = None
     ) -> RetriggeredRun:

@@ -271,6 +271,161 @@ def test_a_connection_that_does_not_exist_is_told():
     )
 
 
+# The account that a flow reads with
+
+
+@pytest.fixture
+def check_flow(flowservice, capsys):
+    """Return a function that checks a flow's source, and returns whether it is well, and the words."""
+
+    def check(flow_id):
+        exit_code = main(["check", "--flow", flow_id])
+        (line,) = [each for each in capsys.readouterr().out.splitlines() if "  source " in each]
+        assert line.split()[0] == ("FAILED" if exit_code else "ok")
+        return exit_code == 0, line.split("source", 1)[1].strip()
+
+    return check
+
+
+def account_of(flowservice, flow_id):
+    (source,) = flowservice.flow(flow_id)["inheritedAttributes"]["sourceConnections"]
+    return source["baseConnection"]["id"]
+
+
+def test_an_account_that_works_is_named(flowservice, check_flow):
+    flow_id = flowservice.add_flow("Orders")
+    account_id = account_of(flowservice, flow_id)
+
+    is_ok, text = check_flow(flow_id)
+
+    assert is_ok
+    assert text == (
+        f"Flow 'Orders' reads with the source account 'Orders (account)' ({account_id}); "
+        "the service says that it works."
+    )
+
+
+def test_an_account_that_does_not_work_is_named_with_what_to_do(flowservice, check_flow):
+    flow_id = flowservice.add_flow("Orders", source_account_works=False)
+    account_id = account_of(flowservice, flow_id)
+
+    is_ok, text = check_flow(flow_id)
+
+    assert not is_ok
+    assert text == (
+        f"Flow 'Orders' reads with the source account 'Orders (account)' ({account_id}), and the "
+        "service says that it does not work. Renew its credential in Experience Platform "
+        "(Sources > Accounts); a re-trigger fails alike until then."
+    )
+
+
+def test_the_source_comes_after_all_other_stages_and_is_only_read(flowservice, capsys):
+    assert main(["check", "--flow", flowservice.add_flow()]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    stages = [line.split()[1] for line in lines if line.startswith("  ok")]
+    assert stages == ["connection", "token", "sandbox", "flows", "source"]
+    assert {seen.method for seen in flowservice.requests[1:]} == {"GET"}
+
+
+def test_an_account_is_found_in_the_flow_if_its_connection_does_not_show_it(
+    flowservice, check_flow
+):
+    flow_id = flowservice.add_flow(source_account_works=False)
+    (source_id,) = flowservice.flow(flow_id)["sourceConnectionIds"]
+    flowservice.fail(Fault("GET /sourceConnections", status=200, body={"id": source_id}))
+
+    is_ok, text = check_flow(flow_id)
+
+    assert not is_ok
+    assert account_of(flowservice, flow_id) in text
+
+
+def test_an_account_is_found_if_the_flow_does_not_list_its_connections(flowservice, check_flow):
+    flow_id = flowservice.add_flow(sourceConnectionIds=..., source_account_works=False)
+
+    is_ok, text = check_flow(flow_id)
+
+    assert not is_ok
+    assert account_of(flowservice, flow_id) in text
+
+
+def test_a_flow_may_show_no_account(flowservice, check_flow):
+    flow_id = flowservice.add_flow("Orders", source=False)
+
+    assert check_flow(flow_id) == (True, "Flow 'Orders' shows no source account.")
+
+
+@pytest.mark.parametrize("inherited", [None, [], [None, {"id": ["s"]}, {"baseConnection": "x"}]])
+def test_nor_need_the_flow_itself_show_it(flowservice, check_flow, inherited):
+    flow_id = flowservice.add_flow(inheritedAttributes={"sourceConnections": inherited})
+    (source_id,) = flowservice.flow(flow_id)["sourceConnectionIds"]
+    flowservice.fail(Fault("GET /sourceConnections", status=200, body={"id": source_id}))
+
+    assert check_flow(flow_id) == (True, "Flow 'Orders nightly' shows no source account.")
+
+
+def test_an_account_whose_name_is_hidden_is_tested_all_the_same(flowservice, check_flow):
+    flow_id = flowservice.add_flow(source_account_works=False)
+    account_id = account_of(flowservice, flow_id)
+    flowservice.fail(Fault("GET /connections/[^/]+$", status=403))
+
+    is_ok, text = check_flow(flow_id)
+
+    assert not is_ok
+    assert f"the source account {account_id}, and the service says that it does not work" in text
+
+
+def test_one_account_of_several_that_does_not_work_is_enough(flowservice, check_flow):
+    others = [flowservice.add_flow(source_account_works=works) for works in (True, False)]
+    sources = [flowservice.flow(other)["sourceConnectionIds"][0] for other in others]
+
+    is_ok, text = check_flow(flowservice.add_flow(sourceConnectionIds=sources))
+
+    assert not is_ok
+    assert account_of(flowservice, others[1]) in text
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"status": 403, "body": {"error_code": "403025", "message": "no"}}, "HTTP 403"),
+        ({"status": 400, "body": {"message": "cannot be tested"}}, "cannot be tested"),
+        ({"status": 429, "headers": {"Retry-After": "3600"}}, "HTTP 429.*Try again later"),
+        ({"status": 200, "body": {"result": "false"}}, "does not say whether the account works"),
+        ({"status": 200, "body": {"items": []}}, "does not say whether the account works"),
+        ({"status": 200, "body": [False]}, "does not say whether the account works"),
+        ({"status": 200, "body": b"<html>Log in</html>"}, "does not say whether"),
+    ],
+)
+def test_an_account_that_could_not_be_tested_is_told(flowservice, check_flow, fault, words):
+    flowservice.fail(Fault("GET /connections/.*/test", times=None, **fault))
+
+    is_ok, text = check_flow(flowservice.add_flow())
+
+    assert not is_ok
+    assert re.search(f"the source account .*, which could not be tested. .*{words}", text)
+    assert "Renew" not in text
+
+
+def test_an_unknown_flow_is_told(flowservice, check_flow):
+    is_ok, text = check_flow("no-such-flow")
+
+    assert not is_ok
+    assert text.startswith("Flow 'no-such-flow' of --flow cannot be read. GET /flows/no-such-flow")
+    assert "check 'sandbox_name'" in text
+
+
+@pytest.mark.parametrize("flow_id", ["", " ", "a b", "a,b", "None", ".."])
+def test_what_cannot_be_a_flow_is_refused_before_any_request(flowservice, capsys, flow_id):
+    with pytest.raises(SystemExit) as caught:
+        main(["check", "--flow", flow_id])
+
+    assert caught.value.code == 2
+    assert f"argument --flow: {flow_id!r} is not an ID" in capsys.readouterr().err
+    assert flowservice.requests == []
+
+
 # On the command line
 
 

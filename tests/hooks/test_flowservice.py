@@ -148,6 +148,38 @@ def test_every_call_names_credential_organization_and_sandbox(flowservice, hook,
     assert "x-sandbox-id" not in headers
 
 
+# The account of a source
+
+
+def test_a_flow_leads_to_the_account_of_its_source_and_to_its_test(flowservice, hook):
+    for works in (True, False):
+        flow = hook.get_flow(flowservice.add_flow(source_account_works=works))
+        (source,) = map(hook.get_source_connection, flow.source_connection_ids)
+
+        assert hook.test_source_account(source.account_id) is works
+
+
+def test_an_account_that_the_sandbox_has_not_is_not_one_that_does_not_work(hook):
+    with pytest.raises(FlowServiceNotFoundError, match="GET /connections/a1/test"):
+        hook.test_source_account("a1")
+
+
+@pytest.mark.parametrize("body", [{}, {"result": None}, {"result": "false"}, [], b""])
+def test_a_test_without_a_result_is_not_taken_for_one(flowservice, hook, body):
+    flowservice.fail(Fault("GET /connections", status=200, body=body))
+
+    with pytest.raises(FlowServiceAnswerError, match="does not say whether the account works"):
+        hook.test_source_account("a1")
+
+
+@not_an_id
+def test_what_cannot_be_an_account_is_refused_before_any_request(flowservice, hook, run_id):
+    with pytest.raises(ValueError, match="account_id is .*, and must be an ID"):
+        hook.test_source_account(run_id)
+
+    assert flowservice.requests == []
+
+
 # Several runs by their IDs
 
 
