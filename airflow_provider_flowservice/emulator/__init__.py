@@ -7,8 +7,8 @@ It is not Adobe's service: it plays what is documented, and guesses the rest.
 from __future__ import annotations
 
 from airflow_provider_flowservice.emulator.faults import Fault
+from airflow_provider_flowservice.emulator.lifecycle import Lifecycle
 from airflow_provider_flowservice.emulator.recorder import Seen
-from airflow_provider_flowservice.emulator.runs import Lifecycle
 from airflow_provider_flowservice.emulator.service import FlowServiceEmulator
 
 __all__ = ["Fault", "FlowServiceEmulator", "Lifecycle", "Seen"]

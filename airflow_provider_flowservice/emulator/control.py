@@ -25,8 +25,8 @@ from typing import Any
 
 from airflow_provider_flowservice.emulator.faults import Fault
 from airflow_provider_flowservice.emulator.in_memory import InMemoryService
+from airflow_provider_flowservice.emulator.lifecycle import Lifecycle
 from airflow_provider_flowservice.emulator.messages import JSON, Answer, Request
-from airflow_provider_flowservice.emulator.runs import Lifecycle
 
 _PREFIX = "/_emulator/"
 

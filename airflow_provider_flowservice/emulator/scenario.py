@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from airflow_provider_flowservice.emulator.flows import Flow
+from airflow_provider_flowservice.emulator.lifecycle import Lifecycle
 from airflow_provider_flowservice.emulator.messages import JSON
-from airflow_provider_flowservice.emulator.runs import Lifecycle
 from airflow_provider_flowservice.emulator.settings import EmulatorSettings
 from airflow_provider_flowservice.emulator.state import State
 

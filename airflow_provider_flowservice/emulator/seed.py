@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_flowservice.emulator.runs import Lifecycle
+from airflow_provider_flowservice.emulator.lifecycle import Lifecycle
 from airflow_provider_flowservice.emulator.scenario import Scenario
 
 ORDERS_FLOW_ID = "f1000000-0000-4000-8000-000000000001"

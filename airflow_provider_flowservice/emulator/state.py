@@ -9,8 +9,9 @@ from collections.abc import Iterable
 
 from airflow_provider_flowservice.emulator import errors
 from airflow_provider_flowservice.emulator.flows import Flow
+from airflow_provider_flowservice.emulator.lifecycle import Lifecycle
 from airflow_provider_flowservice.emulator.messages import JSON
-from airflow_provider_flowservice.emulator.runs import Lifecycle, Run
+from airflow_provider_flowservice.emulator.runs import Run
 from airflow_provider_flowservice.emulator.settings import EmulatorSettings
 
 _HOUR_MS = 3_600_000
