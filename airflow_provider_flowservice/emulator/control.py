@@ -15,11 +15,16 @@ POST    ``/_emulator/runs``         add a run: the arguments of ``add_run`` as J
 POST    ``/_emulator/plan``         ``{"id": "...", "lifecycles": [["inProgress", "failed"], ...]}``
 POST    ``/_emulator/script``       ``{"run_id": "...", "statuses": ["inProgress", "success"]}``
 ======  ==========================  ==================================================================
+
+Besides a list of statuses, a lifecycle is an object: the arguments of ``Lifecycle``, or one of its
+class methods with its arguments, as in ``{"named": "rejects", "failed_records": 3, "of": 1200}``. A
+run that is added may have ``ended`` so.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -29,6 +34,11 @@ from airflow_provider_flowservice.emulator.lifecycle import Lifecycle
 from airflow_provider_flowservice.emulator.messages import JSON, Answer, Request
 
 _PREFIX = "/_emulator/"
+_NAMED: dict[str, Callable[..., Lifecycle]] = {
+    name: getattr(Lifecycle, name)
+    for name, member in vars(Lifecycle).items()
+    if isinstance(member, classmethod) and not name.startswith("_")
+}
 
 
 def answer(service: InMemoryService, request: Request) -> Answer:
@@ -59,7 +69,8 @@ def _act(service: InMemoryService, request: Request, body: JSON) -> Any:  # noqa
         case "POST", "flows":
             return {"id": service.add_flow(**body)}
         case "POST", "runs":
-            return {"id": service.add_run(**body)}
+            ended = _lifecycle(body.pop("ended")) if "ended" in body else None
+            return {"id": service.add_run(**body, ended=ended)}
         case "POST", "plan":
             service.plan(body["id"], *map(_lifecycle, body["lifecycles"]))
         case "POST", "script":
@@ -70,4 +81,7 @@ def _act(service: InMemoryService, request: Request, body: JSON) -> Any:  # noqa
 
 
 def _lifecycle(value: Any) -> Lifecycle:
-    return Lifecycle(**value) if isinstance(value, dict) else Lifecycle(value)
+    if not isinstance(value, dict):
+        return Lifecycle(value)
+    make = _NAMED[value.pop("named")] if "named" in value else Lifecycle
+    return make(**value)

@@ -98,7 +98,7 @@ class Run:
 
     def has_found_nothing(self, now: int) -> bool:
         """Tell whether the run succeeded with nothing to ingest."""
-        return self.status(now).lower() == "success" and self.lifecycle.records == 0
+        return self.status(now).lower() == "success" and self.lifecycle.ingests_nothing
 
     def document(self, now: int) -> JSON:
         """Return the run's JSON as of now. It is shared: copy it before you change it."""
@@ -123,9 +123,7 @@ class Run:
             changed_at=changed_at,
             window=self.window,
             batch_id=self.batch_id,
-            records=self.lifecycle.records,
-            failed_records=self.lifecycle.failed_records,
-            error=self.lifecycle.error,
+            lifecycle=self.lifecycle,
         )
         document = {**self._identity(changed_at), **run_json.outcome(self.flow, facts)}
         document.update(self._overrides)

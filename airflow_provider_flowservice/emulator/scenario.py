@@ -6,6 +6,7 @@ import copy
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from airflow_provider_flowservice.emulator.flows import Flow
@@ -71,6 +72,7 @@ class Scenario(EmulatorSettings):
         error: tuple[str, str] | None = None,
         window: tuple[int, int] | None = None,
         created_client: str = "acp_foundation_connectors",
+        ended: Lifecycle | None = None,
         **overrides: Any,
     ) -> str:
         """
@@ -83,9 +85,15 @@ class Scenario(EmulatorSettings):
             ``CONNECTOR-2``, ``INGEST-`` or ``MAPPER-`` it failed while processing, and its JSON has
             no end and no sizes.
         :param window: Start and end of the data it covers, in milliseconds since the epoch.
+        :param ended: What it has come to, such as ``Lifecycle.rejects(3, of=1200)``, instead of
+            status, records and error.
         :param overrides: Top-level fields of its JSON to replace; ``...`` takes a field away.
         """
-        lifecycle = Lifecycle((status,), records, failed_records, error)
+        lifecycle = (
+            replace(ended, statuses=ended.statuses[-1:])
+            if ended
+            else Lifecycle((status,), records, failed_records, error)
+        )
         with self._state.lock:
             run = self._state.add_run(
                 flow_id, lifecycle, run_id, created_at, window, created_client, overrides

@@ -43,8 +43,7 @@ def load(emulator: Scenario) -> None:
     """Add the flows and runs to an emulator."""
     _load_flows(emulator)
     _load_runs(emulator)
-    rejecting = Lifecycle(("inProgress", "success"), records=1200, failed_records=3)
-    emulator.plan(SEEDED_REJECTING_RUN_ID, rejecting)
+    emulator.plan(SEEDED_REJECTING_RUN_ID, Lifecycle.rejects(3, of=1200))
     non_retryable = Lifecycle(("inProgress", "failed"), error=_PARSING_ERROR)
     emulator.plan(SEEDED_NON_RETRYABLE_RUN_ID, non_retryable)
     steps = ["inProgress"] * _STEPS_OF_THE_RUNNING_RUN

@@ -61,6 +61,8 @@ FILES = closed(
     [],
     **{f"{what}FileCount": COUNT_OR_UNKNOWN for what in ("input", "output", "skipped", "failed")},
 )
+# Only the first version of the page on notifications has the text in `description`.
+OLDER_ERROR = closed(["code", "description"], code=WORD, description=WORD)
 STATUS = closed(
     ["status"],
     status=WORD,  # free text in the file, too
@@ -69,7 +71,7 @@ STATUS = closed(
     activityRefs=array(WORD),
     extensions=closed(
         [],
-        errors=array(ERROR),
+        errors=array({"anyOf": [ERROR, OLDER_ERROR]}),
         errorDetail=WORD,
         manifest=closed([], failedRecords=WORD, sampleErrors=WORD),
     ),

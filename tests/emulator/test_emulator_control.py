@@ -55,6 +55,7 @@ def test_what_was_seen_can_be_read_and_forgotten(client, flow_id):
         ("POST", "script", {"run_id": "nowhere", "statuses": ["failed"]}, 404),
         ("POST", "faults", {"on": "GET /runs", "mood": "bad"}, 400),
         ("POST", "faults", {"on": "nonsense"}, 400),
+        ("POST", "runs", {"flow_id": "nowhere", "ended": {"named": "explodes"}}, 404),
     ],
 )
 def test_a_wrong_command_is_refused(client, method, name, body, status):

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import pytest
 from jsonschema import Draft202012Validator
 
+from airflow_provider_flowservice.emulator import Lifecycle
 from emulator import shapes
 
 BASE = "/data/foundation/flowservice"
@@ -34,6 +35,25 @@ def check(answer, schema):
 @pytest.mark.parametrize("kind", [{}, {"source": False}], ids=["source", "destination"])
 def test_a_run_of_any_outcome(emulator, client, status, facts, kind):
     run_id = emulator.add_run(emulator.add_flow(**kind), status, **facts)
+
+    check(client.get(f"/runs/{run_id}"), shapes.single(shapes.RUN))
+
+
+@pytest.mark.parametrize(
+    "lifecycle",
+    [
+        Lifecycle.rejects(3),
+        Lifecycle.skips(40),
+        Lifecycle.updates_only(),
+        Lifecycle.loads_nothing(),
+        Lifecycle.fails_on_field(),
+        Lifecycle.fails_without_cause(),
+        Lifecycle.source_credential_expired(),
+    ],
+)
+@pytest.mark.parametrize("kind", [{}, {"source": False}], ids=["source", "destination"])
+def test_a_run_of_a_named_outcome(emulator, client, lifecycle, kind):
+    run_id = emulator.add_run(emulator.add_flow(**kind), ended=lifecycle)
 
     check(client.get(f"/runs/{run_id}"), shapes.single(shapes.RUN))
 
