@@ -16,6 +16,8 @@ This is NOT Adobe's service. It plays what Adobe documents, and guesses the rest
   - that a partial success cannot be re-triggered
   - that a new run is readable at once, starts as `inProgress`, and names no source run
   - that the source run of a re-trigger stays as it is
+  - that the re-trigger of an on-demand run has the window in its `params`, too
+  - the words in which a source gives its reasons to skip records or to deny access
   - that a page's continuation token carries the filter and the order
   - that filter values are case-sensitive, `!=` is allowed, and pages have 100 items at most
   - the fields of rejected rows besides `_errors`, and the body of a refusal of the Data Access API

@@ -39,6 +39,7 @@ class Facts:
     """
     What happened to a run; times are milliseconds since the epoch.
 
+    :param window: Start and end of the data it covers; ``None`` if its activities do not show them.
     :param batch_id: ID of the batch it writes.
     :param lifecycle: What it comes to.
     """
@@ -46,7 +47,7 @@ class Facts:
     status: str
     started_at: int
     changed_at: int
-    window: tuple[int, int]
+    window: tuple[int, int] | None
     batch_id: str
     lifecycle: Lifecycle
 
@@ -339,5 +340,7 @@ def _rejections(facts: Facts) -> JSON:
 
 
 def _with_window(facts: Facts) -> JSON:
+    if facts.window is None:
+        return facts.ended
     start, end = facts.window
     return {**facts.ended, "extensions": {"windowStart": start, "windowEnd": end}}

@@ -21,6 +21,7 @@ class Run:
     :param created_at: When it was created, in milliseconds since the epoch.
     :param created_client: Client id of its creator.
     :param window: Start and end of the data it covers, in milliseconds since the epoch.
+    :param on_demand: Whether somebody asked for it, with this window.
     :param overrides: Top-level fields to put over those of its JSON; ``...`` takes a field away.
     """
 
@@ -31,6 +32,7 @@ class Run:
         created_at: int,
         created_client: str,
         window: tuple[int, int],
+        on_demand: bool,
         overrides: JSON,
     ) -> None:
         self.flow = flow
@@ -38,6 +40,7 @@ class Run:
         self.created_at = created_at
         self.created_client = created_client
         self.window = window
+        self.on_demand = on_demand
         self.etag = f'"{uuid.uuid4()}"'
         self.batch_id = f"01EMULATOR{uuid.uuid5(uuid.NAMESPACE_OID, run_id).hex[:16].upper()}"
         self.lifecycle = Lifecycle()
@@ -121,11 +124,13 @@ class Run:
             status=self.lifecycle.statuses[index],
             started_at=self.created_at,
             changed_at=changed_at,
-            window=self.window,
+            window=None if self.on_demand else self.window,
             batch_id=self.batch_id,
             lifecycle=self.lifecycle,
         )
         document = {**self._identity(changed_at), **run_json.outcome(self.flow, facts)}
+        if self.on_demand:
+            document["params"] = self._params()
         document.update(self._overrides)
         return {key: value for key, value in document.items() if value is not ...}
 
@@ -146,3 +151,8 @@ class Run:
             "providerRefId": f"M-{self.flow.flow_id}-incremental-0:{self.run_id}",
             "etag": self.etag,
         }
+
+    def _params(self) -> JSON:
+        # Seconds, and text: unlike all other times of a run.
+        times = dict(zip(("windowStartTime", "windowEndTime"), self.window, strict=True))
+        return {name: str(time // 1000) for name, time in times.items()}

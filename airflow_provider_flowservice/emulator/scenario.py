@@ -73,6 +73,7 @@ class Scenario(EmulatorSettings):
         window: tuple[int, int] | None = None,
         created_client: str = "acp_foundation_connectors",
         ended: Lifecycle | None = None,
+        on_demand: bool = False,
         **overrides: Any,
     ) -> str:
         """
@@ -87,6 +88,8 @@ class Scenario(EmulatorSettings):
         :param window: Start and end of the data it covers, in milliseconds since the epoch.
         :param ended: What it has come to, such as ``Lifecycle.rejects(3, of=1200)``, instead of
             status, records and error.
+        :param on_demand: Whether somebody asked for it. Then it has its window in ``params``, in
+            seconds and as text, and its activities show none.
         :param overrides: Top-level fields of its JSON to replace; ``...`` takes a field away.
         """
         lifecycle = (
@@ -96,7 +99,14 @@ class Scenario(EmulatorSettings):
         )
         with self._state.lock:
             run = self._state.add_run(
-                flow_id, lifecycle, run_id, created_at, window, created_client, overrides
+                flow_id,
+                lifecycle,
+                run_id,
+                created_at,
+                window,
+                created_client,
+                on_demand,
+                overrides,
             )
         return run.run_id
 

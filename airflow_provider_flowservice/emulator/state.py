@@ -48,6 +48,7 @@ class State:
         created_at: int | None = None,
         window: tuple[int, int] | None = None,
         created_client: str = "acp_foundation_connectors",
+        on_demand: bool = False,
         overrides: JSON | None = None,
     ) -> Run:
         """Keep a new run, which is at the first status of its lifecycle."""
@@ -59,6 +60,7 @@ class State:
             created_at=created_at,
             created_client=created_client,
             window=window or (created_at - _HOUR_MS, created_at),
+            on_demand=on_demand,
             overrides=overrides or {},
         )
         if run.run_id in self.runs:
@@ -111,6 +113,7 @@ class State:
             self._next_lifecycle(source),
             window=source.window,
             created_client=self._settings.client_id,
+            on_demand=source.on_demand,
         )
         hidden_for = self._settings.new_run_hidden_for
         if self._settings.step_seconds is None:

@@ -16,6 +16,7 @@ WORD: Schema = {"type": "string", "minLength": 1}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 # The file knows no lower bound; samples write -1 for what could not be counted.
 COUNT_OR_UNKNOWN: Schema = {"type": "integer", "minimum": -1}
+SECONDS: Schema = {"type": "string", "pattern": "^[0-9]{10}$"}
 MILLISECONDS: Schema = {"type": "integer", "minimum": 10**12}
 # Inner quotes belong to it. The file calls the key `eTag`, and its examples `etag`.
 ETAG: Schema = {"type": "string", "pattern": '^".+"$'}
@@ -113,6 +114,10 @@ RUN = closed(
     imsOrgId=WORD,
     flowSpec=SPEC,
     providerRefId=WORD,
+    # Seconds and text, though the file says milliseconds.
+    params=closed(
+        ["windowStartTime", "windowEndTime"], windowStartTime=SECONDS, windowEndTime=SECONDS
+    ),
     etag=ETAG,
     metrics=closed(
         ["statusSummary"],  # all else is missing while the run is under way
@@ -128,7 +133,7 @@ RUN = closed(
 SCHEDULE = closed(
     ["startTime", "frequency"],
     # Seconds and text in every example, though the file says integers.
-    startTime={"type": "string", "pattern": "^[0-9]{10}$"},
+    startTime=SECONDS,
     frequency={"enum": ["once", "minute", "hour", "day", "week"]},
     interval={"type": "string", "pattern": "^[0-9]+$"},
     backfill={"enum": ["true", "false"]},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_flowservice.emulator import FlowServiceEmulator, Lifecycle
+from airflow_provider_flowservice.emulator.filters import values_at
 
 
 def test_one_status_is_used_up_per_poll(emulator, client, flow_id):
@@ -115,6 +116,23 @@ def test_a_destination_fails_in_its_own_words(emulator):
 
     code = run["metrics"]["statusSummary"]["errors"][0]["code"]
     assert code == "ACTIVATION_BATCH-0000-FAILED"
+
+
+@pytest.mark.parametrize("status", ["inProgress", "success", "failed"])
+def test_an_on_demand_run_has_its_window_in_its_params_only(emulator, flow_id, status):
+    window = (1_700_000_000_000, 1_700_003_600_000)
+    run = emulator.run(emulator.add_run(flow_id, status, window=window, on_demand=True))
+
+    assert run["params"] == {"windowStartTime": "1700000000", "windowEndTime": "1700003600"}
+    assert list(values_at(run, "activities[].durationSummary.extensions")) == []
+
+
+def test_an_on_demand_run_is_run_again_with_its_window(emulator, client, flow_id):
+    run_id = emulator.add_run(flow_id, window=(5000, 9000), on_demand=True)
+    _, started = client.retrigger(run_id)
+
+    assert emulator.run(started["id"])["params"] == emulator.run(run_id)["params"]
+    assert emulator.run(run_id)["params"]["windowEndTime"] == "9"
 
 
 def test_fields_can_be_replaced_and_taken_away(emulator, client, flow_id):

@@ -58,6 +58,12 @@ def test_a_run_of_a_named_outcome(emulator, client, lifecycle, kind):
     check(client.get(f"/runs/{run_id}"), shapes.single(shapes.RUN))
 
 
+def test_an_on_demand_run(emulator, client, flow_id):
+    run_id = emulator.add_run(flow_id, on_demand=True)
+
+    check(client.get(f"/runs/{run_id}"), shapes.single(shapes.RUN))
+
+
 @pytest.mark.parametrize("kind", [{}, {"batch": False}, {"source": False}])
 @pytest.mark.parametrize("has_run", [False, True])
 def test_a_flow_of_any_kind(emulator, client, kind, has_run):
