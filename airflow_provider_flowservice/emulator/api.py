@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 
-from airflow_provider_flowservice.emulator import errors, flows
+from airflow_provider_flowservice.emulator import errors, flows, not_played
 from airflow_provider_flowservice.emulator.filters import Filter, Query, ordered
 from airflow_provider_flowservice.emulator.messages import FLOW_SERVICE, JSON, Answer, Request
 from airflow_provider_flowservice.emulator.runs import Run
@@ -61,13 +61,13 @@ class Api:
                 return Answer(200, {"items": flows.CONNECTION_SPECS, "_links": {}})
             case "GET", ["connections", account_id, "test"]:
                 return self._test_account(account_id, sandbox)
-            case "GET", [collection, resource_id]:
-                return self._single(self._get_other(collection, resource_id, sandbox))
+            case "GET", [_, _]:
+                return self._single(self._get_other(request, sandbox))
             case "POST", ["runs", run_id, "action"]:
                 return self._retrigger(run_id, request.parameter("op"), sandbox)
             case "POST", ["flows", flow_id, "action"]:
                 return self._act_on_flow(flow_id, request.parameter("op"), sandbox)
-        raise errors.unknown_path()
+        raise not_played.refusal(request)
 
     def _get_run(self, run_id: str, sandbox: str) -> Answer:
         run = self._state.find_run(run_id, sandbox)
@@ -158,7 +158,8 @@ class Api:
                 return Answer(200, {"result": flow.source_account_works})
         raise errors.not_found("connections", account_id)
 
-    def _get_other(self, collection: str, resource_id: str, sandbox: str) -> JSON:
+    def _get_other(self, request: Request, sandbox: str) -> JSON:
+        collection, resource_id = request.segments
         here = [flow for flow in self._state.flows.values() if flow.sandbox == sandbox]
         if collection == "flowSpecs":
             found = flows.SPECS
@@ -169,7 +170,7 @@ class Api:
         elif collection == "targetConnections":
             found = {flow.target_connection_id: flow.target_connection() for flow in here}
         else:
-            raise errors.unknown_path()
+            raise not_played.refusal(request)
         if resource_id not in found:
             raise errors.not_found(collection, resource_id)
         return found[resource_id]

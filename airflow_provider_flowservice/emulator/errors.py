@@ -6,6 +6,7 @@ from airflow_provider_flowservice.emulator.messages import JSON, Answer
 
 _TYPE = "https://ns.adobe.com/aep/errors/"
 _TITLES = {
+    "EMULATOR-501": "Not played here",
     "FLOW-1439-404": "Resource not found",
     "FLOW-2100-404": "Sandbox not found",
     "FLOW-2105-400": "Header is missing",
@@ -92,6 +93,11 @@ def connector(code: str, detail: str, *, wrapped: bool) -> Refusal:
     if wrapped:
         return flow_service("FLOW-1100-400", f"Error from flow provider: {code}: {detail}")
     return flow_service(code, detail)
+
+
+def not_played(method: str, path: str) -> Refusal:
+    """Return the refusal of what the real service does, and the emulator does not."""
+    return flow_service("EMULATOR-501", f"The emulator does not play {method} {path}.")
 
 
 def unknown_path() -> Refusal:

@@ -96,12 +96,58 @@ def test_specs_of_connections_need_no_sandbox(client):
     assert client.send("GET", path, x_sandbox_name=None)[0] == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/data/foundation/flowservice/batches", f"{FLOWS}/a/b"])
-def test_an_unknown_path_is_answered_in_html(client, path):
-    status, answer = client.send("GET", path)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/"),
+        ("GET", "/data/foundation/flowservice/batches"),
+        ("GET", f"{FLOWS}/a/b"),
+        ("GET", f"{FLOWS}/a/action/b"),
+        ("DELETE", "/data/foundation/flowservice/runs/r1"),
+    ],
+)
+def test_an_unknown_path_is_answered_in_html(client, method, path):
+    status, answer = client.send(method, path)
 
     assert status == 404
     assert answer.startswith("<html>")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "GET /connections",
+        "POST /connections/search",
+        "PATCH /connections/c1",
+        "DELETE /connections/c1/",
+        "GET /connections/c1/explore",
+        "PUT /connectionSpecs/s1",
+        "GET /connectionSpecs/s1/configs",
+        "POST /flows",
+        "POST /flows/search",
+        "PATCH /flows/f1",
+        "DELETE /flows/f1",
+        "POST /flowSpecs/search",
+        "POST /runs",
+        "GET /sourceConnections",
+        "DELETE /sourceConnections/s1",
+        "POST /targetConnections/t1/action",
+    ],
+)
+def test_what_is_documented_and_not_played_is_refused_in_words(client, call):
+    method, path = call.split()
+    status, answer = client.send(method, f"/data/foundation/flowservice{path}")
+
+    assert (status, answer["status"], answer["title"]) == (501, 501, "Not played here")
+    assert answer["errorMessage"] == f"The emulator does not play {call}."
+
+
+def test_a_run_is_not_written_by_users(emulator, client, flow_id):
+    run_id = emulator.add_run(flow_id)
+    status, answer = client.send("PUT", f"/data/foundation/flowservice/runs/{run_id}", "{}")
+
+    assert status == 400
+    assert answer["type"].endswith("/FLOW-1427-400")
 
 
 def test_an_error_names_the_request(client):

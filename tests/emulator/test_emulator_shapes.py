@@ -129,6 +129,8 @@ def test_actions_on_flows(client, flow_id):
         lambda client, _: client.send("GET", f"{BASE}/runs", x_sandbox_name="mars"),
         lambda client, _: client.send("GET", f"{BASE}/runs", x_sandbox_name=None),
         lambda client, run_id: client.retrigger(run_id),
+        lambda client, run_id: client.send("PUT", f"{BASE}/runs/{run_id}"),
+        lambda client, _: client.send("POST", f"{BASE}/runs"),
     ],
 )
 @pytest.mark.parametrize("wrapped", [False, True])
