@@ -19,7 +19,8 @@ This is NOT Adobe's service. It plays what Adobe documents, and guesses the rest
   - that the re-trigger of an on-demand run has the window in its `params`, too
   - the words in which a source gives its reasons to skip records or to deny access
   - that a page's continuation token carries the filter and the order
-  - that filter values are case-sensitive, `!=` is allowed, and pages have 100 items at most
+  - that filter values other than statuses are case-sensitive, and that `!=` is allowed
+  - that pages have 100 items at most
   - the fields of rejected rows besides `_errors`, and the body of a refusal of the Data Access API
   - that there is no rate limit, and that runs are kept for ever"""
 

@@ -32,7 +32,8 @@ class Filter:
     """
     One ``property`` parameter: a field, an operator, and values.
 
-    A field that an item lacks matches nothing, whatever the operator.
+    A field that an item lacks matches nothing, whatever the operator. Statuses are compared without
+    case: Adobe's own example asks for ``Failed``.
     """
 
     field: str
@@ -79,10 +80,15 @@ class Filter:
         """Tell whether an item passes."""
         found = list(values_at(item, self.field))
         if self.operator == "==":
-            return any(_text(value) in self.values for value in found)
+            return any(self._is_wanted(value) for value in found)
         if self.operator == "!=":
-            return bool(found) and all(_text(value) not in self.values for value in found)
+            return bool(found) and not any(self._is_wanted(value) for value in found)
         return any(self._compares(_number(value)) for value in found)
+
+    def _is_wanted(self, value: Any) -> bool:
+        if self.field.endswith(".status"):
+            return _text(value).lower() in {wanted.lower() for wanted in self.values}
+        return _text(value) in self.values
 
     def _compares(self, number: float | None) -> bool:
         limit = _number(self.values[0])
