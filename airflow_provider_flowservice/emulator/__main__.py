@@ -22,6 +22,7 @@ This is NOT Adobe's service. It plays what Adobe documents, and guesses the rest
   - that filter values other than statuses are case-sensitive, and that `!=` is allowed
   - that pages have 100 items at most
   - the fields of rejected rows besides `_errors`, and the body of a refusal of the Data Access API
+  - that a token is refused to a scope without `AdobeID`
   - that there is no rate limit, and that runs are kept for ever"""
 
 

@@ -44,6 +44,8 @@ class Ims:
         scope = form.get("scope", "")
         if unknown := [name for name in scope.split(",") if name not in SCOPES]:
             raise errors.ims("invalid_scope", f"scope not granted: {unknown[0] or '(none)'}")
+        if "AdobeID" not in scope.split(","):
+            raise errors.ims("invalid_scope", "scope AdobeID is missing")
         body = {
             "access_token": self.issue(scope),
             "token_type": "bearer",

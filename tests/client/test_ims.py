@@ -171,7 +171,8 @@ def test_a_lifetime_is_seconds_or_plainly_milliseconds(value, seconds):
 
 
 @pytest.mark.parametrize(
-    "scopes", ["openid, AdobeID , session", ["openid", " AdobeID", "session"], "openid,,session,"]
+    "scopes",
+    ["openid, AdobeID , session", ["openid", " AdobeID", "session"], "openid,,AdobeID,session,"],
 )
 def test_scopes_travel_without_blanks(ask, scopes):
     assert ask(extra={"scopes": scopes}).lifetime == 86399  # the emulator refuses blanks

@@ -162,7 +162,7 @@ def test_tokens(emulator, client):
         "grant_type": "client_credentials",
         "client_id": emulator.client_id,
         "client_secret": emulator.client_secret,
-        "scope": "openid",
+        "scope": "openid,AdobeID",
     }
 
     check(client.send("POST", "/ims/token/v3", urlencode(form))[1], shapes.TOKEN)

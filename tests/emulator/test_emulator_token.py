@@ -54,6 +54,7 @@ def test_a_token_tells_whose_it_is(emulator, client):
         ({"client_id": "x"}, "invalid_client", "invalid client_id parameter"),
         ({"scope": ""}, "invalid_scope", "scope not granted: (none)"),
         ({"scope": "openid, AdobeID"}, "invalid_scope", "scope not granted:  AdobeID"),
+        ({"scope": "openid,session"}, "invalid_scope", "scope AdobeID is missing"),
         (
             {"grant_type": "password"},
             "unsupported_grant_type",
