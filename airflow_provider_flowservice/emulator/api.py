@@ -27,6 +27,8 @@ FLOW_FIELDS = frozenset(
         " lastRunDetails labels"
     ).split()
 )
+_SPECS = {"connectionSpecs": flows.CONNECTION_SPECS, "flowSpecs": flows.SPECS}
+_SPEC_FIELDS = frozenset({"id", "name", "version", "type", "attributes", "permissionsInfo"})
 _RETRIGGER_OPS = frozenset({"re-trigger", "RE_TRIGGER"})
 _FLOW_STATES = {"enable": "enabled", "disable": "disabled"}
 
@@ -57,8 +59,8 @@ class Api:
             case "GET", ["flows", flow_id]:
                 flow = self._state.find_flow(flow_id, sandbox)
                 return self._single(self._state.flow_document(flow))
-            case "GET", ["connectionSpecs"]:
-                return Answer(200, {"items": flows.CONNECTION_SPECS, "_links": {}})
+            case "GET", [("connectionSpecs" | "flowSpecs") as collection]:
+                return self._list_specs(request, collection)
             case "GET", ["connections", account_id, "test"]:
                 return self._test_account(account_id, sandbox)
             case "GET", [_, _]:
@@ -130,6 +132,14 @@ class Api:
             document.pop("transformations", None)
         return answer
 
+    def _list_specs(self, request: Request, collection: str) -> Answer:
+        query = Query.parse(request)
+        filters = [Filter.parse(text, _SPEC_FIELDS) for text in query.properties]
+        specs = _SPECS[collection].values()
+        found = [spec for spec in specs if all(f.matches(spec) for f in filters)]
+        answer, _ = self._list(request, query, found, _SPEC_FIELDS | {"createdAt"})
+        return answer
+
     def _list(
         self, request: Request, query: Query, found: list[JSON], fields: frozenset[str]
     ) -> tuple[Answer, list[JSON]]:
@@ -161,8 +171,8 @@ class Api:
     def _get_other(self, request: Request, sandbox: str) -> JSON:
         collection, resource_id = request.segments
         here = [flow for flow in self._state.flows.values() if flow.sandbox == sandbox]
-        if collection == "flowSpecs":
-            found = flows.SPECS
+        if collection in _SPECS:
+            found = _SPECS[collection]
         elif collection == "connections":
             found = {flow.source_account_id: flow.source_account() for flow in here if flow.source}
         elif collection == "sourceConnections":

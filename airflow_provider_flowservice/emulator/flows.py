@@ -45,10 +45,20 @@ SPECS: dict[str, JSON] = {
     },
 }
 
-CONNECTION_SPECS: list[JSON] = [
-    {"id": _S3_SPEC, "name": "amazon-s3", "version": "1.0", "type": "sourceConnectionSpec"},
-    {"id": _LAKE_SPEC, "name": "Data Lake", "version": "1.0", "type": "targetConnectionSpec"},
-]
+CONNECTION_SPECS: dict[str, JSON] = {
+    _S3_SPEC: {
+        "id": _S3_SPEC,
+        "name": "amazon-s3",
+        "version": "1.0",
+        "type": "sourceConnectionSpec",
+    },
+    _LAKE_SPEC: {
+        "id": _LAKE_SPEC,
+        "name": "Data Lake",
+        "version": "1.0",
+        "type": "targetConnectionSpec",
+    },
+}
 
 
 @dataclass

@@ -156,6 +156,30 @@ def test_flows_are_listed_without_transformations(emulator, client, flow_id):
     assert not any("transformations" in flow for flow in enabled)
 
 
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("/connectionSpecs", {"amazon-s3", "Data Lake"}),
+        (
+            "/flowSpecs",
+            {"CloudStorageToAEP", "Streaming source with mapping", "ProfileToCloudStorage"},
+        ),
+    ],
+)
+def test_specs_come_in_pages_and_one_by_one(client, path, names):
+    everything = client.get(path)
+    pages = [client.get(path, limit=1)]
+    while following := pages[-1]["_links"].get("next"):
+        pages.append(client.get(following["href"]))
+
+    assert {spec["name"] for spec in everything["items"]} == names
+    assert [len(page["items"]) for page in pages] == [1] * len(names)
+    assert [spec for page in pages for spec in page["items"]] == everything["items"]
+    for spec in everything["items"]:
+        assert client.get(path, f"name=={spec['name']}")["items"] == [spec]
+        assert client.get(f"{path}/{spec['id']}")["items"] == [spec]
+
+
 def test_a_path_reaches_through_arrays_and_objects():
     item = {"a": [{"b": {"c": 1}}, {"b": {}}, {"b": {"c": 2}}], "d": [3, 4]}
 
