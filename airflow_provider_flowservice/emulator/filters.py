@@ -22,9 +22,10 @@ MAX_LIMIT = 100
 _FILTER = re.compile(r"([\w.\[\]]*)([=!<>~]+)(.*)", re.DOTALL)
 _ORDER = re.compile(r"([+-]?)([A-Za-z].*)")
 _TOKEN = re.compile(r"(?:^|&)continuationToken=([^&]*)")
-# In a link, the token's plus sign and padding stand raw and its slash is encoded, so that a
-# client which does not hand it on byte for byte fails.
-_TOKEN_START, _TOKEN_START_IN_LINK = "n+/", "n+%2F"
+# The plus sign stands raw in a link, so that a client which parses the link as a form fails. Adobe's
+# own client cuts the token at the first equals sign and encodes the rest; as it pages live tenants
+# so, equals signs stand at the end only and may be missing, and nothing is encoded already.
+_TOKEN_START, _TOKEN_END = "n+/", "=="
 
 
 @dataclass(frozen=True)
@@ -122,9 +123,9 @@ class Query:
 
     @classmethod
     def _from_token(cls, token: str) -> Query:
-        if not token.startswith(_TOKEN_START) or not token.endswith("=="):
+        if not token.startswith(_TOKEN_START):
             raise _invalid_token(token)
-        encoded = token.removeprefix(_TOKEN_START).removesuffix("==")
+        encoded = token.removeprefix(_TOKEN_START).removesuffix(_TOKEN_END)
         try:
             padding = "=" * (-len(encoded) % 4)
             fields = json.loads(base64.urlsafe_b64decode(encoded + padding))
@@ -136,7 +137,7 @@ class Query:
         """Return the token of the page after this one, as it stands in a link."""
         following = replace(self, offset=self.offset + self.limit)
         encoded = base64.urlsafe_b64encode(json.dumps(asdict(following)).encode()).decode()
-        return f"{_TOKEN_START_IN_LINK}{encoded.rstrip('=')}=="
+        return f"{_TOKEN_START}{encoded.rstrip('=')}{_TOKEN_END}"
 
 
 def ordered(items: list[JSON], orderby: str, fields: frozenset[str]) -> list[JSON]:
