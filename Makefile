@@ -22,7 +22,7 @@ ROWS := $(sort $(patsubst constraints/%.txt,%,$(wildcard constraints/airflow-*.t
 SAMPLED := $(firstword $(ROWS)) $(lastword $(ROWS))
 QUICK := lint dist docs
 # The longest first and the shortest last.
-SLOW := test-integration test-once $(SAMPLED) $(ROWS) test-sample
+SLOW := test-integration test-once $(SAMPLED) $(ROWS) test-sample test-aepp
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -76,6 +76,9 @@ $(ROWS): airflow-%: dist
 # It uses the environments of these rows.
 test-sample: env $(SAMPLED)
 	@$(CHECK) sample sample-types
+
+test-aepp: $(NOX)  ## Let Adobe's own client, aepp, read the emulator
+	@$(CHECK) aepp
 
 test-once: env
 	@$(CHECK) once

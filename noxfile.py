@@ -14,7 +14,7 @@ ENVS = ROOT / ".nox"
 
 Pythons = tuple[str, ...]
 PYTHONS: Pythons = ("3.12", "3.11", "3.13", "3.10")  # all that are supported, the most wanted first
-BENCH_PYTHONS = PYTHONS[:3]  # that the newest peers in the benchmarks support
+PEER_PYTHONS = PYTHONS[:3]  # that the newest peers in the benchmarks and aepp's libraries support
 
 # Each Airflow tested, with the Pythons that it supports and we do: the first is the row's own, others
 # stand in, and together the rows cover each. Its dependencies are the newest of the day, soon after
@@ -139,6 +139,16 @@ def airflow(session: nox.Session, airflow: str, remark: str) -> None:
     session.run("pytest", *QUIET, "-m", "not once", *tests, *session.posargs)
 
 
+@nox.session(python=choose(PEER_PYTHONS))
+def aepp(session: nox.Session) -> None:
+    """Let Adobe's own client read the emulator."""
+    install(session, "constraints/aepp.txt", "--group", "aepp")
+    # Without the settings and fixtures of the other tests, which need an Airflow.
+    alone = ["-c", os.devnull, f"--rootdir={ROOT}", "--noconftest"]
+    tests = session.posargs or [f"{ROOT}/tests/other_clients"]
+    session.run("pytest", *QUIET, *alone, *tests, env={"PYTHONPATH": str(ROOT)})
+
+
 def at_sample(session: nox.Session, airflow: str) -> Path:
     """Go to the project that has the wheel, and return the environment of a row that has run."""
     session.chdir("docs/sample_project")
@@ -168,7 +178,7 @@ def demo(session: nox.Session) -> None:
     session.run("python", "-m", *(session.posargs or ["dev.demo"]), interrupt_timeout=30)
 
 
-@nox.session(python=choose(BENCH_PYTHONS), default=False)
+@nox.session(python=choose(PEER_PYTHONS), default=False)
 def bench(session: nox.Session) -> None:
     """Measure it beside its peers, or run another module such as benchmarks.duplicates."""
     install(session, "constraints/bench.txt", "-e", ".", "--group", "bench")
@@ -181,7 +191,8 @@ def pin(session: nox.Session) -> None:
     group = ("pyproject.toml", "--group")
     _pin(session, "constraints/tools.txt", PYTHONS, "nox and uv")
     _pin(session, "constraints.txt", PYTHONS, f"Airflow {NEWEST}", *group, "dev")
-    _pin(session, "constraints/bench.txt", BENCH_PYTHONS, f"Airflow {NEWEST}", *group, "bench")
+    _pin(session, "constraints/bench.txt", PEER_PYTHONS, f"Airflow {NEWEST}", *group, "bench")
+    _pin(session, "constraints/aepp.txt", PEER_PYTHONS, "aepp", *group[1:], "aepp")  # no Airflow
     for airflow, (pythons, day) in MATRIX.items():
         options = [*group, "test", "--exclude-newer", f"{day}T00:00:00Z"]
         options += ["--resolution", "lowest-direct"] if airflow == LOWEST else []

@@ -22,4 +22,6 @@ atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 settings.register_profile("tests", deadline=None, derandomize=True, database=None)
 settings.load_profile("tests")
 
+collect_ignore = ["other_clients"]  # they have an environment of their own, see noxfile.py
+
 pytest_plugins = ["helpers.secret_scan", "helpers.shared_fixtures"]
