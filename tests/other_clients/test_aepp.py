@@ -112,6 +112,14 @@ def test_a_flow_leads_to_what_is_around_it(emulator, client):
     assert spec["name"] == "CloudStorageToAEP"
 
 
+@pytest.mark.parametrize("works", [True, False])
+def test_the_account_of_a_source_is_tested(emulator, client, works):
+    flow = client.getFlow(emulator.add_flow(source_account_works=works))
+    account_id = client.getSourceConnection(flow["sourceConnectionIds"][0])["baseConnectionId"]
+
+    assert client.connectionTest(account_id) == {"result": works}
+
+
 def test_specifications_are_found_by_name(client):
     (spec,) = client.getFlowSpecs("name==CloudStorageToAEP")
     spec_id = client.getConnectionSpecIdFromName("amazon-s3")
