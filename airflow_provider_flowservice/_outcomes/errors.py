@@ -57,7 +57,7 @@ def describe(
         named = ", ".join(f"{run.run_id} ({run.status or 'no status yet'})" for run in duplicates)
         text += f" Further runs load the same data: {named}. Check that the dataset holds it once."
     if result.run and (url := result.run.failed_records_url or result.run.sample_errors_url):
-        text += f" The rejected rows are kept for up to 30 days at {url}"
+        text += f" The rejected rows are at {url} (kept for up to 30 days)."
     return text
 
 

@@ -33,10 +33,7 @@ SEEDED_DESTINATION_RUN_ID = "99999999-9999-4999-8999-aaaaaaaaaaaa"
 
 _MINUTE_MS = 60_000
 _STEPS_OF_THE_RUNNING_RUN = 12
-_PARSING_ERROR = (
-    "CONNECTOR-2001-500",
-    "Error in processing (parsing, validation or transformation) the copied data.",
-)
+_MAPPING_ERROR = ("MAPPER-3700-400", "Mapper Transform Error")
 
 
 def load(emulator: Scenario) -> None:
@@ -44,7 +41,7 @@ def load(emulator: Scenario) -> None:
     _load_flows(emulator)
     _load_runs(emulator)
     emulator.plan(SEEDED_REJECTING_RUN_ID, Lifecycle.rejects(3, of=1200))
-    non_retryable = Lifecycle(("inProgress", "failed"), error=_PARSING_ERROR)
+    non_retryable = Lifecycle(("inProgress", "failed"), error=_MAPPING_ERROR)
     emulator.plan(SEEDED_NON_RETRYABLE_RUN_ID, non_retryable)
     steps = ["inProgress"] * _STEPS_OF_THE_RUNNING_RUN
     emulator.script(SEEDED_RUNNING_RUN_ID, [*steps, "success"])
@@ -68,7 +65,7 @@ def _load_runs(emulator: Scenario) -> None:
     rows: list[tuple[str, str, str, int, int | None, tuple[str, str] | None]] = [
         (SEEDED_FAILED_RUN_ID, ORDERS_FLOW_ID, "failed", 300, None, None),
         (SEEDED_REJECTING_RUN_ID, LOYALTY_FLOW_ID, "failed", 290, None, None),
-        (SEEDED_NON_RETRYABLE_RUN_ID, LOYALTY_FLOW_ID, "failed", 280, None, _PARSING_ERROR),
+        (SEEDED_NON_RETRYABLE_RUN_ID, LOYALTY_FLOW_ID, "failed", 280, None, _MAPPING_ERROR),
         (SEEDED_EMPTY_RUN_ID, ORDERS_FLOW_ID, "success", 240, 0, None),
         (SEEDED_SUCCESSFUL_RUN_ID, ORDERS_FLOW_ID, "success", 180, 4200, None),
         (SEEDED_RUNNING_RUN_ID, LOYALTY_FLOW_ID, "inProgress", 2, None, None),

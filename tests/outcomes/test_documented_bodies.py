@@ -91,7 +91,7 @@ BODIES = {
         says=(
             "99 records written, 1 record rejected, batch 01A. Reason: INGEST-1212-400",
             "MAPPER-3700-400: Mapper (1 record)",
-            f"rejected rows are kept for up to 30 days at {URL}row_errors",
+            f"rejected rows are at {URL}row_errors (kept for up to 30 days).",
         ),
         summary={
             "batch_ids": ["01A"],
@@ -153,7 +153,7 @@ BODIES = {
             "Reason: INGEST-1205-400: The field: _id does not exist.",
             "INGEST-1205-400: The field: person does not exist.",
             "the data or its mapping has to change first",
-            f"rejected rows are kept for up to 30 days at {URL}row_errors",
+            f"rejected rows are at {URL}row_errors (kept for up to 30 days).",
         ),
         {"error_code": "INGEST-1205-400", "failed_records_url": f"{URL}row_errors"},
     ),

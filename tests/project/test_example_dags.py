@@ -118,7 +118,7 @@ def test_a_run_that_fails_again_is_reported_by_mail(seeded_flowservice, monkeypa
     text = body.get_content()
     assert mail["Subject"] == f"Dataflow run {run_id} failed again"
     assert f"Dataflow run {new_run_id}: failed" in text
-    assert "Reason: 133: We are unable to locate any files" in text
+    assert "Reason: MAPPER-3700-400: Mapper Transform Error" in text
     assert f'/activity/{new_run_id}">Open it</a>' in text
 
 
