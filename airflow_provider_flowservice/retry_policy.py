@@ -40,7 +40,8 @@ class FlowServiceRetryPolicy(RetryPolicy):
 
     :param fail_at_once: Errors after which the task fails without a retry.
     :param non_retryable_codes: Beginnings of error codes that a re-trigger cannot fix. If all error
-        codes of a failed run that name a cause begin with one of them, the task fails without a retry.
+        codes of a failed run that name a cause begin with one of them, the task fails without a retry. So it does after a
+        run of a destination.
     :param longest_delay: Most seconds, or a ``timedelta``, to wait if ``Retry-After`` asks for more.
     :raises ValueError: An argument is wrong.
     """

@@ -41,6 +41,7 @@ _MEANINGS[""] = "unfinished"  # a run without a status has only begun
 _COUNTS = {
     "input_records": ("recordSummary", "inputRecordCount"),
     "output_records": ("recordSummary", "outputRecordCount"),
+    "created_records": ("recordSummary", "createdRecordCount"),
     "updated_records": ("recordSummary", "updatedRecordCount"),
     "skipped_records": ("recordSummary", "skippedRecordCount"),
     "failed_records": ("recordSummary", "failedRecordCount"),
@@ -77,6 +78,7 @@ and runs of destinations cannot be re-triggered.
 # They say that loading the copied data failed, and not why: in one of Adobe's documents through the data,
 # in another through a problem of the platform. The cause is another code beside them.
 _CODES_WITHOUT_CAUSE = ("CONNECTOR-2001-", "CTOR-2001-")
+_NO_CODE = "(no code)"
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,10 @@ class RunSummary(TypedDict):
 
     ``window_start`` and ``window_end`` are ``None`` if the run does not show which data it loads.
     ``batch_ids`` are the batches it wrote, at most 100. ``dataset_ids`` are the datasets its flow writes
-    to; they are there when a task has ended, if the service shows them. ``failed_records_url`` and
-    ``sample_errors_url`` are where the rejected rows are, see :meth:`FlowServiceHook.iter_failed_records
-    <airflow_provider_flowservice.hooks.flowservice.FlowServiceHook.iter_failed_records>`.
+    to; they are there when a task has ended, if the service shows them. ``failed_records_url`` is where
+    the rejected rows are, see :meth:`FlowServiceHook.iter_failed_records
+    <airflow_provider_flowservice.hooks.flowservice.FlowServiceHook.iter_failed_records>`, and
+    ``sample_errors_url`` where a sample of their errors is.
     """
 
     run_id: str
@@ -119,6 +122,7 @@ class RunSummary(TypedDict):
     window_end: str | None
     input_records: int | None
     output_records: int | None
+    created_records: int | None
     updated_records: int | None
     skipped_records: int | None
     failed_records: int | None
@@ -144,6 +148,9 @@ class DataflowRun:
     A status that the package does not know counts as still running. Times are epoch milliseconds. A
     number that the service does not show, or writes as ``-1``, is ``None``.
 
+    :param window: Data that the run loads; of an on-demand run that does not show it, what it was asked to
+        load.
+    :param is_window_asked: Whether the window is what an on-demand run was asked to load.
     :param batch_ids: Batches that the run wrote, as the catalog of Experience Platform calls them.
     :param dataset_ids: Datasets that its flow writes to. A run does not show them: they come from the
         flow, when a task has ended.
@@ -164,8 +171,10 @@ class DataflowRun:
     started_at: int | None = None
     completed_at: int | None = None
     window: tuple[int, int] | None = None
+    is_window_asked: bool = field(default=False, repr=False, compare=False)
     input_records: int | None = None
     output_records: int | None = None
+    created_records: int | None = None
     updated_records: int | None = None
     skipped_records: int | None = None
     failed_records: int | None = None
@@ -195,6 +204,7 @@ class DataflowRun:
             raise ValueError("a dataflow run without an ID")
         metrics = mapping(item, "metrics")
         times = mapping(metrics, "durationSummary")
+        used_window = _used_window(item)
         counts: dict[str, Any] = {
             name: count(mapping(metrics, group).get(key)) for name, (group, key) in _COUNTS.items()
         }
@@ -211,7 +221,8 @@ class DataflowRun:
             started_at=milliseconds(times.get("startedAtUTC")),
             # `stoppedAtUTC` is the name in the schema of destination runs.
             completed_at=milliseconds(times.get("completedAtUTC") or times.get("stoppedAtUTC")),
-            window=_window(item),
+            window=used_window or _asked_window(item),
+            is_window_asked=used_window is None,
             batch_ids=tuple(dict.fromkeys(_batch_ids_in(item))),
             errors=tuple(dict.fromkeys(_errors_in(item))),
             skip_reasons=tuple(dict.fromkeys(_skip_reasons_in(item))),
@@ -277,20 +288,34 @@ class DataflowRun:
         return self._meaning is not None
 
     @property
+    def used_window(self) -> tuple[int, int] | None:
+        """
+        The window that the run itself shows.
+
+        What an on-demand run was asked to load need not be the same to the millisecond, so it does not
+        prove that two runs load different data.
+        """
+        return None if self.is_window_asked else self.window
+
+    @property
     def ingested_records(self) -> int | None:
         """
         Number of records that arrived, as new ones or as updates.
 
         A run that loaded nothing may show no output count: only that it read no record, or that it
-        skipped or rejected all of them, or that no byte and no file came out.
+        skipped or rejected all of them. If it shows no record count at all, no byte and no file came
+        out.
         """
-        arrived = [n for n in (self.output_records, self.updated_records) if n is not None]
-        if arrived:
-            return max(arrived)
+        counts = (self.output_records, self.created_records, self.updated_records)
+        if arrived := max(count or 0 for count in counts):
+            return arrived
         left_out = (self.skipped_records or 0) + (self.failed_records or 0)
-        if self.input_records is not None and self.input_records <= left_out:
+        if self.output_records == 0 or (
+            self.input_records is not None and self.input_records <= left_out
+        ):
             return 0
-        return 0 if self.output_bytes == self.output_files == 0 else None
+        is_counted = any(count is not None for count in (self.input_records, *counts))
+        return 0 if not is_counted and self.output_bytes == self.output_files == 0 else None
 
     @property
     def error_codes(self) -> tuple[str, ...]:
@@ -367,17 +392,17 @@ def are_non_retryable(
     """
     if any(map(is_of_destination, codes)):
         return True
-    causes = [
-        code
-        for code in codes
-        if code.startswith(non_retryable) or not code.startswith(_CODES_WITHOUT_CAUSE)
-    ]
+    causes = [code for code in codes if code.startswith(non_retryable) or _names_a_cause(code)]
     return bool(causes) and all(code.startswith(non_retryable) for code in causes)
 
 
 def is_of_destination(code: str) -> bool:
     """Return whether an error code is one of a run of a destination."""
     return code.startswith(DESTINATION_CODES)
+
+
+def _names_a_cause(code: str) -> bool:
+    return code != _NO_CODE and not code.startswith(_CODES_WITHOUT_CAUSE)
 
 
 def _normalized(status: str) -> str:
@@ -397,16 +422,21 @@ def _from_iso(text: object) -> int | None:
         return None
 
 
-def _window(item: Mapping[str, Any]) -> tuple[int, int] | None:
-    durations = (mapping(item, "metrics"), *_activities(item))
-    places = [mapping(mapping(each, "durationSummary"), "extensions") for each in durations]
-    places.append(mapping(item, "params"))  # of an on-demand run
-    for place in places:
-        start = milliseconds(place.get("windowStart") or place.get("windowStartTime"))
-        end = milliseconds(place.get("windowEnd") or place.get("windowEndTime"))
-        if start is not None and end is not None:
-            return start, end
+def _used_window(item: Mapping[str, Any]) -> tuple[int, int] | None:
+    for place in (mapping(item, "metrics"), *_activities(item)):
+        extensions = mapping(mapping(place, "durationSummary"), "extensions")
+        if window := _window(extensions, "windowStart", "windowEnd"):
+            return window
     return None
+
+
+def _asked_window(item: Mapping[str, Any]) -> tuple[int, int] | None:
+    return _window(mapping(item, "params"), "windowStartTime", "windowEndTime")
+
+
+def _window(place: Mapping[str, Any], *names: str) -> tuple[int, int] | None:
+    start, end = (milliseconds(place.get(name)) for name in names)
+    return None if start is None or end is None else (start, end)
 
 
 def _activities(item: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -438,9 +468,10 @@ def _address_in(item: Mapping[str, Any], key: str) -> str | None:
 
 def _errors_in(item: Mapping[str, Any]) -> Iterator[RunError]:
     """List the errors, the most specific first: an activity's own errors name the cause."""
-    yield from _read_errors(extensions.get("errors") for extensions in _extensions(item))
-    yield from _read_errors(each.get("failedInfo") for each in _places(item, "recordSummary"))
-    yield from _read_errors(status.get("errors") for status in _places(item, "statusSummary"))
+    places = [extensions.get("errors") for extensions in _extensions(item)]
+    places += [records.get("failedInfo") for records in _places(item, "recordSummary")]
+    places += [status.get("errors") for status in _places(item, "statusSummary")]
+    yield from sorted(_read_errors(places), key=lambda error: not _names_a_cause(error.code))
 
 
 def _skip_reasons_in(item: Mapping[str, Any]) -> Iterator[RunError]:
@@ -454,7 +485,7 @@ def _read_errors(arrays: Iterable[object]) -> Iterator[RunError]:
         message = line(entry.get("message")) or line(entry.get("description"))
         if code or message:
             records = entry.get("recordCount", entry.get("count"))
-            yield RunError(code or "(no code)", message or "(no message)", count(records))
+            yield RunError(code or _NO_CODE, message or "(no message)", count(records))
 
 
 def _details_in(item: Mapping[str, Any]) -> Iterator[str]:

@@ -90,9 +90,9 @@ Entra ID: the secret has expired) or `invalid_client`, the error is a `SourceCre
 not retry. If they only may mean that, such as *access denied*, the error advises to check the account. [Is it
 the credential of the source?](troubleshooting.md#is-it-the-credential-of-the-source) says how.
 
-A run is without any record if it read none, if it skipped or rejected all that it read, or if it shows no
-record count, and no byte and no file came out. Updated records count as records. A run that shows no number
-at all is not empty.
+A run is without any record if it wrote none, and neither created nor updated one; if it shows no such count and
+read none, or skipped or rejected all that it read; or if it shows no record count at all, and no byte and no
+file came out. A run that shows no number at all is not empty.
 """
 
 

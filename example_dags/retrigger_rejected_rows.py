@@ -64,6 +64,7 @@ with DAG(
         run = DataflowRun.from_summary(summary)
         rows = list(FlowServiceHook().iter_failed_records(run, limit=1000))
         file = Path(params["folder"]) / f"rejected-{run.run_id}.jsonl"
+        file.touch(mode=0o600)  # they are data of customers
         file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
         return len(rows)
 

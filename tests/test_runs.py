@@ -148,6 +148,10 @@ NOTHING_OUT = {
             1,
         ),
         ({"recordSummary": {"outputRecordCount": 9, "updatedRecordCount": 2}}, 9),
+        ({"recordSummary": {"inputRecordCount": 9, "createdRecordCount": 9}}, 9),
+        ({"recordSummary": {"outputRecordCount": 0, "createdRecordCount": 1}}, 1),
+        ({"recordSummary": {"inputRecordCount": 9, "updatedRecordCount": 0}}, None),
+        ({**NOTHING_OUT, "recordSummary": {"inputRecordCount": 9}}, None),
         # A filter skips all that was read.
         ({"recordSummary": {"inputRecordCount": 7, "skippedRecordCount": 7}}, 0),
         ({"recordSummary": {"inputRecordCount": 7, "skippedRecordCount": 6}}, None),
@@ -179,18 +183,19 @@ def test_the_window_is_found_where_it_stands(place):
 
 def test_the_window_of_an_on_demand_run_stands_in_its_parameters():
     params = {"windowStartTime": "1700000000", "windowEndTime": "1700003600", "startTime": "1"}
+    found = run(params=params)
 
-    assert run(params=params).window == (1_700_000_000_000, 1_700_003_600_000)
+    assert found.window == (1_700_000_000_000, 1_700_003_600_000)
+    assert found.used_window is None
 
 
 def test_the_window_that_was_used_goes_before_the_one_that_was_asked_for():
     used = {"extensions": {"windowStart": 1_700_000_000_000, "windowEnd": 1_700_003_600_000}}
     params = {"windowStartTime": "1600000000", "windowEndTime": "1600003600"}
 
-    assert run({"durationSummary": used}, params=params).window == (
-        1_700_000_000_000,
-        1_700_003_600_000,
-    )
+    found = run({"durationSummary": used}, params=params)
+
+    assert found.window == found.used_window == (1_700_000_000_000, 1_700_003_600_000)
 
 
 @pytest.mark.parametrize(
@@ -203,6 +208,7 @@ def test_half_a_window_is_none(extensions):
 @pytest.mark.parametrize(
     ("group", "key", "name"),
     [
+        ("recordSummary", "createdRecordCount", "created_records"),
         ("recordSummary", "updatedRecordCount", "updated_records"),
         ("recordSummary", "skippedRecordCount", "skipped_records"),
         ("recordSummary", "failedRecordCount", "failed_records"),
@@ -416,6 +422,18 @@ def test_an_error_without_a_message_is_described(place):
     found = run(**place([{"code": "INGEST-1", "description": "No such field."}]))
 
     assert found.errors == (RunError("INGEST-1", "No such field."),)
+
+
+def test_a_code_that_names_no_cause_comes_last():
+    codes = ["CTOR-2001-500", "INGEST-1205-400", "CONNECTOR-2001-500", "133"]
+    errors = [{"code": code, "message": "no"} for code in codes]
+
+    assert run({"statusSummary": {"errors": errors}}).error_codes == (
+        "INGEST-1205-400",
+        "133",
+        "CTOR-2001-500",
+        "CONNECTOR-2001-500",
+    )
 
 
 @pytest.mark.parametrize("place", ["metrics", "activities"])

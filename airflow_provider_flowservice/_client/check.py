@@ -158,8 +158,9 @@ def _check_source(client: FlowServiceClient, flow_id: str) -> str:
             raise ValueError(f"{who}, which could not be tested. {error}") from error
         if not works:
             raise ValueError(
-                f"{who}, and the service says that it does not work. Renew its credential in "
-                "Experience Platform (Sources > Accounts); a re-trigger fails alike until then."
+                f"{who}, and the service says that it does not work. Check it in Experience Platform "
+                "(Sources > Accounts), and renew its credential if it has expired; until it works, a "
+                "re-trigger fails alike."
             )
     names = ", ".join(name for _, name in accounts)
     return f"{whose} reads with the source account {names}; the service says that it works."
@@ -176,10 +177,18 @@ def _accounts_of(
     }
     found: dict[str, None] = {}
     for connection_id in flow.source_connection_ids or filter(None, known):
-        source = SourceConnection.from_api(client.get_item("sourceConnections", connection_id))
-        if account_id := source.account_id or known.get(connection_id):
+        account_id = _account_of(client, connection_id) or known.get(connection_id)
+        if account_id:
             found[account_id] = None
     return found
+
+
+def _account_of(client: FlowServiceClient, connection_id: str) -> str:
+    try:
+        item = client.get_item("sourceConnections", connection_id)
+    except exceptions.FlowServiceApiError:
+        return ""  # hidden; the flow may name the account itself
+    return SourceConnection.from_api(item).account_id
 
 
 def _named(client: FlowServiceClient, account_id: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from airflow_provider_flowservice._client.errors import FOREIGN
 from airflow_provider_flowservice._client.responses import next_href
 from airflow_provider_flowservice._json import mapping
-from airflow_provider_flowservice.exceptions import FlowServiceAnswerError
+from airflow_provider_flowservice.exceptions import FlowServiceAnswerError, FlowServiceError
 
 # Of the Data Access API, on the same host as the Flow Service.
 EXPORT_PATH = "/data/foundation/export/"
@@ -58,12 +58,13 @@ def store(parts: Iterable[bytes], file: IO[bytes], most_rows: int) -> None:
     :param file: A file to overwrite.
     :param most_rows: Number of rows that are needed. It counts only in files of JSON Lines, in which
         each line is a row.
+    :raises FlowServiceError: The file cannot be written.
     """
     file.seek(0)
     file.truncate()
     lines, has_rows = 0, None
     for part in parts:
-        file.write(part)
+        _write(file, part)
         lines += len(_LINE_END.findall(part))
         if lines and has_rows is None:
             file.seek(0)
@@ -75,9 +76,9 @@ def store(parts: Iterable[bytes], file: IO[bytes], most_rows: int) -> None:
 
 def document_in(file: IO[bytes]) -> object:
     """
-    Return the JSON in a file; ``None`` if it is not one piece of JSON, but many lines.
+    Return the JSON in a file; ``None`` if each of its lines is one row.
 
-    :raises FlowServiceAnswerError: The file is a page.
+    :raises FlowServiceAnswerError: The file is a page, or JSON over several lines that cannot be read.
     """
     file.seek(0)
     text = file.read(LARGEST_PIECE + 1)
@@ -85,7 +86,28 @@ def document_in(file: IO[bytes]) -> object:
         raise FlowServiceAnswerError(
             f"Rejected records were asked for, and a page came. {FOREIGN}."
         )
-    return _json(text) if len(text) <= LARGEST_PIECE else None
+    is_over_lines = text.lstrip().partition(b"\n")[0].strip() in (b"{", b"[")
+    if len(text) > LARGEST_PIECE:
+        if is_over_lines:
+            raise FlowServiceAnswerError(
+                f"Rejected records over several lines are larger than {LARGEST_PIECE} bytes."
+            )
+        return None
+    document = _json(text)
+    return _pieces(text) if document is None and is_over_lines else document
+
+
+def _pieces(text: bytes) -> list[object]:
+    """Read pieces of JSON over several lines, one after another."""
+    rest, pieces = text.decode("utf-8", errors="backslashreplace").strip(), []
+    try:
+        while rest:
+            piece, end = json.JSONDecoder().raw_decode(rest)
+            pieces += piece if isinstance(piece, list) else [piece]
+            rest = rest[end:].lstrip()
+    except (ValueError, RecursionError):
+        raise FlowServiceAnswerError("Rejected records over several lines are no JSON.") from None
+    return pieces
 
 
 def links_in(document: object) -> list[object] | None:
@@ -117,6 +139,13 @@ def rows_in(file: IO[bytes], document: object) -> Iterator[dict[str, Any]]:
             row = _json(line)
             text = line.decode("utf-8", errors="backslashreplace").strip()
             yield row if isinstance(row, dict) else {_CORRUPT: text}
+
+
+def _write(file: IO[bytes], part: bytes) -> None:
+    try:
+        file.write(part)
+    except OSError as error:  # which would be taken for one of the network
+        raise FlowServiceError(f"Rejected records cannot be kept in a file: {error}") from error
 
 
 def _first_line(file: IO[bytes]) -> bytes:

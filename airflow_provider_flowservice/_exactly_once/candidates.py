@@ -57,7 +57,7 @@ def find_candidates(
     for run in runs:
         if run.run_id in known or (run.created_at is not None and run.created_at < since_ms):
             continue
-        if loads_other_window(run, target.window):
+        if loads_other_window(run, target.used_window):
             continue
         is_ours = run.created_client is None or run.created_client in clients
         if is_ours or run.run_id in shared or loads_window(run, target.window):
@@ -73,5 +73,9 @@ def loads_window(run: DataflowRun, window: tuple[int, int] | None) -> bool:
 
 
 def loads_other_window(run: DataflowRun, window: tuple[int, int] | None) -> bool:
-    """Whether a run shows that it loads other data than that of ``window``."""
-    return run.window is not None and window is not None and run.window != window
+    """
+    Whether a run shows that it loads other data than that of ``window``.
+
+    :param window: What the other run shows itself, see :attr:`DataflowRun.used_window`.
+    """
+    return run.used_window is not None and window is not None and run.used_window != window

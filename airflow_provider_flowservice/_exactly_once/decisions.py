@@ -129,7 +129,7 @@ def after_read(
         return Decision("send", source.run_id, reason)
     if run is None:
         return Decision("reattach", new_run_id, "the service does not show it yet")
-    if not record.is_certain and loads_other_window(run, source.window):
+    if not record.is_certain and loads_other_window(run, source.used_window):
         return Decision("search", reason=f"run {new_run_id} has turned out to load another window")
     if not run.is_terminal:
         return Decision("reattach", new_run_id, f"it is {run.status or 'under way'}")

@@ -11,6 +11,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from airflow_provider_flowservice._client.responses import LARGEST_PAGE
+from airflow_provider_flowservice._compat import AirflowTaskTimeout
 from airflow_provider_flowservice._exactly_once.candidates import loads_window
 from airflow_provider_flowservice._exactly_once.retrigger import Retriggered
 from airflow_provider_flowservice.runs import DataflowRun
@@ -43,7 +44,7 @@ def find_duplicates(
                 flow_id=new_run.flow_id, created_after=new_run.since_ms, limit=LARGEST_PAGE
             )
         )
-    except Exception as error:  # noqa: BLE001  # of the service, or of Airflow's connections
+    except (Exception, AirflowTaskTimeout) as error:  # noqa: BLE001  # of the service, or of Airflow
         log.warning("Cannot find out whether another run loads the same data: %s", error)
         return ()
     return tuple(

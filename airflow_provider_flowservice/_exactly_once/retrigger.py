@@ -358,7 +358,7 @@ class Retrigger:
             source.flow_id,
             record.known_run_ids,
             self._is_sent,
-            source.window,
+            source.used_window,
             record.is_certain,
             source.created_at,
             record.done_run_ids,

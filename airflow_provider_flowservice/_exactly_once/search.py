@@ -141,7 +141,8 @@ def check_adopted(
     if window is None or run is None or not run.is_terminal:
         return
     start, end = window
-    shown = run if run.window else hook.get_run(run.run_id)
+    # A summary does not say whose window it has.
+    shown = hook.get_run(run.run_id) if run.is_abridged or not run.used_window else run
     if loads_other_window(shown, (start, end)):
         raise RetriggerAmbiguousError(
             f"Dataflow run {run.run_id} was taken for the re-triggered run, and has turned out to "

@@ -56,8 +56,8 @@ def describe(
     if duplicates:
         named = ", ".join(f"{run.run_id} ({run.status or 'no status yet'})" for run in duplicates)
         text += f" Further runs load the same data: {named}. Check that the dataset holds it once."
-    if result.run and (url := result.run.failed_records_url or result.run.sample_errors_url):
-        text += f" The rejected rows are at {url} (kept for up to 30 days)."
+    if result.run:
+        text += _where_rejected_rows_are(result.run)
     return text
 
 
@@ -142,6 +142,14 @@ def _remark(outcome: Outcome, policy: OutcomePolicy, run: DataflowRun) -> str:
                 " The source may refuse the credential of its account. Check the account in "
                 "Experience Platform (Sources > Accounts), and renew its credential if it has expired."
             )
+    return ""
+
+
+def _where_rejected_rows_are(run: DataflowRun) -> str:
+    if run.failed_records_url:
+        return f" The rejected rows are at {run.failed_records_url} (kept for up to 30 days)."
+    if run.sample_errors_url:
+        return f" A sample of the rows' errors is at {run.sample_errors_url} (for up to 30 days)."
     return ""
 
 

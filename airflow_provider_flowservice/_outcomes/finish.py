@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow_provider_flowservice._compat import Asset
+from airflow_provider_flowservice._compat import AirflowTaskTimeout, Asset
 from airflow_provider_flowservice._outcomes.errors import describe, exception_for
 from airflow_provider_flowservice._outcomes.table import OutcomePolicy, outcome_of, task_result
 from airflow_provider_flowservice._waiting.deadlines import is_airflows_limit
 from airflow_provider_flowservice._waiting.poll import poll_once
 from airflow_provider_flowservice._waiting.rules import WaitResult
-from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 from airflow_provider_flowservice.runs import DataflowRun, RunError
 
@@ -138,7 +137,8 @@ def _with_everything(hook: FlowServiceHook, result: WaitResult, log: Any) -> Wai
     # After a deferral the run comes from its summary, which is enough if all went well.
     if run.is_abridged and not (run.is_successful and _is_plain(run)):
         seen = poll_once(hook, run.run_id)
-        run = seen if isinstance(seen, DataflowRun) else run
+        # An answer from before the end, which a cache may hold, is none.
+        run = seen if isinstance(seen, DataflowRun) and seen.is_terminal else run
     return replace(result, run=replace(run, dataset_ids=_dataset_ids(hook, run, log)))
 
 
@@ -147,12 +147,12 @@ def _is_plain(run: DataflowRun) -> bool:
 
 
 def _dataset_ids(hook: FlowServiceHook, run: DataflowRun, log: Any) -> tuple[str, ...]:
-    """Read where the run's flow writes to; a flow that the service hides must not fail the task."""
+    """Read where the run's flow writes to, which must neither fail nor delay a task whose run has ended."""
     if not run.flow_id:
         return ()
     once = hook.without_retries()
     try:
         return once.get_dataset_ids(once.get_flow(run.flow_id))
-    except (FlowServiceError, ValueError) as error:
+    except (Exception, AirflowTaskTimeout) as error:  # noqa: BLE001  # of the service, or of Airflow
         log.info("The datasets of flow %s are not known: %s", run.flow_id, error)
         return ()

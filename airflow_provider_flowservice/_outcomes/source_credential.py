@@ -13,14 +13,12 @@ from typing import Literal
 from airflow_provider_flowservice.runs import DataflowRun
 
 # Words for nothing else than a credential that has expired or is wrong: those of Microsoft Entra ID for a
-# secret or a token that has expired and for a wrong secret, those of OAuth (RFC 6749), and of Amazon S3.
+# secret or a token that has expired and for a wrong secret, that of OAuth (RFC 6749), and of Amazon S3.
 _CERTAIN = (
     "AADSTS7000222",
     "AADSTS700082",
     "AADSTS7000215",
     "invalid_client",
-    "invalid_grant",
-    "ExpiredToken",
     "InvalidAccessKeyId",
 )
 # Words for a login or an access that was refused, perhaps for another reason or for a moment only.
@@ -31,7 +29,9 @@ _LIKELY = (
     "Authentication failure",
     "AuthorizationFailure",
     "AuthorizationPermissionMismatch",
+    "ExpiredToken",
     "Forbidden",
+    "invalid_grant",
     "Permission denied",
     "SftpAuthenticationFailure",
     "SignatureDoesNotMatch",
@@ -49,7 +49,8 @@ def source_refuses(run: DataflowRun) -> Literal["certainly", "perhaps"] | None:
 
 
 def _words(words: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile(rf"(?<![A-Za-z])(?:{'|'.join(words)})(?![A-Za-z0-9])", re.IGNORECASE)
+    # As a part of a path or of a longer name, they are data.
+    return re.compile(rf"(?<![\w./-])(?:{'|'.join(words)})(?![\w/-]|\.\w)", re.IGNORECASE)
 
 
 _PATTERNS: tuple[tuple[re.Pattern[str], Literal["certainly", "perhaps"]], ...] = (

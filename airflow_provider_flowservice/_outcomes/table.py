@@ -179,7 +179,8 @@ def outcome_of_error(error: BaseException) -> Outcome:
 
 def _outcome_of_run(run: DataflowRun, policy: OutcomePolicy) -> Outcome:
     if run.is_failed:
-        if are_non_retryable(run.error_codes):
+        # A summary has only one of the errors, and another may be one that a re-trigger can fix.
+        if not run.is_abridged and are_non_retryable(run.error_codes):
             return "non-retryable"
         return "source refused" if source_refuses(run) == "certainly" else "failed"
     is_empty = run.ingested_records == 0
@@ -205,5 +206,5 @@ def _rejects_too_many(run: DataflowRun, policy: OutcomePolicy) -> bool:
         return True
     if policy.max_failed_share is None or not rejected:
         return False
-    read = run.input_records or (run.output_records or 0) + rejected
+    read = run.input_records or (run.ingested_records or 0) + rejected
     return rejected / read > policy.max_failed_share

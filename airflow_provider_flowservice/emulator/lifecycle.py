@@ -45,7 +45,9 @@ class Lifecycle:
         if isinstance(self.statuses, str) or not self.statuses:
             raise ValueError(f"A lifecycle is a list of statuses, not {self.statuses!r}.")
         if self.written < 0:
-            raise ValueError(f"Of {self.read} records read, no more can be rejected or skipped.")
+            raise ValueError(
+                f"No more than the {self.read} records read can be rejected, skipped or updated."
+            )
 
     @classmethod
     def rejects(cls, failed_records: int, of: int = _USUAL_RECORDS) -> Lifecycle:
@@ -136,5 +138,5 @@ class Lifecycle:
 
     @property
     def ingests_nothing(self) -> bool:
-        """Whether a success leaves everything as it was: it read nothing, or skipped it all."""
-        return not (self.written or self.updated_records or self.failed_records)
+        """Whether a success leaves everything as it was: it read nothing, or nothing that it took."""
+        return not (self.written or self.updated_records)

@@ -311,7 +311,7 @@ def _promoted(flow: Flow, facts: Facts) -> JSON:
         "fileSummary": {"inputFileCount": 2, "outputFileCount": _files_written(facts)},
         "statusSummary": status,
     }
-    if not facts.lifecycle.ingests_nothing:
+    if not facts.lifecycle.ingests_nothing or facts.lifecycle.failed_records:
         activity["targetInfo"] = [
             {
                 "id": flow.target_connection_id,

@@ -117,7 +117,10 @@ class FlowServiceHook(CheckedArguments, BaseHook):
 
     def without_retries(self) -> FlowServiceHook:
         """Return a copy of this hook that sends each request once."""
-        return FlowServiceHook(self.flowservice_conn_id, retrigger_op=self.retrigger_op, retries=0)
+        copy = FlowServiceHook(self.flowservice_conn_id, retrigger_op=self.retrigger_op, retries=0)
+        if "settings" in vars(self):  # so that the connection is not read again
+            copy.settings = self.settings
+        return copy
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave secrets and sockets behind; a copy reads its connection again."""
@@ -326,7 +329,7 @@ class FlowServiceHook(CheckedArguments, BaseHook):
         :raises FlowServiceNotFoundError: The service has no rows of the run: they are kept for 30 days,
             and only where error diagnostics is switched on for the flow.
         :raises FlowServiceAnswerError: An address does not lead to the service's diagnostics, or a file
-            of rows is too large.
+            of rows is too large; with a smaller ``limit``, only its beginning is read.
         :raises ValueError: An argument is wrong.
         """
         kinds.check(run=(run, _RUN), limit=(limit, kinds.POSITIVE))

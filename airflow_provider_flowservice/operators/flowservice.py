@@ -293,7 +293,7 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
             run.flow_id,
             (new_run_id,),
             is_sent,
-            window=run.window,
+            window=run.used_window,
             since_ms=since_ms,
             done_run_ids=(self.run_id,),
         )

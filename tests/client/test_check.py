@@ -314,8 +314,8 @@ def test_an_account_that_does_not_work_is_named_with_what_to_do(flowservice, che
     assert not is_ok
     assert text == (
         f"Flow 'Orders' reads with the source account 'Orders (account)' ({account_id}), and the "
-        "service says that it does not work. Renew its credential in Experience Platform "
-        "(Sources > Accounts); a re-trigger fails alike until then."
+        "service says that it does not work. Check it in Experience Platform (Sources > Accounts), "
+        "and renew its credential if it has expired; until it works, a re-trigger fails alike."
     )
 
 
@@ -338,6 +338,16 @@ def test_an_account_is_found_in_the_flow_if_its_connection_does_not_show_it(
     is_ok, text = check_flow(flow_id)
 
     assert not is_ok
+    assert account_of(flowservice, flow_id) in text
+
+
+def test_an_account_is_found_in_the_flow_if_its_connection_is_hidden(flowservice, check_flow):
+    flow_id = flowservice.add_flow()
+    flowservice.fail(Fault("GET /sourceConnections", status=404, body={}, times=None))
+
+    is_ok, text = check_flow(flow_id)
+
+    assert is_ok
     assert account_of(flowservice, flow_id) in text
 
 

@@ -298,6 +298,7 @@ def candidates(*runs, target=SOURCE, known=()):
         (run("x", "failed", created_client="theirs"), ([], [])),
         (run("x", created_client="theirs", window=WINDOW), (["x"], [])),
         (run("x", created_client="ours", window=OTHER_WINDOW), ([], [])),
+        (run("x", created_client="ours", window=OTHER_WINDOW, is_window_asked=True), (["x"], [])),
         (replace(run("x"), created_at=1499), ([], [])),
         (replace(run("x"), created_at=1500), (["x"], [])),
         (replace(run("x"), created_at=None), (["x"], [])),
@@ -318,6 +319,12 @@ def test_a_run_of_a_sibling_for_the_same_data_is_a_candidate():
     found = find_candidates([theirs], SOURCE, 1500, {"ours"}, (), shared_run_ids={"x"})
 
     assert found.matching == (theirs,)
+
+
+def test_a_window_that_a_source_was_only_asked_for_excludes_no_run():
+    ours = run("x", created_client="ours", window=OTHER_WINDOW)
+
+    assert candidates(ours, target=replace(SOURCE, is_window_asked=True)) == (["x"], [])
 
 
 def test_a_source_without_a_window_leaves_only_the_client():

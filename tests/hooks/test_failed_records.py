@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from airflow_provider_flowservice._client import diagnostics
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import (
     FlowServiceAnswerError,
+    FlowServiceError,
     FlowServiceNotFoundError,
     FlowServiceUnavailableError,
 )
@@ -328,6 +330,7 @@ def corrupt(text):
         (b'{"id": 1}\r\n\r\n{"id": 2}\r\n', [{"id": 1}, {"id": 2}]),
         (json.dumps(ROW, indent=2).encode(), [ROW]),
         (json.dumps([ROW, {"id": 2}], indent=2).encode(), [ROW, {"id": 2}]),
+        ((json.dumps(ROW, indent=2) + "\n").encode() * 2, [ROW, ROW]),
         (json.dumps([ROW, 7, "x"]).encode(), [ROW, corrupt("7"), corrupt('"x"')]),
         (
             b'{"id": 1}\n{"id": \n7\n[1]\n"x"\n',
@@ -346,6 +349,24 @@ def test_nothing_in_a_file_is_lost(read, body, rows, is_packed):
     packed = (gzip.compress(body), {"Content-Encoding": "gzip"}) if is_packed else (body, {})
 
     assert read(lambda _: http_answer(200, *packed), FILE) == rows
+
+
+def test_rows_over_several_lines_that_are_cut_off_are_an_error(read):
+    cut_off = json.dumps([ROW, ROW], indent=2).encode()[:-9]
+
+    with pytest.raises(FlowServiceAnswerError, match="over several lines are no JSON"):
+        read(lambda _: http_answer(200, cut_off), FILE)
+
+
+def test_a_full_disk_is_no_error_of_the_network():
+    class FullDisk(io.BytesIO):
+        def write(self, part):
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(FlowServiceError, match="kept in a file: .*No space left") as raised:
+        diagnostics.store([b"{}"], FullDisk(), most_rows=1)
+
+    assert not raised.value.is_transient
 
 
 def test_a_page_is_not_taken_for_rows(read):

@@ -448,3 +448,12 @@ def test_the_address_of_a_run_follows_adobes_alerts(monkeypatch, flowservice):
 
 def test_without_a_tenant_the_address_holds_the_organization(flowservice, hook):
     assert f"/#/@{flowservice.org_id}/" in hook.get_run_url("f", "r")
+
+
+def test_a_copy_without_retries_reads_no_connection_again(flowservice, monkeypatch):
+    run_id = flowservice.add_run(flowservice.add_flow())
+    hook = FlowServiceHook()
+    hook.get_run(run_id)
+    monkeypatch.delenv("AIRFLOW_CONN_FLOWSERVICE_DEFAULT")
+
+    assert hook.without_retries().get_run(run_id).is_failed

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import contextlib
+import signal
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from airflow_provider_flowservice import exceptions
-from airflow_provider_flowservice._compat import AirflowFailException
+from airflow_provider_flowservice._compat import AirflowFailException, AirflowTaskTimeout
+from airflow_provider_flowservice._outcomes.table import OutcomePolicy, outcome_of
+from airflow_provider_flowservice._waiting.rules import WaitResult
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
+from airflow_provider_flowservice.runs import DataflowRun, RunError
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor
 from helpers.support import both_ways, context, run_to_the_end
 
@@ -51,15 +58,17 @@ class Body:
     A run's JSON.
 
     :param fields: Its ``metrics`` and ``activities``.
-    :param error: What ends a sensor with ``on_empty="fail"``; ``None`` if it succeeds.
+    :param error: What ends a task with ``on_empty="fail"``; ``None`` if it succeeds.
     :param says: What log and error say.
     :param summary: Facts in the summary.
+    :param is_retried: Whether Airflow retries an operator that fails so.
     """
 
     fields: dict[str, Any]
     error: type[BaseException] | None = None
     says: tuple[str, ...] = ()
     summary: dict[str, Any] = field(default_factory=dict)
+    is_retried: bool = False
 
 
 FAILED = exceptions.DataflowRunFailedError
@@ -109,6 +118,26 @@ BODIES = {
         {"input_bytes": 0, "output_bytes": 0, "output_files": 0},
     ),
     "shows no number at all": Body(succeeded(), says=(": success.",)),
+    "counts only what is new": Body(
+        succeeded({"inputRecordCount": 9, "createdRecordCount": 9, "updatedRecordCount": 0}),
+        summary={"created_records": 9, "updated_records": 0},
+    ),
+    "shows only a sample of the errors": Body(
+        {
+            **succeeded({"inputRecordCount": 9, "outputRecordCount": 8, "failedRecordCount": 1}),
+            "activities": [
+                {
+                    "statusSummary": {
+                        "extensions": {"manifest": {"sampleErrors": f"{URL}row_error_samples.json"}}
+                    }
+                }
+            ],
+        },
+        says=(
+            f"A sample of the rows' errors is at {URL}row_error_samples.json (for up to 30 days).",
+        ),
+        summary={"failed_records_url": None},
+    ),
     "updates only": Body(
         succeeded({"inputRecordCount": 1, "outputRecordCount": 0, "updatedRecordCount": 1}),
         says=("0 records written, 1 record updated",),
@@ -158,7 +187,7 @@ BODIES = {
         {"error_code": "INGEST-1205-400", "failed_records_url": f"{URL}row_errors"},
     ),
     "fails in processing, for no known cause": Body(
-        failed(PROMOTION_FAILED), FAILED, ("Reason: CONNECTOR-2001-500",)
+        failed(PROMOTION_FAILED), FAILED, ("Reason: CONNECTOR-2001-500",), is_retried=True
     ),
     "is of a destination": Body(
         failed({"code": "ACTIVATION_BATCH-0000-FAILED", "message": "Job aborted."}),
@@ -169,6 +198,7 @@ BODIES = {
         copied("ErrorCode=SftpNetworkIssue, SocketErrorCode: 'TimedOut'", {"code": "2200"}),
         FAILED,
         ("SftpNetworkIssue",),
+        is_retried=True,
     ),
     "has a source whose secret has expired": Body(
         copied(
@@ -182,11 +212,23 @@ BODIES = {
     "has a source whose client is unknown": Body(
         copied("", {"code": "2200", "message": '{"error":"invalid_client"}'}), REFUSED, (RENEW,)
     ),
-    "has a source with expired keys": Body(
-        copied("Amazon.S3 ... ErrorCode: ExpiredToken"), REFUSED, (RENEW,)
+    "has a source whose keys are unknown": Body(
+        copied("Amazon.S3 ... ErrorCode: InvalidAccessKeyId, StatusCode: 403"), REFUSED, (RENEW,)
+    ),
+    "has a source whose token ran out": Body(
+        copied("Amazon.S3 ... ErrorCode: ExpiredToken"), FAILED, (CHECK,), is_retried=True
+    ),
+    "failed on data that looks like such words": Body(
+        copied("Cannot copy /landing/invalid_client_records/AADSTS7000222.csv: TimedOut"),
+        FAILED,
+        ("TimedOut",),
+        is_retried=True,
     ),
     "was denied access by its source": Body(
-        copied("Error Code: AccessDenied, HTTP Status Code: Forbidden"), FAILED, (CHECK,)
+        copied("Error Code: AccessDenied, HTTP Status Code: Forbidden"),
+        FAILED,
+        (CHECK,),
+        is_retried=True,
     ),
 }
 
@@ -194,17 +236,18 @@ RUNNING = {"statusSummary": {"status": "inProgress"}}
 
 
 @both_ways
+@pytest.mark.parametrize("operator", [DataflowRunSensor, RetriggerDataflowRunOperator])
 @pytest.mark.parametrize("name", BODIES)
-def test_a_documented_body_ends_a_task_and_is_told(flowservice, name, deferrable, logged):
+def test_a_documented_body_ends_a_task_and_is_told(flowservice, name, operator, deferrable, logged):
     body = BODIES[name]
     flow_id = flowservice.add_flow()
     run_id = flowservice.add_run(flow_id, **{"activities": [], **body.fields})
     if deferrable:  # and seen in the triggerer first, from which only a summary comes back
         running = {"id": run_id, "flowId": flow_id, "metrics": RUNNING}
         flowservice.fail(Fault(f"GET /runs/{run_id}", status=200, body=running))
-    task = DataflowRunSensor(
-        task_id="wait", run_id=run_id, on_empty="fail", deferrable=deferrable, poke_interval=0.01
-    )
+    is_sensor = operator is DataflowRunSensor
+    which = {"run_id": run_id} if is_sensor else {"run_id": "any", "adopt_run_id": run_id}
+    task = operator(task_id="wait", on_empty="fail", deferrable=deferrable, **which)
     task_context = context()
 
     raised = None
@@ -217,9 +260,98 @@ def test_a_documented_body_ends_a_task_and_is_told(flowservice, name, deferrable
     assert [words for words in body.says if words not in told] == []
     assert (body.error is None) == (raised is None)
     if raised and body.error:
-        assert isinstance(raised, body.error)
-        assert isinstance(raised, AirflowFailException)
+        assert type(raised).__name__ == body.error.__name__
+        assert isinstance(raised, AirflowFailException) is (is_sensor or not body.is_retried)
     summary = task_context["ti"].xcoms["summary"]
     assert {key: summary[key] for key in body.summary} == body.summary
     hook = FlowServiceHook()
     assert summary["dataset_ids"] == list(hook.get_dataset_ids(hook.get_flow(flow_id))) != []
+
+
+@both_ways
+def test_updates_count_in_the_share_of_rejected_records(flowservice, deferrable):
+    counts = {"outputRecordCount": 0, "updatedRecordCount": 99, "failedRecordCount": 1}
+    run_id = flowservice.add_run(flowservice.add_flow(), **{"activities": [], **succeeded(counts)})
+    task = DataflowRunSensor(
+        task_id="wait", run_id=run_id, deferrable=deferrable, max_failed_share=0.05
+    )
+
+    assert run_to_the_end(task)["updated_records"] == 99
+
+
+@contextlib.contextmanager
+def limit_of_airflow(seconds):
+    """Interrupt this process after a time, as Airflow does at a task's execution_timeout."""
+
+    def interrupt(signal_number, frame):
+        raise AirflowTaskTimeout("timed out")
+
+    handler = signal.signal(signal.SIGALRM, interrupt)
+    timer = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:  # the timer of pytest-timeout
+        signal.setitimer(signal.ITIMER_REAL, *timer)
+        signal.signal(signal.SIGALRM, handler)
+
+
+def deferred(flowservice, run_id):
+    """Return a sensor that is deferred, since its first poll still sees the run running."""
+    running = {"id": run_id, "flowId": "f", "metrics": RUNNING}
+    flowservice.fail(Fault(f"GET /runs/{run_id}", status=200, body=running))
+    return DataflowRunSensor(task_id="wait", run_id=run_id, deferrable=True)
+
+
+def test_an_answer_from_before_the_end_does_not_undo_it(flowservice):
+    run_id = flowservice.add_run(flowservice.add_flow(), "failed")
+    task = deferred(flowservice, run_id)
+    running = {"id": run_id, "metrics": RUNNING}
+    flowservice.fail(Fault(f"GET /runs/{run_id}", status=200, body=running, after=1, times=None))
+
+    with pytest.raises(exceptions.DataflowRunFailedError, match="failed"):
+        run_to_the_end(task)
+
+
+@pytest.mark.parametrize(("is_abridged", "outcome"), [(False, "non-retryable"), (True, "failed")])
+def test_the_one_error_in_a_summary_does_not_forbid_a_retry(is_abridged, outcome):
+    run = DataflowRun("r1", "f1", "failed", errors=(RunError("INGEST-1", "no"),))
+    seen = replace(run, is_abridged=is_abridged)
+
+    assert outcome_of(WaitResult("ended", "run", seen), OutcomePolicy("operator"), False) == outcome
+
+
+# Where the data landed
+
+
+@both_ways
+@pytest.mark.parametrize("path", ["/flows", "/targetConnections"])
+@pytest.mark.parametrize(
+    "trouble", [{"status": 403, "body": {}}, {"status": 503}, {"kind": "close_before"}]
+)
+def test_datasets_that_cannot_be_read_cost_the_task_nothing(
+    flowservice, deferrable, path, trouble, logged
+):
+    run_id = flowservice.add_run(flowservice.add_flow(), "success")
+    flowservice.fail(Fault(f"GET {path}", times=None, **trouble))
+    task = DataflowRunSensor(task_id="wait", run_id=run_id, deferrable=deferrable)
+
+    summary = run_to_the_end(task)
+
+    assert (summary["status"], summary["dataset_ids"]) == ("success", [])
+    assert "The datasets of flow" in logged()
+    assert (
+        flowservice.count(method="GET", path_regex=f"{path}/") <= 2
+    )  # once more with another token at most
+
+
+def test_a_limit_that_passes_while_datasets_are_read_does_not_undo_a_success(flowservice):
+    run_id = flowservice.add_run(flowservice.add_flow(), "success")
+    flowservice.fail(Fault("GET /flows", kind="slow", delay=5))
+    task = DataflowRunSensor(task_id="wait", run_id=run_id, execution_timeout=timedelta(seconds=1))
+    task_context = context()
+
+    with limit_of_airflow(1):
+        summary = run_to_the_end(task, task_context)
+
+    assert summary["dataset_ids"] == []
+    assert task_context["ti"].xcoms["summary"] == summary

@@ -371,6 +371,8 @@ def test_a_run_that_shows_no_number_does_not_meet_a_minimum(flowservice):
         (["CTOR-2001-500"], "failed"),
         (["CTOR-2001-500", "INGEST-1205-400"], "failed, not retried"),
         (["CONNECTOR-1001-500", "INGEST-1205-400"], "failed"),
+        (["", "INGEST-1205-400"], "failed, not retried"),
+        ([""], "failed"),
         (["INGEST-1212-400", "MAPPER-3700-400", "CONNECTOR-2001-500"], "failed, not retried"),
         (["ACTIVATION_BATCH-0000-FAILED"], "failed, not retried"),
         (["133", "ACTIVATION_BATCH-0000-FAILED"], "failed, not retried"),
