@@ -12,6 +12,7 @@ import pytest
 
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
+from airflow_provider_flowservice.runs import DataflowRun
 from airflow_provider_flowservice.sensors.flowservice import DataflowSensor
 from helpers.support import run_to_the_end
 
@@ -51,6 +52,10 @@ def emitted(tmp_path, airflow_db):
     return run
 
 
+def batches_of(flowservice, run_id):
+    return list(DataflowRun.from_api(flowservice.run(run_id)).batch_ids)
+
+
 @pytest.mark.timeout(240)  # a new process with Airflow and OpenLineage in it
 def test_real_runs_tell_what_was_read_and_written_and_why_one_failed(
     emitted, flowservice, add_failed_run
@@ -75,6 +80,10 @@ def test_real_runs_tell_what_was_read_and_written_and_why_one_failed(
     statistics = complete["outputs"][0]["outputFacets"]["outputStatistics"]
     assert (statistics["rowCount"], statistics["size"]) == (1197, 201600)
     assert complete["run"]["facets"]["externalQuery"]["externalQueryId"] == new_run_id
+    facts = complete["run"]["facets"]["flowservice_run"]
+    assert facts["batch_ids"] == batches_of(flowservice, new_run_id)
+    assert (facts["failed_records"], facts["input_bytes"]) == (3, 288000)
+    assert facts["failed_records_url"].endswith("/meta?path=row_errors")
     failure = events["retrigger", "FAIL"]
     assert "failed. Reason: 2200" in failure["run"]["facets"]["errorMessage"]["message"]
     assert failure["outputs"][0]["name"].startswith("staging/dataset/")

@@ -79,6 +79,26 @@ def test_a_run_that_was_only_found_and_shows_another_window_does_not_pass(
     assert flowservice.retriggers == [(failed_run, new_run_id)]
 
 
+@both_ways
+def test_a_window_that_was_only_asked_for_hides_no_run(flowservice, deferrable):
+    # The source shows the window that it used, and its new run at first only the one asked for.
+    asked, used = (1_700_000_000_000, 1_700_003_600_000), (1_700_000_000_123, 1_700_003_600_000)
+    extensions = {"windowStart": used[0], "windowEnd": used[1]}
+    shown = {
+        "statusSummary": {"status": "failed"},
+        "durationSummary": {"extensions": extensions},
+    }
+    run_id = flowservice.add_run(
+        flowservice.add_flow(), window=asked, on_demand=True, metrics=shown
+    )
+    flowservice.fail(Fault("POST /runs", kind="close_after"))
+    task = operator(run_id, deferrable=deferrable, settle_time=0)
+
+    new_run_id = run_to_the_end(task, a_try(1, StateStore()))
+
+    assert flowservice.retriggers == [(run_id, new_run_id)]
+
+
 def test_a_test_of_the_task_searches_for_nothing_that_an_earlier_try_may_have_left(
     flowservice, failed_run
 ):
