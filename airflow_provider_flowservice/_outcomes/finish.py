@@ -147,7 +147,7 @@ def _is_plain(run: DataflowRun) -> bool:
 
 
 def _dataset_ids(hook: FlowServiceHook, run: DataflowRun, log: Any) -> tuple[str, ...]:
-    """Read where the run's flow writes to, which must neither fail nor delay a task whose run has ended."""
+    """Read where the run's flow writes to, which must not fail a task whose run has ended."""
     if not run.flow_id:
         return ()
     once = hook.without_retries()
