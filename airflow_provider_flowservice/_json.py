@@ -10,10 +10,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+# Longer ones would fill log lines and XComs, and those of the service are far shorter.
+_LONGEST_ADDRESS = 2000
 # Smaller numbers are seconds: in milliseconds they would be before March 1973.
 _SMALLEST_MILLISECONDS = 10**11
-# Longer addresses do not fit into a database's key or a log line, and no real one is longer.
-_LONGEST_ADDRESS = 2000
 # Larger numbers are beyond the year 9999, and so no times.
 _LARGEST_MILLISECONDS = 253_402_300_799_999
 

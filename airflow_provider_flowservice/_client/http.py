@@ -9,7 +9,7 @@ import ssl
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -122,15 +122,16 @@ class HttpSession:
             **self._environment(session, prepared.url or ""),
         ) as response:
             parts = _parts_of(response, self._largest_response, shown)
-            if store is not None and 200 <= response.status_code < 300:
+            without_body = HttpResponse(response.status_code, response.headers, None)
+            if store is not None and without_body.is_success:
                 store(parts)
-                return HttpResponse(response.status_code, response.headers, None)
+                return without_body
             content = b"".join(parts)
             try:
                 body, text = json.loads(content or b"null"), ""
             except (ValueError, RecursionError):
                 body, text = None, content[:2000].decode("utf-8", errors="replace")
-            return HttpResponse(response.status_code, response.headers, body, text)
+            return replace(without_body, body=body, text=text)
 
     def _environment(self, session: requests.Session, url: str) -> dict[str, Any]:
         """Take proxies and CA bundle from the standard variables, as ``requests`` does."""
