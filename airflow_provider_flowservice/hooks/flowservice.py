@@ -43,7 +43,7 @@ __all__ = ["FlowServiceHook", "RetriggeredRun", "may_have_started_a_run"]
 # the live service write operations in lower case.
 RETRIGGER_OP = "re-trigger"
 
-_RUN = kinds.instance_of(DataflowRun)
+_FLOW, _RUN = kinds.instance_of(Dataflow), kinds.instance_of(DataflowRun)
 
 _T = TypeVar("_T")
 
@@ -273,7 +273,9 @@ class FlowServiceHook(CheckedArguments, BaseHook):
         :param flow: The flow, as :meth:`get_flow` returns it.
         :return: IDs of the datasets in its target connections; empty if they name none.
         :raises FlowServiceNotFoundError: The sandbox has no such connection, or hides it.
+        :raises ValueError: ``flow`` is something else, such as an ID.
         """
+        kinds.check(flow=(flow, _FLOW))
         targets = map(self.get_target_connection, flow.target_connection_ids)
         return tuple(dict.fromkeys(chain.from_iterable(each.dataset_ids for each in targets)))
 

@@ -457,3 +457,11 @@ def test_a_copy_without_retries_reads_no_connection_again(flowservice, monkeypat
     monkeypatch.delenv("AIRFLOW_CONN_FLOWSERVICE_DEFAULT")
 
     assert hook.without_retries().get_run(run_id).is_failed
+
+
+@pytest.mark.parametrize("wrong", ["f1", None, ["f1"]])
+def test_datasets_are_those_of_a_flow_and_not_of_its_id(flowservice, wrong):
+    with pytest.raises(ValueError, match="flow is .*, and must be a Dataflow"):
+        FlowServiceHook().get_dataset_ids(wrong)
+
+    assert flowservice.requests == []
