@@ -10,6 +10,7 @@ import pytest
 from airflow_provider_flowservice._compat import AirflowException, Asset
 from airflow_provider_flowservice.assets.flowservice import dataset_uri, sanitize_uri
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
+from airflow_provider_flowservice.runs import DataflowRun
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor, DataflowSensor
 from helpers.support import both_ways, context, run_to_the_end
 
@@ -74,6 +75,8 @@ def test_the_operators_asset_events_carry_the_runs_metrics(flowservice, deferrab
     assert extra["run_id"] == new_run_id
     assert (extra["output_records"], extra["output_bytes"]) == (100, 16800)
     assert extra["mine"] == 1
+    assert extra["batch_ids"] == list(DataflowRun.from_api(flowservice.run(new_run_id)).batch_ids)
+    assert len(extra["batch_ids"]) == len(extra["dataset_ids"]) == 1
 
 
 @both_ways

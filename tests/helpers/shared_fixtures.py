@@ -6,17 +6,16 @@ Fixtures that all tests share, in a module whose name pytest does not take for i
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 from collections import Counter
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cache
 
 import pytest
 
 from airflow_provider_flowservice._client.tokens import drop_tokens
-from airflow_provider_flowservice._compat import AirflowTaskTimeout, Stats
+from airflow_provider_flowservice._compat import Stats
 from airflow_provider_flowservice.emulator import FlowServiceEmulator, Lifecycle
 
 
@@ -91,23 +90,6 @@ def tell(capsys):
             print(f"\n{figure}")
 
     return write
-
-
-@pytest.fixture
-def airflows_limit():
-    """Return a context that ends a task as Airflow does when its ``execution_timeout`` has passed."""
-
-    def end(*_):
-        raise AirflowTaskTimeout("Timeout")
-
-    @contextmanager
-    def limit(seconds):
-        signal.signal(signal.SIGALRM, end)
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-        yield
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-    return limit
 
 
 @pytest.fixture

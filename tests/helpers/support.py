@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import json
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import partial
 from typing import Any
@@ -11,7 +14,7 @@ from typing import Any
 import pytest
 from airflow.exceptions import TaskDeferred
 
-from airflow_provider_flowservice._compat import AirflowRescheduleException
+from airflow_provider_flowservice._compat import AirflowRescheduleException, AirflowTaskTimeout
 from helpers import virtual_time
 from helpers.secret_scan import look_at
 
@@ -74,6 +77,29 @@ def run_to_the_end(operator: Any, task_context: dict[str, Any] | None = None) ->
         except AirflowRescheduleException:
             ti = task_context["ti"]
             ti.first_reschedule_date = ti.first_reschedule_date or datetime.now(timezone.utc)
+
+
+def defer(operator: Any, task_context: dict[str, Any]) -> Callable[[], Any]:
+    """Run an operator until it is deferred, and its trigger; return what Airflow does then."""
+    with pytest.raises(TaskDeferred) as deferred:
+        execute(operator, task_context)
+    return partial(operator.resume_execution, *_resumption(deferred.value), task_context)
+
+
+@contextmanager
+def airflows_limit(seconds: float) -> Iterator[None]:
+    """End a task as Airflow does when its ``execution_timeout`` has passed."""
+
+    def end(*_: Any) -> None:
+        raise AirflowTaskTimeout("Timeout")
+
+    handler = signal.signal(signal.SIGALRM, end)
+    timer = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:  # the timer of pytest-timeout
+        signal.setitimer(signal.ITIMER_REAL, *timer)
+        signal.signal(signal.SIGALRM, handler)
 
 
 def _resumption(deferred: TaskDeferred) -> tuple[str, dict[str, Any]]:

@@ -14,7 +14,7 @@ from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunsOperator
 from helpers.crashing import STORE_CALLS, Crash, Crashing, Points
 from helpers.state_store import StateStore
-from helpers.support import TaskInstance, context, run_to_the_end
+from helpers.support import TaskInstance, airflows_limit, context, run_to_the_end
 
 MINUTE = 60_000
 
@@ -339,9 +339,7 @@ def test_the_store_is_asked_in_the_tasks_own_thread(flowservice, failed_runs):
 
 
 @pytest.mark.parametrize("killed_in", ["a request", "a call"])
-def test_a_kill_stops_the_bulk_and_stores_what_is_on_its_way(
-    flowservice, failed_runs, airflows_limit, killed_in
-):
+def test_a_kill_stops_the_bulk_and_stores_what_is_on_its_way(flowservice, failed_runs, killed_in):
     run_ids, store = failed_runs(flows=2, runs_per_flow=5), OneThreadStore()
     if killed_in == "a request":
         flowservice.fail(Fault("POST /runs/.*/action", kind="slow", delay=1, times=None))
@@ -364,7 +362,7 @@ def test_a_kill_stops_the_bulk_and_stores_what_is_on_its_way(
     assert sorted(source for source, _ in flowservice.retriggers) == sorted(run_ids)
 
 
-def test_a_kill_ends_a_search(flowservice, failed_runs, airflows_limit):
+def test_a_kill_ends_a_search(flowservice, failed_runs):
     (run_id,) = failed_runs(flows=1)
     flowservice.fail(Fault("POST /runs/.*/action", kind="close_before"))
     store, began = StateStore(), time.monotonic()

@@ -10,7 +10,7 @@ from airflow.exceptions import TaskDeferred
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import DataflowRunFailedError
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
-from helpers.support import both_ways, context, execute, fire, run_to_the_end
+from helpers.support import airflows_limit, both_ways, context, execute, fire, run_to_the_end
 
 WINDOW, OTHER_WINDOW = (1_000, 2_000), (2_000, 3_000)
 
@@ -181,6 +181,18 @@ def test_the_outcome_does_not_depend_on_the_search_for_twins(
     task = operator(failed_run, deferrable=deferrable, hook_params={"retries": 0})
 
     new_run_id = run_to_the_end(task)
+
+    assert flowservice.retriggers == [(failed_run, new_run_id)]
+    assert "Cannot find out whether another run loads the same data" in logged()
+
+
+def test_a_limit_that_passes_during_the_search_does_not_undo_a_success(
+    flowservice, failed_run, at_the_same_moment, logged
+):
+    at_the_same_moment(lambda: flowservice.fail(Fault("GET /runs$", kind="slow", delay=5)))
+
+    with airflows_limit(2):
+        new_run_id = run_to_the_end(operator(failed_run))
 
     assert flowservice.retriggers == [(failed_run, new_run_id)]
     assert "Cannot find out whether another run loads the same data" in logged()

@@ -20,7 +20,7 @@ from airflow_provider_flowservice.exceptions import (
 )
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
-from helpers.support import both_ways, context, execute, run_to_the_end
+from helpers.support import airflows_limit, both_ways, context, execute, run_to_the_end
 
 
 def operator(run_id, **kwargs):
@@ -213,9 +213,7 @@ def test_a_hidden_flow_does_not_stop_the_retrigger(flowservice, failed_run):
     assert flowservice.retriggers == [(failed_run, new_run_id)]
 
 
-def test_airflows_own_limit_names_the_last_status_in_a_worker(
-    flowservice, failed_run, airflows_limit
-):
+def test_airflows_own_limit_names_the_last_status_in_a_worker(flowservice, failed_run):
     flowservice.plan(failed_run, ["inProgress"])
     task = operator(failed_run, poll_interval=2)
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
 from airflow_provider_flowservice import exceptions
-from airflow_provider_flowservice._compat import AirflowFailException, AirflowTaskTimeout
+from airflow_provider_flowservice._compat import AirflowFailException
 from airflow_provider_flowservice._outcomes.table import OutcomePolicy, outcome_of
 from airflow_provider_flowservice._waiting.rules import WaitResult
 from airflow_provider_flowservice.emulator import Fault
@@ -19,7 +17,7 @@ from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 from airflow_provider_flowservice.runs import DataflowRun, RunError
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor
-from helpers.support import both_ways, context, run_to_the_end
+from helpers.support import airflows_limit, both_ways, context, defer, execute, run_to_the_end
 
 COPY_FAILED = {"code": "CONNECTOR-1001-500", "message": "Error in copying the data from Source."}
 PROMOTION_FAILED = {"code": "CONNECTOR-2001-500", "message": "Error occurred at promotion."}
@@ -232,7 +230,11 @@ BODIES = {
     ),
 }
 
-RUNNING = {"statusSummary": {"status": "inProgress"}}
+
+def show_running(flowservice, run_id, times=1):
+    """Let a run that has ended look as if it still ran."""
+    running = {"id": run_id, "metrics": {"statusSummary": {"status": "inProgress"}}}
+    flowservice.fail(Fault(f"GET /runs/{run_id}", status=200, body=running, times=times))
 
 
 @both_ways
@@ -242,17 +244,19 @@ def test_a_documented_body_ends_a_task_and_is_told(flowservice, name, operator, 
     body = BODIES[name]
     flow_id = flowservice.add_flow()
     run_id = flowservice.add_run(flow_id, **{"activities": [], **body.fields})
-    if deferrable:  # and seen in the triggerer first, from which only a summary comes back
-        running = {"id": run_id, "flowId": flow_id, "metrics": RUNNING}
-        flowservice.fail(Fault(f"GET /runs/{run_id}", status=200, body=running))
     is_sensor = operator is DataflowRunSensor
     which = {"run_id": run_id} if is_sensor else {"run_id": "any", "adopt_run_id": run_id}
     task = operator(task_id="wait", on_empty="fail", deferrable=deferrable, **which)
     task_context = context()
 
+    act = partial(execute, task, task_context)
+    if deferrable:  # and seen ended in the triggerer only, from which a summary comes back
+        show_running(flowservice, run_id, times=1 if is_sensor else 2)
+        act = defer(task, task_context)
+
     raised = None
     try:
-        run_to_the_end(task, task_context)
+        act()
     except exceptions.FlowServiceError as error:
         raised = error
 
@@ -279,37 +283,14 @@ def test_updates_count_in_the_share_of_rejected_records(flowservice, deferrable)
     assert run_to_the_end(task)["updated_records"] == 99
 
 
-@contextlib.contextmanager
-def limit_of_airflow(seconds):
-    """Interrupt this process after a time, as Airflow does at a task's execution_timeout."""
-
-    def interrupt(signal_number, frame):
-        raise AirflowTaskTimeout("timed out")
-
-    handler = signal.signal(signal.SIGALRM, interrupt)
-    timer = signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:  # the timer of pytest-timeout
-        signal.setitimer(signal.ITIMER_REAL, *timer)
-        signal.signal(signal.SIGALRM, handler)
-
-
-def deferred(flowservice, run_id):
-    """Return a sensor that is deferred, since its first poll still sees the run running."""
-    running = {"id": run_id, "flowId": "f", "metrics": RUNNING}
-    flowservice.fail(Fault(f"GET /runs/{run_id}", status=200, body=running))
-    return DataflowRunSensor(task_id="wait", run_id=run_id, deferrable=True)
-
-
 def test_an_answer_from_before_the_end_does_not_undo_it(flowservice):
     run_id = flowservice.add_run(flowservice.add_flow(), "failed")
-    task = deferred(flowservice, run_id)
-    running = {"id": run_id, "metrics": RUNNING}
-    flowservice.fail(Fault(f"GET /runs/{run_id}", status=200, body=running, after=1, times=None))
+    show_running(flowservice, run_id)
+    resume = defer(DataflowRunSensor(task_id="wait", run_id=run_id, deferrable=True), context())
+    show_running(flowservice, run_id)
 
     with pytest.raises(exceptions.DataflowRunFailedError, match="failed"):
-        run_to_the_end(task)
+        resume()
 
 
 @pytest.mark.parametrize(("is_abridged", "outcome"), [(False, "non-retryable"), (True, "failed")])
@@ -344,14 +325,57 @@ def test_datasets_that_cannot_be_read_cost_the_task_nothing(
     )  # once more with another token at most
 
 
-def test_a_limit_that_passes_while_datasets_are_read_does_not_undo_a_success(flowservice):
+@both_ways
+def test_a_limit_that_passes_while_datasets_are_read_does_not_undo_a_success(
+    flowservice, deferrable
+):
     run_id = flowservice.add_run(flowservice.add_flow(), "success")
     flowservice.fail(Fault("GET /flows", kind="slow", delay=5))
-    task = DataflowRunSensor(task_id="wait", run_id=run_id, execution_timeout=timedelta(seconds=1))
+    task = DataflowRunSensor(task_id="wait", run_id=run_id, deferrable=deferrable)
     task_context = context()
+    act = partial(execute, task, task_context)
+    if deferrable:
+        show_running(flowservice, run_id)
+        act = defer(task, task_context)
 
-    with limit_of_airflow(1):
-        summary = run_to_the_end(task, task_context)
+    with airflows_limit(0.5):
+        act()
 
-    assert summary["dataset_ids"] == []
-    assert task_context["ti"].xcoms["summary"] == summary
+    summary = task_context["ti"].xcoms["summary"]
+    assert (summary["status"], summary["dataset_ids"]) == ("success", [])
+
+
+@both_ways
+def test_a_task_that_ends_reads_its_datasets_with_two_requests(flowservice, deferrable):
+    run_id = flowservice.add_run(flowservice.add_flow(), "success")
+
+    run_to_the_end(DataflowRunSensor(task_id="wait", run_id=run_id, deferrable=deferrable))
+
+    around = flowservice.count(method="GET", path_regex="/(flows|targetConnections)/")
+    assert (around, flowservice.count("GET /flows/{id}")) == (2, 1)
+
+
+# The log
+
+
+@both_ways
+def test_no_more_than_fifty_reasons_of_each_kind_are_logged(flowservice, deferrable, logged):
+    def entries(word):
+        return [{"code": f"{word}-{number}", "message": "no"} for number in range(60)]
+
+    counts = {"outputRecordCount": 1, "skippedRecordCount": 60, "skippedInfo": entries("SKIP")}
+    body = succeeded({**counts, "failedInfo": entries("FAIL")})
+    run_id = flowservice.add_run(flowservice.add_flow(), **{"activities": [], **body})
+    task = DataflowRunSensor(task_id="wait", run_id=run_id, deferrable=deferrable)
+    task_context = context()
+    act = partial(execute, task, task_context)
+    if deferrable:
+        show_running(flowservice, run_id)
+        act = defer(task, task_context)
+
+    act()
+
+    written = logged()
+    assert (written.count("SKIP-"), written.count("FAIL-")) == (50, 51)  # the first one twice over
+    assert "reason for skipping records: 10 more." in written
+    assert "error: 9 more." in written

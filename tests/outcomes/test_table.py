@@ -7,7 +7,6 @@ import copy
 import json
 import pickle
 import runpy
-import signal
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -38,7 +37,7 @@ from airflow_provider_flowservice.emulator import Fault, Lifecycle
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 from airflow_provider_flowservice.runs import RunSummary
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor
-from helpers.support import both_ways, context, run_to_the_end
+from helpers.support import airflows_limit, both_ways, context, run_to_the_end
 
 ROOT = Path(__file__).parents[2]
 
@@ -118,7 +117,7 @@ A_MOMENT = {
 def how_it_ended(task: Any, error: type[BaseException]) -> str:
     """Run a task to its end, and say in the table's words how Airflow takes that."""
     try:
-        with airflows_limit(task):
+        with limit_of(task):
             run_to_the_end(task)
     except AirflowSkipException:
         return "skipped"
@@ -131,23 +130,10 @@ def how_it_ended(task: Any, error: type[BaseException]) -> str:
     return "success"
 
 
-@contextlib.contextmanager
-def airflows_limit(task: Any):
-    """Interrupt a task that waits in this process at its execution_timeout, as Airflow does."""
-    if task.execution_timeout is None or task.deferrable:
-        yield
-        return
-
-    def interrupt(signal_number: int, frame: Any) -> None:
-        raise AirflowTaskTimeout("timed out")
-
-    handler = signal.signal(signal.SIGALRM, interrupt)
-    timer = signal.setitimer(signal.ITIMER_REAL, 0.3)
-    try:
-        yield
-    finally:  # the timer of pytest-timeout
-        signal.setitimer(signal.ITIMER_REAL, *timer)
-        signal.signal(signal.SIGALRM, handler)
+def limit_of(task: Any) -> contextlib.AbstractContextManager[None]:
+    """Return Airflow's limit for a task that waits in this process."""
+    is_limited = task.execution_timeout is not None and not task.deferrable
+    return airflows_limit(0.3) if is_limited else contextlib.nullcontext()
 
 
 def cells(ends: Callable[[str], bool]) -> list[Any]:

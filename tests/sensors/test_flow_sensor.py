@@ -22,7 +22,7 @@ from airflow_provider_flowservice.exceptions import (
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 from airflow_provider_flowservice.runs import DataflowRun
 from airflow_provider_flowservice.sensors.flowservice import DataflowSensor
-from helpers.support import context, run_to_the_end
+from helpers.support import airflows_limit, context, run_to_the_end
 
 HOUR = 3_600_000
 
@@ -162,7 +162,7 @@ def test_an_id_that_names_no_flow_is_refused_before_any_request(
 
 @pytest.mark.parametrize("limit", [{}, {"never_fail": True}], ids=["fails", "skips"])
 def test_airflows_own_limit_says_which_flow_has_not_succeeded(
-    flowservice, flow_id, an_hour_ago, airflows_limit, logged, limit
+    flowservice, flow_id, an_hour_ago, logged, limit
 ):
     run_id = flowservice.add_run(flow_id, "failed")
     flowservice.fail(Fault("GET /runs", kind="slow", delay=20))

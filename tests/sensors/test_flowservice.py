@@ -24,7 +24,7 @@ from airflow_provider_flowservice.exceptions import (
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor
 from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
-from helpers.support import both_ways, context, fire, run_to_the_end
+from helpers.support import airflows_limit, both_ways, context, fire, run_to_the_end
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def test_a_rescheduled_task_looks_for_the_last_time_at_its_deadline(flowservice,
     assert 20 <= wait <= 30
 
 
-def test_airflows_own_limit_names_the_last_status_in_a_worker(flowservice, run_id, airflows_limit):
+def test_airflows_own_limit_names_the_last_status_in_a_worker(flowservice, run_id):
     flowservice.script(run_id, ["inProgress"])
     task = sensor(run_id, poke_interval=60)
 
@@ -204,9 +204,7 @@ def test_airflows_own_limit_names_the_last_status_in_a_worker(flowservice, run_i
         run_to_the_end(task)
 
 
-def test_airflows_own_limit_names_the_last_status_of_a_skipped_task_too(
-    flowservice, run_id, airflows_limit
-):
+def test_airflows_own_limit_names_the_last_status_of_a_skipped_task_too(flowservice, run_id):
     flowservice.fail(Fault(f"GET /runs/{run_id}", kind="slow", delay=20))
     task = sensor(run_id, poke_interval=60, never_fail=True)
 
