@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -14,7 +14,12 @@ T = TypeVar("T")
 # Longer than Airflow waits for its database.
 _ANSWER_SECONDS = 60.0
 
-_ENDED = {"success", "failed"}
+ENDED = {"success", "failed"}
+_JOB_TYPES = {
+    "scheduler": "SchedulerJob",
+    "dag-processor": "DagProcessorJob",
+    "triggerer": "TriggererJob",
+}
 
 
 def wait_until(condition: Callable[[], T | None], seconds: float, what: str) -> T:
@@ -56,22 +61,25 @@ class AirflowApi:
         """Return the answer to a PATCH of a path below ``/api/v2``."""
         return self._call("PATCH", path, json=body)
 
-    def are_healthy(self, components: Sequence[str], since: float) -> bool:
+    def are_healthy(self, kinds: Mapping[str, int], since: float) -> bool:
         """
-        Return whether the components have reported as healthy.
+        Return whether as many components of each kind have reported as healthy.
 
+        :param kinds: Their numbers, by the name of the kind on Airflow's command line.
         :param since: Epoch seconds; a report from before does not count.
         """
         try:
-            health = self.get("/monitor/health")
+            return all(
+                self._count_heartbeats(job_type, since) >= kinds.get(kind, 0)
+                for kind, job_type in _JOB_TYPES.items()
+            )
         except requests.ConnectionError:
-            return False
-        return all(
-            health[name]["status"] == "healthy"
-            and _epoch(health[name][f"latest_{name}_heartbeat"]) > since
-            for name in (component.replace("-", "_") for component in components)
-            if name != "api_server"  # has just answered
-        )
+            return False  # not even the API server
+
+    def _count_heartbeats(self, job_type: str, since: float) -> int:
+        jobs = self.get("/jobs", job_type=job_type, job_state="running", limit=100)["jobs"]
+        heartbeats = (datetime.fromisoformat(job["latest_heartbeat"]) for job in jobs)
+        return sum(heartbeat.timestamp() > since for heartbeat in heartbeats)
 
     def keeps_state_on_clear(self) -> bool:
         """Return whether a task that is cleared keeps its stored state, as before Airflow 3.4."""
@@ -84,18 +92,9 @@ class AirflowApi:
         return any(dag["dag_id"] == dag_id for dag in self.get("/dags", limit=100)["dags"])
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> Run:
-        """Start a DAG run, also where Airflow's database is locked for a moment."""
+        """Start a DAG run."""
         body = {"logical_date": None, "conf": conf}
-
-        def started() -> str | None:
-            try:
-                return str(self.post(f"/dags/{dag_id}/dagRuns", body)["dag_run_id"])
-            except RuntimeError as error:
-                if "Database error" not in str(error):
-                    raise
-                return None  # and nothing was stored
-
-        return Run(self, dag_id, wait_until(started, 120, f"a run of {dag_id} is started"))
+        return Run(self, dag_id, self.post(f"/dags/{dag_id}/dagRuns", body)["dag_run_id"])
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
         if "Authorization" not in self._session.headers:
@@ -139,7 +138,7 @@ class Run:
         """
 
         def end() -> str | None:
-            return state if (state := self.state) in _ENDED else None
+            return state if (state := self.state) in ENDED else None
 
         return wait_until(end, timeout, f"run {self.run_id} of {self.dag_id} ended")
 
@@ -220,7 +219,3 @@ def _line(entry: Any) -> str:
     ]
     parts = [entry.get(key) for key in ("timestamp", "level", "event", "reason")] + errors
     return " ".join(part for part in parts if part)
-
-
-def _epoch(timestamp: str | None) -> float:
-    return datetime.fromisoformat(timestamp).timestamp() if timestamp else 0.0

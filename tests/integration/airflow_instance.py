@@ -7,24 +7,28 @@ import json
 import os
 import shutil
 import signal
-import socket
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
 
 import psutil
 
 from helpers.secret_scan import look_through
 from integration.airflow_api import AirflowApi, Run, wait_until
+from integration.servers import PostgresServer, free_ports
 
-Component = Literal["api-server", "scheduler", "dag-processor", "triggerer"]
-COMPONENTS: tuple[Component, ...] = ("api-server", "scheduler", "dag-processor", "triggerer")
+# What is started, by the name of the process: the arguments of Airflow's command line.
+COMPONENTS = {
+    "api-server": ["api-server"],
+    "scheduler": ["scheduler"],
+    "dag-processor": ["dag-processor"],
+    "triggerer": ["triggerer"],
+}
 
 _BOOT_SECONDS = 120.0
 
@@ -47,7 +51,7 @@ _IMPATIENCE = {
 
 class AirflowInstance:
     """
-    Airflow with its API server, scheduler (LocalExecutor), DAG processor and triggerer.
+    Airflow with its API server, scheduler (LocalExecutor), DAG processor and triggerer, on PostgreSQL.
 
     A context manager: inside it Airflow is up and healthy, and after it nothing is left.
 
@@ -55,11 +59,14 @@ class AirflowInstance:
     :param env: Further environment variables, such as connections.
     """
 
+    components: Mapping[str, Sequence[str]] = COMPONENTS
+
     def __init__(self, dag_folders: Sequence[Path], env: Mapping[str, str]) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="airflow-instance-"))
-        self._port, self._worker_log_port, self._trigger_log_port = _free_ports(3)
-        self._env = self._environment(dag_folders, env)
-        self._processes: dict[Component, subprocess.Popen[bytes]] = {}
+        self.database = PostgresServer(self.home / "postgres")
+        self._port, self._worker_log_port, self._trigger_log_port = free_ports(3)
+        self._env = {**self._environment(dag_folders), **env}
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._sessions: list[int] = []
         self.api = AirflowApi(self.url)
 
@@ -70,11 +77,11 @@ class AirflowInstance:
 
     def __enter__(self) -> AirflowInstance:
         try:
+            self.database.start()
             self.cli("db", "migrate")
-            self._let_readers_and_a_writer_go_on_together()
-            for component in COMPONENTS:
+            for component in self.components:
                 self._spawn(component)
-            self._wait_until_healthy(COMPONENTS, since=0)
+            self._wait_until_healthy(since=0)
         except BaseException:
             sys.stderr.write(self.log_tails())
             self.stop()
@@ -90,11 +97,16 @@ class AirflowInstance:
         self.stop()
 
     def stop(self) -> None:
-        """Outcome every process of this Airflow, look for secrets in its folder, and remove that."""
+        """End every process of this Airflow, look for secrets in all it has written, and remove that."""
         for session in self._sessions:
             _kill_session(session)
         for process in self._processes.values():
             process.wait()
+        if self.database.is_up():
+            self.database.dump(
+                self.home / "database.sql"
+            )  # its own files hold long values compressed
+        self.database.stop()
         look_through(self.home)
         shutil.rmtree(self.home, ignore_errors=True)
 
@@ -121,9 +133,9 @@ class AirflowInstance:
 
     # Accidents
 
-    def kill(self, component: Component, how: signal.Signals = signal.SIGKILL) -> None:
+    def kill(self, component: str, how: signal.Signals = signal.SIGKILL) -> None:
         """
-        Outcome a component and wait until it has ended.
+        End a component and wait until it has ended.
 
         SIGKILL takes its child processes along, as the end of its machine would. Any other signal
         goes to the component alone, which ends its children itself.
@@ -135,14 +147,37 @@ class AirflowInstance:
             process.send_signal(how)
         process.wait(timeout=60)
 
-    def start(self, component: Component) -> None:
+    def start(self, component: str) -> None:
         """Start a component that was killed, and wait until it is healthy."""
         began = time.time()
         self._spawn(component)
-        self._wait_until_healthy([component], since=began)
+        self._wait_until_healthy(since=began)
 
-    def restart(self, component: Component, how: signal.Signals = signal.SIGKILL) -> None:
-        """Outcome a component, start it again, and wait until it is healthy."""
+    def are_healthy(self, since: float) -> bool:
+        """
+        Return whether all components that were not killed report as healthy.
+
+        :param since: Epoch seconds; a report from before does not count.
+        """
+        kinds = Counter(self.components[component][0] for component in self._processes)
+        return self.api.are_healthy(kinds, since)
+
+    def start_all(self) -> None:
+        """Start the components that were killed, and wait until all are healthy."""
+        for component in self.components:
+            if component not in self._processes:
+                self.start(component)
+
+    def revive(self) -> list[str]:
+        """Start the components that have ended by themselves, as a supervisor would, and return which."""
+        ended = [name for name, process in self._processes.items() if process.poll() is not None]
+        for component in ended:
+            _kill_session(self._processes[component].pid)
+            self._spawn(component)
+        return ended
+
+    def restart(self, component: str, how: signal.Signals = signal.SIGKILL) -> None:
+        """End a component, start it again, and wait until it is healthy."""
         self.kill(component, how)
         self.start(component)
 
@@ -150,14 +185,14 @@ class AirflowInstance:
         self, run: Run, task_id: str, map_index: int = -1, how: signal.Signals = signal.SIGKILL
     ) -> None:
         """
-        Outcome the process of a running task; Airflow notices at once.
+        End the process of a running task; Airflow notices at once.
 
         See :meth:`kill_worker` for the end of the process that watches over it, too.
         """
         self._task_process(run, task_id, map_index).send_signal(how)
 
     def kill_worker(self, run: Run, task_id: str, map_index: int = -1) -> None:
-        """Outcome a running task and its worker; Airflow notices when heartbeats stay away."""
+        """End a running task and its worker; Airflow notices when heartbeats stay away."""
         task = self._task_process(run, task_id, map_index)
         worker = task.parent()
         if worker is None or worker.pid == self._processes["scheduler"].pid:
@@ -188,12 +223,7 @@ class AirflowInstance:
 
     # Processes
 
-    def _let_readers_and_a_writer_go_on_together(self) -> None:
-        """Keep SQLite from locking out everybody else while one of Airflow's processes writes."""
-        with contextlib.closing(sqlite3.connect(self.home / "airflow.db")) as database:
-            database.execute("PRAGMA journal_mode=WAL")
-
-    def _environment(self, dag_folders: Sequence[Path], env: Mapping[str, str]) -> dict[str, str]:
+    def _environment(self, dag_folders: Sequence[Path]) -> dict[str, str]:
         clean = {name: text for name, text in os.environ.items() if "AIRFLOW" not in name}
         bundles = [
             {
@@ -221,8 +251,7 @@ class AirflowInstance:
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
-            # A busy machine may hold a lock for longer than the five seconds SQLite waits by itself.
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db?timeout=30",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self.database.url,
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
             # Where a secret would show first; of everything else it would be too much.
             "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "urllib3=DEBUG airflow_provider_flowservice=DEBUG",
@@ -230,13 +259,12 @@ class AirflowInstance:
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(self._worker_log_port),
             "NO_PROXY": "127.0.0.1,localhost",
             "PYTHONUNBUFFERED": "1",
-            **env,
         }
 
-    def _spawn(self, component: Component) -> None:
+    def _spawn(self, component: str) -> None:
         with (self.home / f"{component}.out").open("ab") as output:
             process = subprocess.Popen(
-                [_AIRFLOW, component],
+                [_AIRFLOW, *self.components[component]],
                 env=self._env,
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,
@@ -247,14 +275,14 @@ class AirflowInstance:
         self._processes[component] = process
         self._sessions.append(process.pid)
 
-    def _wait_until_healthy(self, components: Sequence[Component], since: float) -> None:
+    def _wait_until_healthy(self, since: float) -> None:
         def healthy() -> bool:
-            for component in components:
-                if (status := self._processes[component].poll()) is not None:
+            for component, process in self._processes.items():
+                if (status := process.poll()) is not None:
                     raise RuntimeError(f"The {component} ended with status {status}.")
-            return self.api.are_healthy(components, since)
+            return self.are_healthy(since)
 
-        wait_until(healthy, _BOOT_SECONDS, f"{', '.join(components)} healthy")
+        wait_until(healthy, _BOOT_SECONDS, f"{', '.join(self._processes)} healthy")
 
 
 def _kill_session(session: int) -> None:
@@ -267,11 +295,3 @@ def _kill_session(session: int) -> None:
 
 
 _AIRFLOW = str(Path(sys.executable).with_name("airflow"))
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]

@@ -7,8 +7,16 @@ import pytest
 
 from airflow_provider_flowservice.emulator import FlowServiceEmulator
 from integration.airflow_instance import AirflowInstance
+from integration.servers import lacking
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def servers():
+    """Skip what cannot run here, and say why."""
+    if reason := lacking():
+        pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
-
 import pytest
 
 from airflow_provider_flowservice.emulator import Lifecycle
@@ -14,8 +11,7 @@ pytestmark = pytest.mark.timeout(240)  # the first test boots Airflow
 
 
 def rows(airflow, table):
-    with closing(sqlite3.connect(airflow.home / "airflow.db")) as connection:
-        return repr(connection.execute(f"SELECT * FROM {table}").fetchall())
+    return repr(airflow.database.query(f"SELECT * FROM {table}"))
 
 
 def test_neither_logs_nor_rows_hold_a_secret_during_a_wait(airflow, flowservice):

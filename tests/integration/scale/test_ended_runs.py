@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sqlite3
 import time
 from collections import Counter
 
@@ -18,9 +16,8 @@ pytestmark = pytest.mark.timeout(240 + 8 * ENDED_RUNS)
 
 def mismatches(airflow):
     """Return what the scheduler says of tasks that "finished" in another state than the one they have."""
-    with contextlib.closing(sqlite3.connect(airflow.home / "airflow.db")) as database:
-        rows = database.execute("SELECT extra FROM log WHERE event = 'state mismatch'")
-        return [extra for (extra,) in rows]
+    rows = airflow.database.query("SELECT extra FROM log WHERE event = 'state mismatch'")
+    return [extra for (extra,) in rows]
 
 
 @pytest.mark.parametrize("statuses", [["success"], ["inProgress", "success"]], ids=str)

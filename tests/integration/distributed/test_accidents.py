@@ -1,0 +1,219 @@
+"""
+Re-triggers in flight while parts of a distributed Airflow die: each succeeds, and none is doubled.
+
+Eight tasks wait in workers and eight are deferred. ``make test`` runs a choice of the accidents,
+``make test-distributed`` all of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pytest
+
+from airflow_provider_flowservice.emulator import FlowServiceEmulator, Seen
+from integration.airflow_api import ENDED, Run, wait_until
+from integration.distributed.celery_airflow import TRIGGERERS, WORKERS, CeleryAirflow
+
+pytestmark = pytest.mark.timeout(900)  # the first test boots Airflow
+
+TASK = "retrigger"
+# Each with the state in which a task waits.
+MODES = {"worker": "running", "deferred": "deferred"}
+IN_FLIGHT = 8
+POLL_SECONDS = 10  # as in the DAGs
+AWAY_SECONDS = 25
+# What Airflow takes to notice that a task or a trigger has lost its process, and to start it anew.
+TAKEOVER_SECONDS = 90
+
+
+@dataclass(frozen=True)
+class Accident:
+    """
+    What happens.
+
+    :param happen: Lets it happen, and returns when things are back.
+    :param modes: The modes whose tasks lose their process by it, which Airflow has to notice first.
+    """
+
+    happen: Callable[[CeleryAirflow, FlowServiceEmulator], None]
+    modes: Sequence[str] = ()
+
+
+def killed(*components, of=(), starts=True):
+    """Return the accident that kills components, which start again at once or after the test."""
+
+    def happen(airflow, flowservice):
+        for component in components:
+            airflow.kill(component)
+        if starts:
+            airflow.start_all()
+
+    return Accident(happen, of)
+
+
+def redis_restarts(airflow, flowservice):
+    airflow.redis.stop()
+    airflow.redis.start()
+
+
+def postgres_restarts(airflow, flowservice):
+    airflow.database.stop()
+    time.sleep(3)
+    airflow.database.start()
+
+
+def service_is_away(airflow, flowservice):
+    flowservice.stop()
+    time.sleep(AWAY_SECONDS)
+    flowservice.start()
+
+
+ACCIDENTS = {
+    "one worker killed": killed("worker-1", of=["worker"], starts=False),
+    "both workers killed": killed(*WORKERS, of=["worker"]),
+    "one triggerer killed": killed("triggerer-1", of=["deferred"], starts=False),
+    "both triggerers killed": killed(*TRIGGERERS, of=["deferred"]),
+    "worker and triggerer killed": killed("worker-2", "triggerer-2", of=list(MODES)),
+    "scheduler killed": killed("scheduler"),
+    "API server killed": killed("api-server"),
+    "Redis killed": Accident(redis_restarts),
+    "PostgreSQL stopped at once": Accident(postgres_restarts, list(MODES)),
+    "service away for 25 s": Accident(service_is_away),
+}
+IN_EVERY_TEST_RUN = {"worker and triggerer killed", "PostgreSQL stopped at once"}
+
+
+@dataclass
+class Flight:
+    """
+    The tasks of one mode, in one DAG run.
+
+    :param sources: The failed runs that they re-trigger.
+    """
+
+    mode: str
+    run: Run
+    sources: list[str]
+    service: FlowServiceEmulator
+
+    def new_runs(self) -> list[str]:
+        """Return the runs that were made of the failed ones."""
+        return [new for source, new in self.service.retriggers if source in self.sources]
+
+    def is_retriggered(self) -> bool:
+        """Return whether each run has been re-triggered."""
+        return len(self.new_runs()) >= IN_FLIGHT
+
+    def first_polls(self, since: float) -> dict[str, float]:
+        """Return when each new run was polled first since a time, for those that were."""
+        first: dict[str, float] = {}
+        for seen in self.service.requests:
+            if seen.at >= since and seen.status == 200:
+                for run_id in polled_runs(seen):
+                    first.setdefault(run_id, seen.at)
+        return {run_id: first[run_id] for run_id in self.new_runs() if run_id in first}
+
+    def is_polled(self, since: float) -> bool:
+        """Return whether each new run has been polled since a time."""
+        return len(self.first_polls(since)) == IN_FLIGHT
+
+    def has_ended(self) -> bool:
+        """Return whether the DAG run has."""
+        return self.run.state in ENDED
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """Return the tasks, as Airflow's API has them."""
+        return [task for task in self.run.tasks() if task["task_id"] == TASK]
+
+
+@pytest.fixture
+def flights(airflow, flowservice):
+    """The tasks of each mode, once all of them wait."""
+    flights = []
+    for mode in MODES:
+        sources = [flowservice.add_run(flowservice.add_flow()) for _ in range(IN_FLIGHT)]
+        for source in sources:
+            flowservice.plan(source, ["inProgress"])
+        run = airflow.trigger(f"chaos_{mode}", {"run_ids": sources})
+        flights.append(Flight(mode, run, sources, flowservice))
+    for flight in flights:
+        wait_until(flight.is_retriggered, 120, "all are re-triggered")
+        for index in range(IN_FLIGHT):
+            flight.run.wait_for_task(TASK, MODES[flight.mode], map_index=index, timeout=120)
+    began_at = time.time()
+    for flight in flights:
+        wait_until(partial(flight.is_polled, began_at), 120, "all are polled")
+    return flights
+
+
+@pytest.fixture
+def wait_for(airflow):
+    """Return a function that waits, and meanwhile starts again what Airflow lets die."""
+    revived = []
+
+    def wait_for(condition, seconds, what):
+        def holds():
+            revived.extend(airflow.revive())
+            return condition()
+
+        return wait_until(holds, seconds, what)
+
+    wait_for.revived = revived
+    yield wait_for
+    airflow.start_all()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in IN_EVERY_TEST_RUN else pytest.mark.distributed)
+        for name in ACCIDENTS
+    ],
+)
+def test_what_is_in_flight_succeeds_with_one_retrigger_each(
+    airflow, flowservice, flights, wait_for, tell, name
+):
+    accident = ACCIDENTS[name]
+    accident.happen(airflow, flowservice)
+    wait_for(partial(airflow.are_healthy, time.time()), 120, "all is up again")
+    back_at = time.time()
+
+    seconds = {}
+    for flight in flights:
+        takeover = TAKEOVER_SECONDS if flight.mode in accident.modes else 0
+        polled = partial(flight.is_polled, back_at)
+        wait_for(polled, 2 * POLL_SECONDS + takeover, f"{flight.mode}: all runs are polled again")
+        seconds[flight.mode] = max(flight.first_polls(back_at).values()) - back_at
+    for run_id in (run_id for flight in flights for run_id in flight.new_runs()):
+        flowservice.script(run_id, ["success"])
+    for flight in flights:
+        wait_for(flight.has_ended, 240, f"{flight.mode}: the DAG run has ended")
+
+    for flight in flights:
+        states = Counter(task["state"] for task in flight.tasks())
+        tries = Counter(task["try_number"] for task in flight.tasks())
+        times = Counter(source for source, _ in flowservice.retriggers if source in flight.sources)
+        doubled = sum(number > 1 for number in times.values())
+        cells = [
+            name,
+            flight.mode,
+            dict(states),
+            doubled,
+            f"{seconds[flight.mode]:.0f} s",
+            dict(tries),
+        ]
+        tell(f"| {' | '.join(map(str, cells))} | {', '.join(wait_for.revived) or '-'} |")
+        assert times == dict.fromkeys(flight.sources, 1)
+        assert states == {"success": IN_FLIGHT}
+
+
+def polled_runs(seen: Seen) -> list[str]:
+    """Return the IDs of the runs that a request asks for."""
+    asked = [text.removeprefix("id==") for name, text in seen.query if name == "property"]
+    return [*(",".join(asked).split(",")), seen.path.rpartition("/")[2]]
