@@ -107,3 +107,15 @@ def first_poked_at(context: Context) -> datetime | None:
         started_at: datetime | None = ti.start_date
         return started_at
     return ti.get_first_reschedule_date(context)
+
+
+def is_of_earlier_try(context: Context, try_number: int | None) -> bool:
+    """
+    Return whether a task that resumes was deferred by an earlier try.
+
+    Airflow 3.0 gives a retry of a deferred task the event of the try before it, so that the task would
+    end each time as that one did.
+
+    :param try_number: Number of the try that deferred, if it is known.
+    """
+    return try_number is not None and try_number < context["ti"].try_number

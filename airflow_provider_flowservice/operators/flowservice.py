@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_flowservice._arguments import kinds
 from airflow_provider_flowservice._arguments.checked import CheckedTask, conflicts_of_flows
-from airflow_provider_flowservice._compat import BaseOperator, conf
+from airflow_provider_flowservice._compat import BaseOperator, conf, is_of_earlier_try
 from airflow_provider_flowservice._defaults import (
     CONN_ID,
     OUTAGE_TIMEOUT,
@@ -203,7 +203,7 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
         )
         # A run that this try has not started may have ended, and then there is nothing to defer for.
         if self.deferrable and (new_run.is_sent or not self._has_ended(hook, new_run)):
-            self._defer(new_run, deadline)
+            self._defer(context, new_run, deadline)
         rules = WaitRules(self.poll_interval, deadline, self.outage_timeout)
         first_poll = self._first_poll if new_run.is_sent else 0.0
         result = wait_in_worker(
@@ -220,16 +220,20 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
         context: Context,
         event: dict[str, Any],
         retriggered: Mapping[str, Any] | None = None,
+        try_number: int | None = None,
     ) -> str:
         """
         Resume after the trigger has fired.
 
         :param event: Payload of the trigger event.
         :param retriggered: What was known of the new run before.
+        :param try_number: Number of the try that was deferred.
         """
         from airflow_provider_flowservice._exactly_once.retrigger import Retriggered
         from airflow_provider_flowservice._waiting.rules import WaitResult
 
+        if is_of_earlier_try(context, try_number):
+            return self.execute(context)
         hook, result = self._hook(), WaitResult.from_event(event)
         if run := result.run:
             self.new_run_url = event.get("url") or hook.get_run_url(run.flow_id, run.run_id)
@@ -319,7 +323,7 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
             text = "The new run of dataflow run %s is %s; this try has sent nothing. %s"
         self.log.info(text, self.run_id, new_run.run_id, self.new_run_url)
 
-    def _defer(self, new_run: Retriggered, deadline: float | None) -> None:
+    def _defer(self, context: Context, new_run: Retriggered, deadline: float | None) -> None:
         from airflow_provider_flowservice._waiting.deadlines import defer_timeout
         from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
 
@@ -334,7 +338,10 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
                 url=self.new_run_url,
             ),
             method_name="execute_complete",
-            kwargs={"retriggered": new_run.to_json()},
+            kwargs={
+                "retriggered": new_run.to_json(),
+                "try_number": context["ti"].try_number,
+            },
             timeout=defer_timeout(deadline, self.poll_interval),
         )
 

@@ -20,6 +20,7 @@ from airflow_provider_flowservice._compat import (
     BaseSensorOperator,
     PokeReturnValue,
     first_poked_at,
+    is_of_earlier_try,
 )
 from airflow_provider_flowservice._defaults import POLL_INTERVAL
 from airflow_provider_flowservice._lineage import LineageMixin
@@ -161,22 +162,29 @@ class FlowServiceSensor(LineageMixin, CheckedTask, BaseSensorOperator):
         return PokeReturnValue(False)
 
     def execute_complete(
-        self, context: Context, event: dict[str, Any], deadline: float | None = None
+        self,
+        context: Context,
+        event: dict[str, Any],
+        deadline: float | None = None,
+        try_number: int | None = None,
     ) -> RunSummary:
         """
         Take up again where the trigger left off.
 
         :param event: Payload of the trigger event.
         :param deadline: Epoch seconds at which the wait is over.
+        :param try_number: Number of the try that was deferred.
         """
         from airflow_provider_flowservice._waiting.rules import WaitResult
 
+        if is_of_earlier_try(context, try_number):
+            return self.execute(context)
         if deadline is None:
             deadline = self._deadline_of(context, time.time())
         summary = self._end(context, self._hook(), WaitResult.from_event(event), deadline)
         if summary is None:
             # What failed may fail again at once, and each time costs a process.
-            self._defer(deadline, first_poll=self.poke_interval)
+            self._defer(context, deadline, first_poll=self.poke_interval)
         return summary
 
     @under_flags
@@ -249,7 +257,7 @@ class FlowServiceSensor(LineageMixin, CheckedTask, BaseSensorOperator):
             if not self._is_silenced(error):
                 raise
         if not done:
-            self._defer(self._deadline)
+            self._defer(context, self._deadline)
         return cast("RunSummary", done.xcom_value)
 
     def _end(
@@ -306,12 +314,12 @@ class FlowServiceSensor(LineageMixin, CheckedTask, BaseSensorOperator):
         interval: float = super()._get_next_poke_interval(*args, **kwargs)
         return max(0.0, min(interval, self._deadline - time.time()))
 
-    def _defer(self, deadline: float, first_poll: float = 0.0) -> NoReturn:
+    def _defer(self, context: Context, deadline: float, first_poll: float = 0.0) -> NoReturn:
         from airflow_provider_flowservice._waiting.deadlines import defer_timeout
 
         self.defer(
             trigger=self._trigger(deadline, first_poll),
             method_name="execute_complete",
-            kwargs={"deadline": deadline},
+            kwargs={"deadline": deadline, "try_number": context["ti"].try_number},
             timeout=defer_timeout(deadline, self.poke_interval),
         )

@@ -20,7 +20,7 @@ from airflow_provider_flowservice.exceptions import (
 )
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
-from helpers.support import airflows_limit, both_ways, context, execute, run_to_the_end
+from helpers.support import airflows_limit, both_ways, context, defer, execute, run_to_the_end
 
 
 def operator(run_id, **kwargs):
@@ -237,3 +237,19 @@ def test_for_a_run_of_another_client_that_goes_on_the_task_is_deferred(flowservi
 
     with pytest.raises(TaskDeferred):
         execute(operator(failed_run, deferrable=True, adopt_run_id=new_run_id), context())
+
+
+def test_a_retry_that_airflow_resumes_as_the_try_before_begins_anew(flowservice, failed_run):
+    """As Airflow 3.0 does; the others start the task from the beginning."""
+    flowservice.plan(failed_run, ["inProgress", "failed"], ["success"])
+    task_context = context()
+    resume = defer(operator(failed_run, deferrable=True), task_context)
+    with pytest.raises(DataflowRunFailedError):
+        resume()
+    task_context["ti"].try_number += 1
+
+    with pytest.raises(TaskDeferred):
+        resume()
+
+    (_, first), (retriggered, _) = flowservice.retriggers
+    assert retriggered == first

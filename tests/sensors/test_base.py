@@ -25,7 +25,7 @@ from airflow_provider_flowservice.exceptions import (
 )
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor, DataflowSensor
-from helpers.support import TaskInstance, both_ways, context, execute, run_to_the_end
+from helpers.support import TaskInstance, both_ways, context, defer, execute, run_to_the_end
 
 LINK = DataflowRunLink.xcom_key
 
@@ -343,3 +343,17 @@ def test_a_run_that_appears_within_one_poke_costs_no_reschedule(flowservice, wai
 
     assert summary["run_id"] == waits_for_run.run_id
     assert waits_for_run.polls() == 3
+
+
+@pytest.mark.parametrize("kind", ["run", "flow"])
+def test_a_retry_that_airflow_resumes_as_the_try_before_polls_anew(flowservice, kind):
+    """As Airflow 3.0 does; the others start the task from the beginning."""
+    waits, task_context = waits_for(flowservice, kind), context()
+    flowservice.fail(Fault("GET /runs.*", status=403, after=1))
+    resume = defer(waits.sensor(deferrable=True), task_context)
+    with pytest.raises(FlowServiceAuthError):
+        resume()
+    waits.script("success")
+    task_context["ti"].try_number += 1
+
+    assert resume()["run_id"] == waits.run_id
