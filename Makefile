@@ -26,8 +26,8 @@ SLOW := test-integration test-once $(SAMPLED) $(ROWS) test-sample test-aepp
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env format $(QUICK) test test-unit test-matrix $(sort $(SLOW)) summary screenshots demo \
-	demo-ui bench pin clean
+.PHONY: help env format $(QUICK) test test-unit test-matrix test-distributed $(sort $(SLOW)) summary \
+	screenshots demo demo-ui bench pin clean
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -83,11 +83,13 @@ test-aepp: $(NOX)  ## Let Adobe's own client, aepp, read the emulator
 test-once: env
 	@$(CHECK) once
 
-# All else gives way to it: its processes wait for each other, and its database is a file, soon locked
-# on a busy machine.
+# All else gives way to it: its processes wait for each other.
 test-integration: private NICE :=
 test-integration: env  ## Run the tests that boot a real Airflow
 	@$(CHECK) integration
+
+test-distributed: env  ## Kill each part of an Airflow on Celery, in about twenty minutes
+	@$(NOX) --session distributed
 
 docs: env  ## Build the documentation into docs/_build
 	@$(CHECK) docs

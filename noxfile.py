@@ -114,7 +114,13 @@ def docs(session: nox.Session) -> None:
 @nox.session(python=False)
 def integration(session: nox.Session) -> None:
     """Run the tests that boot a real Airflow."""
-    in_venv(session, "pytest", *(session.posargs or ["tests/integration"]))
+    in_venv(session, "pytest", *(session.posargs or ["-m", "not distributed", "tests/integration"]))
+
+
+@nox.session(python=False, default=False)
+def distributed(session: nox.Session) -> None:
+    """Kill the parts of a distributed Airflow one after the other."""
+    in_venv(session, "pytest", *(session.posargs or ["tests/integration/distributed"]))
 
 
 @nox.session(python=False)

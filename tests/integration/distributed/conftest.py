@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from airflow_provider_flowservice.emulator import FlowServiceEmulator
 from integration.distributed.celery_airflow import CeleryAirflow
 from integration.servers import lacking
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="package")
@@ -19,11 +22,16 @@ def flowservice():
 
 
 @pytest.fixture(scope="package")
-def airflow(flowservice):
+def airflow(flowservice, tmp_path_factory):
     if reason := lacking(redis=True):
         pytest.skip(reason)
     connection = flowservice.connection
     connection["extra"]["request_timeout"] = 10  # for which retries wait, too
     env = {"AIRFLOW_CONN_FLOWSERVICE_DEFAULT": json.dumps(connection)}
-    with CeleryAirflow([Path(__file__).parent / "dags"], env) as instance:
+    examples = tmp_path_factory.mktemp("examples")
+    shutil.copy(ROOT / "example_dags" / "repair_run.py", examples)
+    tests = Path(__file__).parent
+    with CeleryAirflow(
+        [tests / "dags", tests.parent / "scale" / "dags", examples], env
+    ) as instance:
         yield instance

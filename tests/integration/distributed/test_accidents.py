@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.emulator import FlowServiceEmulator, Seen
+from airflow_provider_flowservice.emulator import FlowServiceEmulator
 from integration.airflow_api import ENDED, Run, wait_until
 from integration.distributed.celery_airflow import TRIGGERERS, WORKERS, CeleryAirflow
+from integration.distributed.polls import first_polls
 
 pytestmark = pytest.mark.timeout(900)  # the first test boots Airflow
 
@@ -112,12 +113,7 @@ class Flight:
 
     def first_polls(self, since: float) -> dict[str, float]:
         """Return when each new run was polled first since a time, for those that were."""
-        first: dict[str, float] = {}
-        for seen in self.service.requests:
-            if seen.at >= since and seen.status == 200:
-                for run_id in polled_runs(seen):
-                    first.setdefault(run_id, seen.at)
-        return {run_id: first[run_id] for run_id in self.new_runs() if run_id in first}
+        return first_polls(self.service, self.new_runs(), since)
 
     def is_polled(self, since: float) -> bool:
         """Return whether each new run has been polled since a time."""
@@ -211,9 +207,3 @@ def test_what_is_in_flight_succeeds_with_one_retrigger_each(
         tell(f"| {' | '.join(map(str, cells))} | {', '.join(wait_for.revived) or '-'} |")
         assert times == dict.fromkeys(flight.sources, 1)
         assert states == {"success": IN_FLIGHT}
-
-
-def polled_runs(seen: Seen) -> list[str]:
-    """Return the IDs of the runs that a request asks for."""
-    asked = [text.removeprefix("id==") for name, text in seen.query if name == "property"]
-    return [*(",".join(asked).split(",")), seen.path.rpartition("/")[2]]

@@ -1,0 +1,25 @@
+"""When the emulator was asked for runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from airflow_provider_flowservice.emulator import FlowServiceEmulator, Seen
+
+
+def first_polls(
+    service: FlowServiceEmulator, run_ids: Collection[str], since: float
+) -> dict[str, float]:
+    """Return when each of these runs was polled first since a time, for those that were."""
+    first: dict[str, float] = {}
+    for seen in service.requests:
+        if seen.at >= since and seen.status == 200:
+            for run_id in _polled(seen):
+                first.setdefault(run_id, seen.at)
+    return {run_id: first[run_id] for run_id in run_ids if run_id in first}
+
+
+def _polled(seen: Seen) -> list[str]:
+    """Return the IDs of the runs that a request asks for, by themselves or in a list."""
+    listed = [text.removeprefix("id==") for name, text in seen.query if name == "property"]
+    return [*",".join(listed).split(","), seen.path.rpartition("/")[2]]
