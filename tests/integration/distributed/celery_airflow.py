@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from integration.airflow_instance import COMPONENTS, AirflowInstance
 from integration.servers import RedisServer
@@ -63,6 +65,9 @@ class CeleryAirflow(AirflowInstance):
     def are_healthy(self, since: float) -> bool:
         """Return whether all components report as healthy, and all workers respond."""
         workers = [f"celery@{name}" for name in WORKERS if name in self._processes]
-        with Celery(broker=self.redis.url) as celery:
-            replies = celery.control.ping(workers, timeout=2) if workers else []
+        try:
+            with Celery(broker=self.redis.url) as celery:
+                replies = celery.control.ping(workers, timeout=2) if workers else []
+        except (OperationalError, RedisConnectionError):
+            return False
         return len(replies) == len(workers) and super().are_healthy(since)

@@ -128,6 +128,13 @@ class Flight:
         return [task for task in self.run.tasks() if task["task_id"] == TASK]
 
 
+def let_succeed(flowservice, flights):
+    """Let the service load everything."""
+    for flight in flights:
+        for run_id in flight.new_runs():
+            flowservice.script(run_id, ["success"])
+
+
 @pytest.fixture
 def flights(airflow, flowservice):
     """The tasks of each mode, once all of them wait."""
@@ -145,7 +152,8 @@ def flights(airflow, flowservice):
     began_at = time.time()
     for flight in flights:
         wait_until(partial(flight.is_polled, began_at), 120, "all are polled")
-    return flights
+    yield flights
+    let_succeed(flowservice, flights)  # also after a failure, so that no worker stays occupied
 
 
 @pytest.fixture
@@ -186,8 +194,7 @@ def test_what_is_in_flight_succeeds_with_one_retrigger_each(
         polled = partial(flight.is_polled, back_at)
         wait_for(polled, 2 * POLL_SECONDS + takeover, f"{flight.mode}: all runs are polled again")
         seconds[flight.mode] = max(flight.first_polls(back_at).values()) - back_at
-    for run_id in (run_id for flight in flights for run_id in flight.new_runs()):
-        flowservice.script(run_id, ["success"])
+    let_succeed(flowservice, flights)
     for flight in flights:
         wait_for(flight.has_ended, 240, f"{flight.mode}: the DAG run has ended")
 
