@@ -15,13 +15,13 @@ from integration.servers import lacking
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def flowservice():
     with FlowServiceEmulator(step_seconds=1.0) as emulator:
         yield emulator
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def airflow(flowservice, tmp_path_factory):
     if reason := lacking(redis=True):
         pytest.skip(reason)
