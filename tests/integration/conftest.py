@@ -36,6 +36,16 @@ def airflow(flowservice):
         yield instance
 
 
+def pytest_collection_modifyitems(items):
+    """Run last what shares one Airflow, which would go on beside those of the other tests."""
+    items.sort(key=_shares_an_airflow)
+
+
+def _shares_an_airflow(item):
+    fixtures = item._fixtureinfo.name2fixturedefs.get("airflow")
+    return bool(fixtures) and fixtures[-1].scope == "session"
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item):
     """Show what Airflow's components said last beside a test that failed."""

@@ -89,11 +89,9 @@ def cases(airflow, flowservice, new_runs):
         conf = {"run_id": source, "points": PAUSES[pause]}
         return Case(source, airflow.trigger(f"frozen_{mode}", conf), PAUSES[pause])
 
-    cases = {}
-    for name in ALL:
-        # One after the other: many that start at once lock each other out of SQLite.
-        case = cases[name] = begin(*name)
-        wait_until(lambda case=case: case.frozen(airflow), 60, f"{case} is stopped")
+    cases = {name: begin(*name) for name in ALL}
+    for case in cases.values():
+        wait_until(lambda case=case: case.frozen(airflow), 120, f"{case} is stopped")
     tasks, workers = [], []
     for (_, _, until), case in cases.items():
         wait_until(lambda case=case: new_runs(case.source_run_id), 120, f"{case} is retried")
