@@ -26,8 +26,10 @@ MATRIX = {
     "3.1.8": (("3.12", "3.11", "3.13", "3.10"), "2026-03-14"),
     "3.2.2": (("3.13", "3.12", "3.11", "3.10"), "2026-06-02"),
     "3.3.2": (("3.13", "3.12", "3.11", "3.10"), "2026-09-20"),
+    "3.4.0b2": (("3.13", "3.12", "3.11"), "2026-11-28"),
 }
-LOWEST, *_, NEWEST = MATRIX
+LOWEST, NEWEST = "2.11.0", "3.3.2"
+REMARKS = {LOWEST: "oldest dependencies, without the examples", "3.4.0b2": "preview"}
 
 QUIET = ("-q", "--disable-warnings", "-p", "no:cacheprovider")
 
@@ -56,9 +58,8 @@ def row(airflow: str) -> object:
     """Return the parameters of a row's session."""
     pythons, _ = MATRIX[airflow]
     python = choose(pythons)
-    remarks = ["oldest dependencies, without the examples"] if airflow == LOWEST else []
-    if python in pythons[1:]:
-        remarks.append(f"on Python {python}, since {pythons[0]} is not here")
+    stand_in = f"on Python {python}, since {pythons[0]} is not here" if python in pythons[1:] else ""
+    remarks = filter(None, [REMARKS.get(airflow), stand_in])
     return nox.param(python, airflow, "; ".join(remarks), id=airflow)
 
 
