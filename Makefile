@@ -21,14 +21,16 @@ CHECK = mkdir -p $(REPORTS) && $(NICE) $(NOX) --report $(REPORTS)/$@.json --sess
 ROWS := $(sort $(patsubst constraints/%.txt,%,$(wildcard constraints/airflow-*.txt)))
 # The lowest, and the newest release, which .venv has, too.
 SAMPLED := $(firstword $(ROWS)) airflow-$(shell sed -n 's/^apache-airflow==//p' constraints.txt)
+# Some rows are those of managed platforms, and these are the others.
+PLATFORMS := $(patsubst constraints/%.txt,%,$(wildcard constraints/platform-*.txt))
 QUICK := lint dist docs
 # The longest first and the shortest last.
 SLOW := test-integration test-once $(SAMPLED) $(ROWS) test-sample test-aepp
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env format $(QUICK) test test-unit test-matrix test-distributed $(sort $(SLOW)) summary \
-	screenshots demo demo-ui bench pin clean
+.PHONY: help env format $(QUICK) test test-unit test-matrix test-platforms test-distributed \
+	$(sort $(SLOW)) $(PLATFORMS) summary screenshots demo demo-ui bench pin clean
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -71,8 +73,13 @@ test-unit: env  ## Run the unit tests in .venv
 
 test-matrix: $(ROWS)  ## Run the unit tests of the built wheel on every Airflow supported
 
+test-platforms: $(filter airflow-mwaa-%,$(ROWS)) $(PLATFORMS)  ## The same with what managed platforms install
+
 $(ROWS): airflow-%: dist
 	@$(CHECK) 'airflow($*)'
+
+$(PLATFORMS): platform-%: dist
+	@$(CHECK) 'platform($*)'
 
 # It uses the environments of these rows.
 test-sample: env $(SAMPLED)

@@ -27,8 +27,19 @@ MATRIX = {
     "3.2.2": (("3.13", "3.12", "3.11", "3.10"), "2026-06-02"),
     "3.3.2": (("3.13", "3.12", "3.11", "3.10"), "2026-09-20"),
     "3.4.0b2": (("3.13", "3.12", "3.11"), "2026-11-28"),
+    "mwaa-3.2.1": (("3.12",), "2026-08-31"),
+    "mwaa-3.3.1": (("3.12",), "2026-08-31"),
 }
 LOWEST, NEWEST = "2.11.0", "3.3.2"
+# The others that managed platforms offer; `make test` leaves them out. Each installs what its platform
+# pins, as far as that is known; docs/versions.md says from where.
+PLATFORMS = {
+    "mwaa-2.11.0": (("3.12",), "2026-08-31"),
+    "mwaa-2.11.2": (("3.12",), "2026-08-31"),
+    "mwaa-3.0.6": (("3.12",), "2026-08-31"),
+    "composer-3.1.7": (("3.11",), "2026-03-03"),
+    "composer-3.3.1": (("3.11",), "2026-08-26"),
+}
 REMARKS = {LOWEST: "oldest dependencies, without the examples", "3.4.0b2": "preview"}
 
 QUIET = ("-q", "--disable-warnings", "-p", "no:cacheprovider")
@@ -56,11 +67,18 @@ def choose(pythons: Pythons) -> str:
 
 def row(airflow: str) -> object:
     """Return the parameters of a row's session."""
-    pythons, _ = MATRIX[airflow]
+    pythons, _ = {**MATRIX, **PLATFORMS}[airflow]
     python = choose(pythons)
-    stand_in = f"on Python {python}, since {pythons[0]} is not here" if python in pythons[1:] else ""
+    stand_in = (
+        f"on Python {python}, since {pythons[0]} is not here" if python in pythons[1:] else ""
+    )
     remarks = filter(None, [REMARKS.get(airflow), stand_in])
     return nox.param(python, airflow, "; ".join(remarks), id=airflow)
+
+
+def constraints_of(airflow: str) -> str:
+    """Return the path of a row's constraints file, which begins like the name of its session."""
+    return f"constraints/{'airflow' if airflow in MATRIX else 'platform'}-{airflow}.txt"
 
 
 def install(session: nox.Session, constraints: str, *what: str, **env: str) -> None:
@@ -134,9 +152,20 @@ def once(session: nox.Session) -> None:
 @nox.parametrize("python,airflow,remark", map(row, MATRIX))
 def airflow(session: nox.Session, airflow: str, remark: str) -> None:
     """Run the other tests on one Airflow, against the built wheel."""
+    _on_one_airflow(session, airflow, remark)
+
+
+@nox.session(default=False)
+@nox.parametrize("python,airflow,remark", map(row, PLATFORMS))
+def platform(session: nox.Session, airflow: str, remark: str) -> None:
+    """Run the same tests with what a managed platform installs."""
+    _on_one_airflow(session, airflow, remark)
+
+
+def _on_one_airflow(session: nox.Session, airflow: str, remark: str) -> None:
     session.log(remark or f"on Python {session.python}")
     (wheel,) = map(str, ROOT.glob("dist/*.whl"))
-    install(session, f"constraints/airflow-{airflow}.txt", wheel, "--group", "test")
+    install(session, constraints_of(airflow), wheel, "--group", "test")
     tests = [f"--rootdir={ROOT}", "-c", f"{ROOT}/pyproject.toml", f"{ROOT}/tests"]
     tests.append(f"--ignore={ROOT}/tests/integration")
     if airflow == LOWEST:
@@ -200,10 +229,14 @@ def pin(session: nox.Session) -> None:
     _pin(session, "constraints.txt", PYTHONS, f"Airflow {NEWEST}", *group, "dev")
     _pin(session, "constraints/bench.txt", PEER_PYTHONS, f"Airflow {NEWEST}", *group, "bench")
     _pin(session, "constraints/aepp.txt", PEER_PYTHONS, "aepp", *group[1:], "aepp")  # no Airflow
-    for airflow, (pythons, day) in MATRIX.items():
+    for airflow, (pythons, day) in {**MATRIX, **PLATFORMS}.items():
         options = [*group, "test", "--exclude-newer", f"{day}T00:00:00Z"]
         options += ["--resolution", "lowest-direct"] if airflow == LOWEST else []
-        _pin(session, f"constraints/airflow-{airflow}.txt", pythons, f"Airflow {airflow}", *options)
+        path = constraints_of(airflow)
+        platform, _, version = airflow.rpartition("-")
+        if platform:  # its pins stay, and what it does not need goes: put its own list there before
+            options += ["--constraint", path]
+        _pin(session, path, pythons, f"Airflow {version}", *options)
 
 
 def _pin(session: nox.Session, path: str, pythons: Pythons, what: str, *options: str) -> None:
