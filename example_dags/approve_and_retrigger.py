@@ -5,10 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from airflow import DAG
-from airflow.decorators import task
 from airflow.exceptions import AirflowException
-from airflow.models.param import Param
 
 from airflow_provider_flowservice.operators.flowservice import (
     ListDataflowRunsOperator,
@@ -17,6 +14,7 @@ from airflow_provider_flowservice.operators.flowservice import (
 
 try:
     from airflow.providers.standard.operators.hitl import ApprovalOperator
+    from airflow.sdk import DAG, Param, task
 except (ImportError, AirflowException):  # before Airflow 3.1 no task can ask for approval
     dag = None
 else:

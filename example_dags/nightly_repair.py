@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from airflow import DAG
+try:
+    from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+    from airflow.sdk import DAG
+except ImportError:  # before Airflow 3.0
+    from airflow import DAG
+    from airflow.operators.trigger_dagrun import TriggerDagRunOperator
 
 from airflow_provider_flowservice.operators.flowservice import ListDataflowRunsOperator
 from airflow_provider_flowservice.repairs import repair_request
-
-try:
-    from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-except ImportError:  # before Airflow 3.0
-    from airflow.operators.trigger_dagrun import TriggerDagRunOperator
 
 with DAG(
     "example_flowservice_nightly_repair",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from airflow import DAG
-from airflow.decorators import task
-from airflow.exceptions import AirflowFailException
-from airflow.models.param import Param
+try:
+    from airflow.sdk import DAG, Param, task
+except ImportError:  # before Airflow 3.0
+    from airflow import DAG
+    from airflow.decorators import task
+    from airflow.models.param import Param
 
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from airflow_provider_flowservice.operators.flowservice import (
@@ -61,7 +63,7 @@ with DAG(
         broken = [run.description for run in read(run_ids) if not run.is_successful]
         text = f"{len(run_ids) - len(broken)} of {len(run_ids)} dataflow runs are repaired."
         if broken:
-            raise AirflowFailException("\n".join([text, *broken]))
+            raise RuntimeError("\n".join([text, *broken]))
         return text
 
     wait(retrigger.output) >> report(retrigger.output)

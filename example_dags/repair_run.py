@@ -5,16 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow import DAG
-from airflow.decorators import task
-from airflow.models.param import Param
+try:
+    from airflow.sdk import DAG, Asset, Param, task
+except ImportError:  # before Airflow 3.0
+    from airflow import DAG
+    from airflow.datasets import Dataset as Asset
+    from airflow.decorators import task
+    from airflow.models.param import Param
 
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
-
-try:
-    from airflow.sdk import Asset
-except ImportError:  # before Airflow 3.0, which called it a dataset
-    from airflow.datasets import Dataset as Asset
 
 # [START howto_repair_run]
 REPAIRED = Asset("repaired_dataflow")  # starts the DAGs that need the data

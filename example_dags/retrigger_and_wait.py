@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from airflow import DAG
-from airflow.models.param import Param
+try:
+    from airflow.sdk import DAG, Param
+except ImportError:  # before Airflow 3.0
+    from airflow import DAG
+    from airflow.models.param import Param
 
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 

@@ -5,15 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from airflow import DAG
-from airflow.decorators import task
-from airflow.models.param import Param
-
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 
 try:
-    from airflow.sdk import Asset
-except ImportError:  # before Airflow 3.0, which called it a dataset
+    from airflow.sdk import DAG, Asset, Param, task
+except ImportError:  # before Airflow 3.0, which called an asset a dataset
     dag = None
 else:
     # [START howto_asset]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from airflow import DAG
-from airflow.decorators import task
-from airflow.models.param import Param
+try:
+    from airflow.sdk import DAG, Param, task
+except ImportError:  # before Airflow 3.0
+    from airflow import DAG
+    from airflow.decorators import task
+    from airflow.models.param import Param
 
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 

@@ -8,9 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from airflow import DAG
-from airflow.decorators import task
-from airflow.models.param import Param
+try:
+    from airflow.sdk import DAG, Param, task
+except ImportError:  # before Airflow 3.0
+    from airflow import DAG
+    from airflow.decorators import task
+    from airflow.models.param import Param
 
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from airflow import DAG
-from airflow.models.param import Param
-
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 
 try:
+    from airflow.sdk import DAG, Param
+
     from airflow_provider_flowservice.retry_policy import FlowServiceRetryPolicy
 except ImportError:  # before Airflow 3.3 there is no such DAG
     dag = None

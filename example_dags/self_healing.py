@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from airflow import DAG
-
 from airflow_provider_flowservice.operators.flowservice import ListDataflowRunsOperator
 from airflow_provider_flowservice.repairs import repair_request
 from airflow_provider_flowservice.triggers.flowservice import DataflowRunEventTrigger
@@ -13,7 +11,7 @@ from airflow_provider_flowservice.triggers.flowservice import DataflowRunEventTr
 try:
     from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
     from airflow.providers.standard.sensors.time_delta import TimeDeltaSensor
-    from airflow.sdk import Asset, AssetWatcher
+    from airflow.sdk import DAG, Asset, AssetWatcher
 except ImportError:  # before Airflow 3.0 no event starts a DAG
     dag = None
 else:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from airflow import DAG
-from airflow.decorators import task
-
 try:
-    from airflow.sdk import get_current_context
+    from airflow.sdk import DAG, get_current_context, task
 except ImportError:  # before Airflow 3.0
+    from airflow import DAG
+    from airflow.decorators import task
     from airflow.operators.python import get_current_context
 
 from airflow_provider_flowservice.operators.flowservice import (
