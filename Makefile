@@ -1,14 +1,14 @@
-# Needs make, a Python from 3.10 to 3.13 and the package index. All else is made on first use, in
+# Needs make, a Python from 3.10 to 3.14 and the package index. All else is made on first use, in
 # .venv-tools, .venv and .nox. What is run is in noxfile.py; here is what goes before what.
 
 # The first one that runs and can make environments: a pyenv shim may be on the path and still fail,
 # and Debian packages Python without its venv module. The sessions choose their own.
-CAN_MAKE := import ensurepip, sys, venv; assert (3, 10) <= sys.version_info[:2] <= (3, 13)
+CAN_MAKE := import ensurepip, sys, venv; assert (3, 10) <= sys.version_info[:2] <= (3, 14)
 PYENV_ROOT ?= $(HOME)/.pyenv
-PYTHON ?= $(or $(shell for python in python3 python3.12 python3.11 python3.13 python3.10 \
-	$(wildcard $(PYENV_ROOT)/versions/3.1[0-3].*/bin/python); do \
+PYTHON ?= $(or $(shell for python in python3 python3.12 python3.11 python3.13 python3.10 python3.14 \
+	$(wildcard $(PYENV_ROOT)/versions/3.1[0-4].*/bin/python); do \
 	$$python -c '$(CAN_MAKE)' 2>/dev/null && echo $$python && break; done), \
-	$(error Needs a Python from 3.10 to 3.13 with its venv module))
+	$(error Needs a Python from 3.10 to 3.14 with its venv module))
 
 # Airflow starts a process for each of its parts and for each task. They need not compile it anew.
 unexport PYTHONDONTWRITEBYTECODE

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent
 ENVS = ROOT / ".nox"
 
 Pythons = tuple[str, ...]
-PYTHONS: Pythons = ("3.12", "3.11", "3.13", "3.10")  # all that are supported, the most wanted first
+PYTHONS: Pythons = ("3.12", "3.11", "3.13", "3.10", "3.14")  # all, the most wanted first
 PEER_PYTHONS = PYTHONS[:3]  # that the newest peers in the benchmarks and aepp's libraries support
 
 # Each Airflow tested, with the Pythons that it supports and we do: the first is the row's own, others
@@ -24,9 +24,9 @@ MATRIX = {
     "2.11.2": (("3.10", "3.11", "3.12"), "2026-03-16"),
     "3.0.6": (("3.11", "3.12", "3.10"), "2025-09-01"),
     "3.1.8": (("3.12", "3.11", "3.13", "3.10"), "2026-03-14"),
-    "3.2.2": (("3.13", "3.12", "3.11", "3.10"), "2026-06-02"),
-    "3.3.2": (("3.13", "3.12", "3.11", "3.10"), "2026-09-20"),
-    "3.4.0b2": (("3.13", "3.12", "3.11"), "2026-11-28"),
+    "3.2.2": (("3.13", "3.12", "3.11", "3.10", "3.14"), "2026-06-02"),
+    "3.3.2": (("3.14", "3.13", "3.12", "3.11", "3.10"), "2026-09-20"),
+    "3.4.0b2": (("3.13", "3.12", "3.11", "3.14"), "2026-11-28"),
     "mwaa-3.2.1": (("3.12",), "2026-08-31"),
     "mwaa-3.3.1": (("3.12",), "2026-08-31"),
 }
@@ -54,7 +54,7 @@ nox.options.download_python = "never"
 os.environ["UV_PYTHON_DOWNLOADS"] = "never"
 # pyenv's Pythons count whether or not they are switched on; the shims of those that are not fail.
 _pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-_programs = [Path(sys.executable).parent, *sorted(_pyenv.glob("versions/3.1[0-3].*/bin"))]
+_programs = [Path(sys.executable).parent, *sorted(_pyenv.glob("versions/3.1[0-4].*/bin"))]
 os.environ["PATH"] = os.pathsep.join([*map(str, _programs), os.environ["PATH"]])
 
 
