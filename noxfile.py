@@ -31,8 +31,8 @@ MATRIX = {
     "mwaa-3.3.1": (("3.12",), "2026-08-31"),
 }
 LOWEST, NEWEST = "2.11.0", "3.3.2"
-# The others that managed platforms offer; `make test` leaves them out. Each installs what its platform
-# pins, as far as that is known; docs/versions.md says from where.
+# Rows of managed platforms that `make test` leaves out. A platform's rows, those above too, install what
+# it pins, as far as that is known, and else the newest of the day; docs/versions.md says from where.
 PLATFORMS = {
     "mwaa-2.11.0": (("3.12",), "2026-08-31"),
     "mwaa-2.11.2": (("3.12",), "2026-08-31"),
@@ -40,6 +40,7 @@ PLATFORMS = {
     "composer-3.1.7": (("3.11",), "2026-03-03"),
     "composer-3.3.1": (("3.11",), "2026-08-26"),
 }
+ROWS = {**MATRIX, **PLATFORMS}
 REMARKS = {LOWEST: "oldest dependencies, without the examples", "3.4.0b2": "preview"}
 
 QUIET = ("-q", "--disable-warnings", "-p", "no:cacheprovider")
@@ -67,12 +68,11 @@ def choose(pythons: Pythons) -> str:
 
 def row(airflow: str) -> object:
     """Return the parameters of a row's session."""
-    pythons, _ = {**MATRIX, **PLATFORMS}[airflow]
+    pythons, _ = ROWS[airflow]
     python = choose(pythons)
-    stand_in = (
-        f"on Python {python}, since {pythons[0]} is not here" if python in pythons[1:] else ""
-    )
-    remarks = filter(None, [REMARKS.get(airflow), stand_in])
+    remarks = [REMARKS[airflow]] if airflow in REMARKS else []
+    if python in pythons[1:]:
+        remarks.append(f"on Python {python}, since {pythons[0]} is not here")
     return nox.param(python, airflow, "; ".join(remarks), id=airflow)
 
 
@@ -229,7 +229,7 @@ def pin(session: nox.Session) -> None:
     _pin(session, "constraints.txt", PYTHONS, f"Airflow {NEWEST}", *group, "dev")
     _pin(session, "constraints/bench.txt", PEER_PYTHONS, f"Airflow {NEWEST}", *group, "bench")
     _pin(session, "constraints/aepp.txt", PEER_PYTHONS, "aepp", *group[1:], "aepp")  # no Airflow
-    for airflow, (pythons, day) in {**MATRIX, **PLATFORMS}.items():
+    for airflow, (pythons, day) in ROWS.items():
         options = [*group, "test", "--exclude-newer", f"{day}T00:00:00Z"]
         options += ["--resolution", "lowest-direct"] if airflow == LOWEST else []
         path = constraints_of(airflow)

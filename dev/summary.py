@@ -28,7 +28,7 @@ def main(folder: str) -> None:
         word = {"success": "passed", "aborted": "failed"}.get(result["result"], result["result"])
         words[word] += 1
         remark = result.get("reason") or result["args"].get("remark", "")
-        print(f"{name:<16} {word:<8} {result['duration']:4.0f} s  {remark}".rstrip())
+        print(f"{name:<19} {word:<8} {result['duration']:4.0f} s  {remark}".rstrip())
     print("\nChecks:", ", ".join(f"{count} {word}" for word, count in words.items()), flush=True)
 
 
