@@ -71,23 +71,39 @@ def test_what_is_private_has_a_room_but_for_what_all_rooms_need():
     assert private - {"__init__.py", "__main__.py"} == {"_defaults.py", "_json.py", "_lineage.py"}
 
 
-def loaded_by_importing(*names):
-    """Import modules of ours in a process of its own, and list what that loads beyond Airflow."""
-    script = (
-        "import sys\n"
-        f"import {PACKAGE}._compat\n"  # Airflow itself, whatever that loads
-        "before = set(sys.modules)\n"
-        f"import {', '.join(f'{PACKAGE}.{name}' for name in names)}\n"
-        "print(*sorted(set(sys.modules) - before))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-    return done.stdout.splitlines()[-1].split()
+IMPORT = f"""
+import importlib, os, sys
+import {PACKAGE}._compat  # Airflow itself, whatever that loads
+before = set(sys.modules)
+for modules in sys.argv[1:]:
+    if (pid := os.fork()) == 0:
+        for module in modules.split():
+            importlib.import_module(f"{PACKAGE}.{{module}}")
+        print(*sorted(set(sys.modules) - before), flush=True)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+"""
+OPERATORS, SENSORS = "operators.flowservice", "sensors.flowservice"
+BOTH = f"{OPERATORS} {SENSORS}"
+ASKED = [BOTH, OPERATORS, SENSORS, "repairs"]
 
 
-def test_parsing_a_dag_loads_neither_an_http_client_nor_the_emulator():
-    loaded = loaded_by_importing("operators.flowservice", "sensors.flowservice")
+@pytest.fixture(scope="module")
+def loaded_by():
+    """What imports of ours load beyond Airflow, each in a process of its own; Airflow is loaded once."""
+    command = [sys.executable, "-c", IMPORT, *ASKED]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()[-len(ASKED) :]
+    return {modules: line.split() for modules, line in zip(ASKED, lines, strict=True)}
+
+
+def ours(loaded):
+    """Return the names of our modules among those loaded."""
+    return {name.removeprefix(f"{PACKAGE}.") for name in loaded if name.startswith(PACKAGE)}
+
+
+def test_parsing_a_dag_loads_neither_an_http_client_nor_the_emulator(loaded_by):
+    loaded = loaded_by[BOTH]
 
     assert f"{PACKAGE}.sensors.flowservice" in loaded
     names = ("http", "total_timeout", "client", "tokens", "ims")
@@ -96,31 +112,21 @@ def test_parsing_a_dag_loads_neither_an_http_client_nor_the_emulator():
     assert not [name for name in loaded if name.startswith(f"{PACKAGE}.emulator")]
 
 
-def test_parsing_a_dag_of_operators_loads_nothing_of_what_their_tasks_do():
-    ours = {
-        name.removeprefix(f"{PACKAGE}.")
-        for name in loaded_by_importing("operators.flowservice")
-        if name.startswith(PACKAGE)
-    }
-
+def test_parsing_a_dag_of_operators_loads_nothing_of_what_their_tasks_do(loaded_by):
     what_they_show = {"_lineage", "assets", "assets.flowservice", "links", "links.flowservice"}
     arguments = {"_defaults", "_arguments", "_arguments.checked", "_arguments.kinds"}
-    assert ours == {"operators", "operators.flowservice", *arguments, *what_they_show}
+    assert ours(loaded_by[OPERATORS]) == {"operators", OPERATORS, *arguments, *what_they_show}
 
 
-def test_parsing_a_dag_of_sensors_loads_nothing_of_what_their_tasks_do():
+def test_parsing_a_dag_of_sensors_loads_nothing_of_what_their_tasks_do(loaded_by):
     rooms = ("_client", "_selection", "_exactly_once", "_waiting", "_outcomes", "hooks", "triggers")
 
-    loaded = loaded_by_importing("sensors.flowservice")
+    loaded = loaded_by[SENSORS]
 
+    assert f"{PACKAGE}.{SENSORS}" in loaded
     assert not [name for name in loaded if name.startswith(tuple(f"{PACKAGE}.{r}" for r in rooms))]
 
 
-def test_asking_for_a_repair_needs_runs_and_arguments_only():
-    ours = {
-        name.removeprefix(f"{PACKAGE}.")
-        for name in loaded_by_importing("repairs")
-        if name.startswith(PACKAGE)
-    }
-
-    assert ours == {"repairs", "runs", "_json", "_arguments", "_arguments.kinds"}
+def test_asking_for_a_repair_needs_runs_and_arguments_only(loaded_by):
+    arguments = {"_arguments", "_arguments.kinds"}
+    assert ours(loaded_by["repairs"]) == {"repairs", "runs", "_json", *arguments}
