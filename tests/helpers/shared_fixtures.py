@@ -6,7 +6,6 @@ Fixtures that all tests share, in a module whose name pytest does not take for i
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections import Counter
 from contextlib import suppress
@@ -17,6 +16,7 @@ import pytest
 from airflow_provider_flowservice._client.tokens import drop_tokens
 from airflow_provider_flowservice._compat import Stats
 from airflow_provider_flowservice.emulator import FlowServiceEmulator, Lifecycle
+from helpers.support import airflow_command
 
 
 @pytest.fixture
@@ -50,9 +50,7 @@ def add_failed_run(flowservice):
 @pytest.fixture(scope="session")
 def airflow_db():
     """Make the metadata database in this session's AIRFLOW_HOME."""
-    migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
-    done = subprocess.run(migrate, capture_output=True, text=True, timeout=110, check=False)
-    assert done.returncode == 0, done.stderr
+    airflow_command("db", "migrate")
     with pytest.MonkeyPatch.context() as patch:
         _keep_the_api_server(patch)
         yield

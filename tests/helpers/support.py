@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from airflow.cli import cli_parser
 from airflow.exceptions import TaskDeferred
 
 from airflow_provider_flowservice._compat import AirflowRescheduleException, AirflowTaskTimeout
@@ -52,6 +53,12 @@ class DagRun:
     """As much of a DAG run as the operators use."""
 
     start_date = datetime.now(timezone.utc)
+
+
+def airflow_command(*arguments: str) -> None:
+    """Run a command of Airflow in this process; one of its own would load Airflow for seconds."""
+    parsed = cli_parser.get_parser().parse_args(arguments)
+    parsed.func(parsed)
 
 
 def context(**values: Any) -> dict[str, Any]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
-import sys
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +14,7 @@ from packaging.version import Version
 
 from airflow_provider_flowservice.testing import fails, remove_delays
 from helpers.smtp_sink import SmtpSink
+from helpers.support import airflow_command
 
 FOLDER = Path(__file__).parents[2] / "example_dags"
 RETRIGGERS = {
@@ -125,9 +124,7 @@ def test_a_run_that_fails_again_is_reported_by_mail(seeded_flowservice, monkeypa
 @pytest.fixture(scope="session")
 def known_examples(airflow_db):
     """Let Airflow read the examples, so that one can ask for a run of another."""
-    read = [sys.executable, "-m", "airflow", "dags", "reserialize"]
-    done = subprocess.run(read, capture_output=True, text=True, timeout=110, check=False)
-    assert done.returncode == 0, done.stderr
+    airflow_command("dags", "reserialize")
 
 
 @pytest.fixture
