@@ -15,7 +15,7 @@ from users_dags.every_operator import DAGS, FLOWS, MODES, RUNS, SINCE, WAITS
 
 this_airflow = Version(airflow_version)
 
-pytestmark = pytest.mark.usefixtures("airflow_db", "dags_folder")
+pytestmark = pytest.mark.usefixtures("airflow_db", "dags_folder", "hasty_triggers")
 
 each_wait = pytest.mark.parametrize("wait", WAITS)
 

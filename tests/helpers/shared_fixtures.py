@@ -15,6 +15,7 @@ import pytest
 
 from airflow_provider_flowservice._client.tokens import drop_tokens
 from airflow_provider_flowservice._compat import Stats
+from airflow_provider_flowservice._waiting import drivers
 from airflow_provider_flowservice.emulator import FlowServiceEmulator, Lifecycle
 from helpers.support import airflow_command
 
@@ -54,6 +55,12 @@ def airflow_db():
     with pytest.MonkeyPatch.context() as patch:
         _keep_the_api_server(patch)
         yield
+
+
+@pytest.fixture
+def hasty_triggers(monkeypatch):
+    """Let triggers poll at once: ``dag.test()`` has no scheduler for which they could be too early."""
+    monkeypatch.setattr(drivers, "FIRST_POLL", 0.0)
 
 
 def _keep_the_api_server(patch):

@@ -40,6 +40,8 @@ APPROVAL = "3.1"
 
 RUNS_OF_A_NIGHT = 3
 
+pytestmark = pytest.mark.usefixtures("hasty_triggers")
+
 
 def load_dag(name):
     spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
