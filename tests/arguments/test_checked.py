@@ -280,6 +280,7 @@ def test_a_template_may_render_a_number_as_text(flowservice, failed_run):
         min_records="{{ a }}",
         timeout="{{ b }}",
         durable="{{ c }}",
+        poll_interval=0.01,
     )
     rendered(task, min_records="5", timeout="60", durable="False")
 
