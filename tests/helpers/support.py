@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import multiprocessing
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -56,9 +57,12 @@ class DagRun:
 
 
 def airflow_command(*arguments: str) -> None:
-    """Run a command of Airflow in this process; one of its own would load Airflow for seconds."""
+    """Run a command of Airflow in a fork of this process: any other would load Airflow for seconds."""
     parsed = cli_parser.get_parser().parse_args(arguments)
-    parsed.func(parsed)
+    command = multiprocessing.get_context("fork").Process(target=parsed.func, args=[parsed])
+    command.start()
+    command.join(110)
+    assert command.exitcode == 0
 
 
 def context(**values: Any) -> dict[str, Any]:
