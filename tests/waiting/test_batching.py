@@ -96,6 +96,7 @@ def test_looks_of_different_intervals_meet():
 # What it costs
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("over", [0, 60], ids=["at once", "over a minute"])
 def test_a_thousand_waits_of_ten_minutes_cost_few_requests(flowservice, add_runs, over):
     random.seed(over)  # the phase, so that the count is the same each time
@@ -155,6 +156,7 @@ def test_a_run_missing_among_others_is_looked_at_by_itself(flowservice, add_runs
     assert flowservice.count("GET /runs/{id}") == 1
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("honoured", [False, "first"])
 def test_a_service_without_the_filter_is_asked_for_each_run(
     flowservice, add_runs, logged, honoured
