@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from hypothesis import settings
+from hypothesis.configuration import set_hypothesis_home_dir
 
 # Airflow reads these when it is first imported, so they are set before any test module is.
 for name in [name for name in os.environ if name.startswith("AIRFLOW_")]:
@@ -18,6 +19,8 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(Path(__file__).parent.parent / "example_dags")
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
+# Its tables of Unicode take seconds to make: once for each Python, and not for each Airflow.
+set_hypothesis_home_dir(Path(__file__).parent.parent / ".hypothesis")
 # The machine may be busy, and a failure must come back on the next run.
 settings.register_profile("tests", deadline=None, derandomize=True, database=None)
 settings.load_profile("tests")
