@@ -24,8 +24,8 @@ SAMPLED := $(firstword $(ROWS)) airflow-$(shell sed -n 's/^apache-airflow==//p' 
 # Some rows are those of managed platforms, and these are the others.
 PLATFORMS := $(patsubst constraints/%.txt,%,$(wildcard constraints/platform-*.txt))
 QUICK := lint dist docs
-# The longest first and the shortest last.
-SLOW := test-integration test-once $(SAMPLED) $(ROWS) test-sample test-aepp
+# The longest first and the shortest last; test-sample waits for its rows, and then mostly for nothing.
+SLOW := test-integration test-once $(SAMPLED) test-sample $(ROWS) test-aepp
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -56,10 +56,11 @@ lint: env  ## Check style and types
 dist: $(NOX)  ## Build and check wheel and source distribution
 	@$(CHECK) package
 
-# Two at a time, on the two cores of a small CI machine, and the quick ones first.
+# Three at a time on the two cores of a small CI machine, since each of them waits a third of its time,
+# and the quick ones first.
 test: $(NOX)  ## Check everything
 	@rm -rf $(REPORTS)/*
-	@$(MAKE) --no-print-directory -j2 --output-sync $(QUICK) $(SLOW) FIRST='$(QUICK)'; result=$$?; \
+	@$(MAKE) --no-print-directory -j3 --output-sync $(QUICK) $(SLOW) FIRST='$(QUICK)'; result=$$?; \
 		$(MAKE) --no-print-directory summary; exit $$result
 
 # In `make test` only: by itself each of them waits for nothing but its environment.
