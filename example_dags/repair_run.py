@@ -39,7 +39,7 @@ with DAG(
     retrigger = RetriggerDataflowRunOperator(
         task_id="retrigger",
         run_id="{{ params.run_id }}",
-        deferrable=True,  # on Airflow 3.0, retries re-trigger only with False, see docs/versions.md
+        deferrable=True,
         retries=2,  # each re-triggers the run that failed last
         retry_delay=timedelta(minutes=5),
         outlets=[REPAIRED],
