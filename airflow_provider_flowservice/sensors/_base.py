@@ -178,7 +178,7 @@ class FlowServiceSensor(LineageMixin, CheckedTask, BaseSensorOperator):
         from airflow_provider_flowservice._waiting.rules import WaitResult
 
         if is_of_earlier_try(context, try_number):
-            return self.execute(context)
+            return cast("RunSummary", self.execute(context))
         if deadline is None:
             deadline = self._deadline_of(context, time.time())
         summary = self._end(context, self._hook(), WaitResult.from_event(event), deadline)
