@@ -551,13 +551,13 @@ def try_once(task, points, service, tally):
 @pytest.mark.timeout(300)  # seconds on a free machine
 @with_and_without_store
 def test_no_random_sequence_of_crashes_doubles_or_loses_a_run(
-    service, hook, clock, has_store, capsys, caplog
+    service, direct_hook, clock, has_store, capsys, caplog
 ):
     caplog.set_level(logging.CRITICAL)
     rng, tally = random.Random(20261124), Tally()
 
     for _ in range(SEQUENCES):
-        play(rng, service, hook, clock, has_store, tally)
+        play(rng, service, direct_hook, clock, has_store, tally)
 
     with capsys.disabled():
         print(  # the figure is what it is about

@@ -6,10 +6,8 @@ import logging
 
 import pytest
 
-from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from exactly_once.schedules import Schedule, Script, Writer, random_schedule
 from exactly_once.simulation import Tally, play
-from helpers.in_process import connect
 
 SEEDS = 180  # of each test
 
@@ -134,11 +132,6 @@ def test_lists_that_are_always_slow_hold_up_nobody_for_ever(
 
 
 # Random schedules: too many requests for HTTP
-
-
-@pytest.fixture
-def direct_hook(service):
-    return connect(FlowServiceHook(retries=0, backoff=0), service)
 
 
 @pytest.mark.once
