@@ -59,9 +59,11 @@ class DagRun:
 def airflow_command(*arguments: str) -> None:
     """Run a command of Airflow in a fork of this process: any other would load Airflow for seconds."""
     parsed = cli_parser.get_parser().parse_args(arguments)
-    command = multiprocessing.get_context("fork").Process(target=parsed.func, args=[parsed])
+    command = multiprocessing.get_context("fork").Process(
+        target=parsed.func, args=[parsed], daemon=True
+    )
     command.start()
-    command.join(110)
+    command.join(110)  # seconds
     assert command.exitcode == 0
 
 
