@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 # Whether Airflow's execution_timeout goes on, and ends a task, while the task is deferred.
 TIMES_DEFERRED_TASKS: bool
+# Whether Airflow may resume the retry of a deferred task, and not start it anew.
+RESUMES_RETRIES: bool
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -76,6 +78,7 @@ else:
             TaskDeferralTimeout,
         )
     except ImportError:  # before Airflow 3.2
+        RESUMES_RETRIES = not TIMES_DEFERRED_TASKS
         from airflow.configuration import conf
         from airflow.exceptions import (
             AirflowException,
@@ -90,6 +93,8 @@ else:
             from airflow.exceptions import TaskDeferralTimeout
         except ImportError:  # before Airflow 3.0, which raised the parent of both
             from airflow.exceptions import TaskDeferralError as TaskDeferralTimeout
+    else:
+        RESUMES_RETRIES = False
 
     try:
         from airflow.sdk import NEVER_EXPIRE
@@ -111,11 +116,15 @@ def first_poked_at(context: Context) -> datetime | None:
 
 def is_of_earlier_try(context: Context, try_number: int | None) -> bool:
     """
-    Return whether a task that resumes was deferred by an earlier try.
+    Return whether a retry is resumed with the event of the try before it, instead of starting anew.
 
-    Airflow 3.0 gives a retry of a deferred task the event of the try before it, so that the task would
-    end each time as that one did.
+    So with each retry of a deferred task on Airflow 3.0.6, until Airflow 3.1.3 at the latest.
 
     :param try_number: Number of the try that deferred, if it is known.
     """
-    return try_number is not None and try_number < context["ti"].try_number
+    ti = context["ti"]
+    return (
+        RESUMES_RETRIES
+        and try_number is not None
+        and try_number < ti.try_number <= ti.max_tries + 1  # else Airflow goes on after its own end
+    )

@@ -181,6 +181,9 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
 
     def execute(self, context: Context) -> str:
         """Re-trigger the run, and wait for the new one as configured."""
+        return self._start(context)
+
+    def _start(self, context: Context) -> str:
         from airflow_provider_flowservice._outcomes.errors import exception_for_error
         from airflow_provider_flowservice._waiting.deadlines import deadline_of
         from airflow_provider_flowservice._waiting.drivers import wait_in_worker
@@ -232,10 +235,13 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
         from airflow_provider_flowservice._exactly_once.retrigger import Retriggered
         from airflow_provider_flowservice._waiting.rules import WaitResult
 
-        if is_of_earlier_try(context, try_number):
-            return self.execute(context)
         hook, result = self._hook(), WaitResult.from_event(event)
-        if run := result.run:
+        run = result.run
+        is_over = run is not None and run.is_successful
+        if is_of_earlier_try(context, try_number) and not is_over:
+            self.log.info("Airflow has resumed this retry as the try before it; it starts anew.")
+            return self._start(context)
+        if run:
             self.new_run_url = event.get("url") or hook.get_run_url(run.flow_id, run.run_id)
             self.new_run_id = run.run_id
         new_run = Retriggered.from_json(retriggered) if retriggered else None

@@ -119,6 +119,9 @@ class FlowServiceSensor(LineageMixin, CheckedTask, BaseSensorOperator):
     @under_flags
     def execute(self, context: Context) -> RunSummary:
         """Wait as configured: deferred, or by poking as Airflow's sensors do."""
+        return self._start(context)
+
+    def _start(self, context: Context) -> RunSummary:
         from airflow_provider_flowservice._waiting.poll import timed_wait
         from airflow_provider_flowservice._waiting.rules import WaitResult
 
@@ -178,7 +181,8 @@ class FlowServiceSensor(LineageMixin, CheckedTask, BaseSensorOperator):
         from airflow_provider_flowservice._waiting.rules import WaitResult
 
         if is_of_earlier_try(context, try_number):
-            return cast("RunSummary", self.execute(context))
+            self.log.info("Airflow has resumed this retry as the try before it; it starts anew.")
+            return self._start(context)
         if deadline is None:
             deadline = self._deadline_of(context, time.time())
         summary = self._end(context, self._hook(), WaitResult.from_event(event), deadline)

@@ -7,7 +7,11 @@ from datetime import timedelta
 import pytest
 from airflow.exceptions import TaskDeferred
 
-from airflow_provider_flowservice._compat import AirflowSkipException, AirflowTaskTimeout
+from airflow_provider_flowservice._compat import (
+    RESUMES_RETRIES,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+)
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import (
     DataflowRunFailedError,
@@ -239,17 +243,47 @@ def test_for_a_run_of_another_client_that_goes_on_the_task_is_deferred(flowservi
         execute(operator(failed_run, deferrable=True, adopt_run_id=new_run_id), context())
 
 
-def test_a_retry_that_airflow_resumes_as_the_try_before_begins_anew(flowservice, failed_run):
-    """As Airflow 3.0 does; the others start the task from the beginning."""
-    flowservice.plan(failed_run, ["inProgress", "failed"], ["success"])
+# Tries
+
+
+def resumed(task):
+    """Return what resumes a deferred task in its next try, as Airflow 3.0 does with each retry."""
     task_context = context()
-    resume = defer(operator(failed_run, deferrable=True), task_context)
-    with pytest.raises(DataflowRunFailedError):
-        resume()
-    task_context["ti"].try_number += 1
+    resume = defer(task, task_context)
+    task_context["ti"].try_number = 2
+    task_context["ti"].max_tries = task.retries
+    return resume
+
+
+@pytest.mark.skipif(not RESUMES_RETRIES, reason="This Airflow starts a retry anew.")
+def test_a_retry_that_is_resumed_as_the_try_before_retriggers_again(flowservice, failed_run):
+    flowservice.plan(failed_run, ["inProgress", "failed"], ["success"])
+    resume = resumed(operator(failed_run, deferrable=True, retries=1, settle_time=0))
 
     with pytest.raises(TaskDeferred):
         resume()
 
     (_, first), (retriggered, _) = flowservice.retriggers
     assert retriggered == first
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_success_ends_the_task_in_whichever_try_it_is_resumed(flowservice, failed_run, durable):
+    """As when a scheduler starts while the task is being resumed: Airflow then counts one try more."""
+    task = operator(failed_run, deferrable=True, retries=1, durable=durable)
+
+    new_run_id = resumed(task)()
+
+    assert flowservice.retriggers == [(failed_run, new_run_id)]
+
+
+def test_a_task_without_retries_retriggers_once_in_whichever_try_it_is_resumed(
+    flowservice, failed_run
+):
+    flowservice.plan(failed_run, ["inProgress", "failed"])
+    resume = resumed(operator(failed_run, deferrable=True))
+
+    with pytest.raises(DataflowRunFailedError):
+        resume()
+
+    assert len(flowservice.retriggers) == 1
