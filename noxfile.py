@@ -133,7 +133,8 @@ def docs(session: nox.Session) -> None:
 @nox.session(python=False)
 def integration(session: nox.Session) -> None:
     """Run the tests that boot a real Airflow."""
-    in_venv(session, "pytest", *(session.posargs or ["-m", "not distributed", "tests/integration"]))
+    tests = session.posargs or ["tests/integration"]
+    in_venv(session, "pytest", "-m", "not distributed", *tests)
 
 
 @nox.session(python=False, default=False)
@@ -233,8 +234,8 @@ def pin(session: nox.Session) -> None:
         options = [*group, "test", "--exclude-newer", f"{day}T00:00:00Z"]
         options += ["--resolution", "lowest-direct"] if airflow == LOWEST else []
         path = constraints_of(airflow)
-        platform, _, version = airflow.rpartition("-")
-        if platform:  # its pins stay, and what it does not need goes: put its own list there before
+        named_after, _, version = airflow.rpartition("-")
+        if named_after:  # a platform: its pins stay, and what it does not need goes: put its own list there before
             options += ["--constraint", path]
         _pin(session, path, pythons, f"Airflow {version}", *options)
 

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -20,7 +20,7 @@ import psutil
 
 from helpers.secret_scan import look_through
 from integration.airflow_api import AirflowApi, Run, wait_until
-from integration.servers import PostgresServer, free_ports
+from integration.servers import PostgresServer, Server, free_port
 
 # What is started, by the name of the process: the arguments of Airflow's command line.
 COMPONENTS = {
@@ -64,7 +64,7 @@ class AirflowInstance:
     def __init__(self, dag_folders: Sequence[Path], env: Mapping[str, str]) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="airflow-instance-"))
         self.database = PostgresServer(self.home / "postgres")
-        self._port, self._worker_log_port, self._trigger_log_port = free_ports(3)
+        self._port, self._worker_log_port, self._trigger_log_port = (free_port() for _ in range(3))
         self._env = {**self._environment(dag_folders), **env}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._sessions: list[int] = []
@@ -77,7 +77,8 @@ class AirflowInstance:
 
     def __enter__(self) -> AirflowInstance:
         try:
-            self.database.start()
+            for server in self._servers():
+                server.start()
             self.cli("db", "migrate")
             for component in self.components:
                 self._spawn(component)
@@ -102,13 +103,15 @@ class AirflowInstance:
             _kill_session(session)
         for process in self._processes.values():
             process.wait()
-        if self.database.is_up():
-            self.database.dump(
-                self.home / "database.sql"
-            )  # its own files hold long values compressed
-        self.database.stop()
-        look_through(self.home)
-        shutil.rmtree(self.home, ignore_errors=True)
+        try:
+            if self._sessions:
+                # Its own files hold long values compressed.
+                self.database.dump(self.home / "database.sql")
+            look_through(self.home)
+        finally:
+            for server in self._servers():
+                server.stop()
+            shutil.rmtree(self.home, ignore_errors=True)
 
     # Work
 
@@ -214,14 +217,21 @@ class AirflowInstance:
     # Logs
 
     def log_tails(self, lines: int = 40) -> str:
-        """Return the last lines of each component's output."""
+        """Return the last lines of each component's output, and of each server's."""
+        paths = {path.stem: path for path in sorted(self.home.glob("*.out"))}
+        paths |= {server.folder.name: server.output for server in self._servers()}
         tails = []
-        for path in sorted(self.home.glob("*.out")):
-            text = path.read_text(errors="replace").splitlines()[-lines:]
-            tails.append("\n".join([f"--- {path.stem}, last {len(text)} lines ---", *text]))
+        for name, path in paths.items():
+            if path.exists():
+                text = path.read_text(errors="replace").splitlines()[-lines:]
+                tails.append("\n".join([f"--- {name}, last {len(text)} lines ---", *text]))
         return "\n".join(tails)
 
     # Processes
+
+    def _servers(self) -> list[Server]:
+        """Return what has to be up before Airflow."""
+        return [self.database]
 
     def _environment(self, dag_folders: Sequence[Path]) -> dict[str, str]:
         clean = {name: text for name, text in os.environ.items() if "AIRFLOW" not in name}
@@ -285,13 +295,23 @@ class AirflowInstance:
         wait_until(healthy, _BOOT_SECONDS, f"{', '.join(self._processes)} healthy")
 
 
-def _kill_session(session: int) -> None:
-    # Tasks and parsers have process groups of their own and lose their parent when it is killed,
-    # and Airflow writes process titles over their environment: the session is what stays.
+def session_pids(session: int) -> Iterator[int]:
+    """
+    Hand out the processes of a session.
+
+    Tasks and parsers have process groups of their own and lose their parent when it is killed, and
+    Airflow writes process titles over their environment: the session is what stays.
+    """
     for pid in psutil.pids():
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if os.getsid(pid) == session:
-                os.kill(pid, signal.SIGKILL)
+                yield pid
+
+
+def _kill_session(session: int) -> None:
+    for pid in session_pids(session):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
 
 
 _AIRFLOW = str(Path(sys.executable).with_name("airflow"))

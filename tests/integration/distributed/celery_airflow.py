@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import psutil
 from celery import Celery
 from kombu.exceptions import OperationalError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from integration.airflow_instance import COMPONENTS, AirflowInstance
-from integration.servers import RedisServer
+from integration.airflow_instance import COMPONENTS, AirflowInstance, session_pids
+from integration.servers import RedisServer, Server
 
 WORKERS = ("worker-1", "worker-2")
 TRIGGERERS = ("triggerer-1", "triggerer-2")
@@ -52,15 +53,18 @@ class CeleryAirflow(AirflowInstance):
             }
         )
 
-    def __enter__(self) -> CeleryAirflow:
-        self.redis.start()
-        super().__enter__()
-        return self
+    def work_of(self, component: str) -> int:
+        """Return how many running tasks a worker has, or how many waits a triggerer."""
+        pids = set(session_pids(self._processes[component].pid))
+        if component in WORKERS:
+            tasks = self.database.query("SELECT pid FROM task_instance WHERE state = 'running'")
+            return len(pids & {pid for (pid,) in tasks})
+        # Airflow's database knows which triggerer has a wait, but not which process that is.
+        logs = {file.path for pid in pids for file in psutil.Process(pid).open_files()}
+        return sum(".trigger." in path for path in logs)
 
-    def stop(self) -> None:
-        """End every process, as the other Airflow does."""
-        self.redis.stop()
-        super().stop()
+    def _servers(self) -> list[Server]:
+        return [self.database, self.redis]
 
     def are_healthy(self, since: float) -> bool:
         """Return whether all components report as healthy, and all workers respond."""

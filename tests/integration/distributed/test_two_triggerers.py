@@ -10,7 +10,7 @@ import pytest
 
 from integration.airflow_api import wait_until
 from integration.distributed.celery_airflow import TRIGGERERS
-from integration.distributed.polls import first_polls
+from integration.polls import first_polls
 from integration.watchers import dag_runs, reported_runs, reported_watches
 
 pytestmark = [pytest.mark.timeout(1800), pytest.mark.distributed]

@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 
 from integration.airflow_api import wait_until
+from integration.polls import count_polls
 
 NUMBER = 40
 # Each costs Airflow a start of a worker process, and two if it is deferred.
@@ -53,20 +54,10 @@ def add_run(flowservice):
     return lambda status="inProgress": flowservice.add_run(flow_id, status)
 
 
-def polls(flowservice):
-    """Count how often each run was asked for."""
-    counts = Counter()
-    for seen in flowservice.requests:
-        for name, value in seen.query:
-            if name == "property" and value.startswith("id=="):
-                counts.update(value.removeprefix("id==").split(","))
-    return counts
-
-
 def wait_until_polled(flowservice, number, times):
     """Wait until as many runs have been asked for so often."""
     wait_until(
-        lambda: sum(count >= times for count in polls(flowservice).values()) == number,
+        lambda: sum(count >= times for count in count_polls(flowservice).values()) == number,
         180,
         f"{number} runs are polled {times} times",
     )

@@ -1,7 +1,8 @@
-"""When the emulator was asked for runs."""
+"""When, and how often, the emulator was asked for runs."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 
 from airflow_provider_flowservice.emulator import FlowServiceEmulator, Seen
@@ -19,7 +20,16 @@ def first_polls(
     return {run_id: first[run_id] for run_id in run_ids if run_id in first}
 
 
+def count_polls(service: FlowServiceEmulator) -> Counter[str]:
+    """Return how often each run was polled together with others."""
+    return Counter(run_id for seen in service.requests for run_id in _listed(seen))
+
+
 def _polled(seen: Seen) -> list[str]:
     """Return the IDs of the runs that a request asks for, by themselves or in a list."""
-    listed = [text.removeprefix("id==") for name, text in seen.query if name == "property"]
-    return [*",".join(listed).split(","), seen.path.rpartition("/")[2]]
+    return [*_listed(seen), seen.path.rpartition("/")[2]]
+
+
+def _listed(seen: Seen) -> list[str]:
+    lists = [text for name, text in seen.query if name == "property" and text.startswith("id==")]
+    return [run_id for text in lists for run_id in text.removeprefix("id==").split(",")]
