@@ -25,7 +25,7 @@ SAMPLED := $(firstword $(ROWS)) airflow-$(shell sed -n 's/^apache-airflow==//p' 
 PLATFORMS := $(patsubst constraints/%.txt,%,$(wildcard constraints/platform-*.txt))
 QUICK := lint dist docs
 # The longest first and the shortest last; test-sample waits for its rows, and then mostly for nothing.
-SLOW := test-integration test-once $(SAMPLED) test-sample $(ROWS) test-aepp
+SLOW := test-integration test-scenarios test-once $(SAMPLED) test-sample $(ROWS) test-aepp
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -56,11 +56,11 @@ lint: env  ## Check style and types
 dist: $(NOX)  ## Build and check wheel and source distribution
 	@$(CHECK) package
 
-# Three at a time on the two cores of a small CI machine, since each of them waits a third of its time,
+# Four at a time on the two cores of a small CI machine, since each of them waits for much of its time,
 # and the quick ones first.
 test: $(NOX)  ## Check everything
 	@rm -rf $(REPORTS)/*
-	@$(MAKE) --no-print-directory -j3 --output-sync $(QUICK) $(SLOW) FIRST='$(QUICK)'; result=$$?; \
+	@$(MAKE) --no-print-directory -j4 --output-sync $(QUICK) $(SLOW) FIRST='$(QUICK)'; result=$$?; \
 		$(MAKE) --no-print-directory summary; exit $$result
 
 # In `make test` only: by itself each of them waits for nothing but its environment.
@@ -92,10 +92,13 @@ test-aepp: $(NOX)  ## Let Adobe's own client, aepp, read the emulator
 test-once: env
 	@$(CHECK) once
 
-# All else gives way to it: its processes wait for each other.
-test-integration: private NICE :=
+# All else gives way to them: their processes wait for each other.
+test-integration test-scenarios: private NICE :=
 test-integration: env  ## Run the tests that boot a real Airflow
 	@$(CHECK) integration
+
+test-scenarios: env  ## Run those that tell a longer story
+	@$(CHECK) scenarios
 
 test-distributed: env  ## Kill each part of an Airflow on Celery, in about twenty minutes
 	@$(NOX) --session distributed

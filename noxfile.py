@@ -43,6 +43,12 @@ PLATFORMS = {
 ROWS = {**MATRIX, **PLATFORMS}
 REMARKS = {LOWEST: "oldest dependencies, without the examples", "3.4.0b2": "preview"}
 
+# Of the integration tests, about half of the time.
+SCENARIOS = [
+    f"tests/integration/{name}"
+    for name in ("distributed", "test_healing.py", "test_recipe.py", "test_ui.py")
+]
+
 QUIET = ("-q", "--disable-warnings", "-p", "no:cacheprovider")
 
 nox.options.default_venv_backend = "uv"
@@ -133,8 +139,14 @@ def docs(session: nox.Session) -> None:
 @nox.session(python=False)
 def integration(session: nox.Session) -> None:
     """Run the tests that boot a real Airflow."""
-    tests = session.posargs or ["tests/integration"]
+    tests = session.posargs or ["tests/integration", *(f"--ignore={path}" for path in SCENARIOS)]
     in_venv(session, "pytest", "-m", "not distributed", *tests)
+
+
+@nox.session(python=False)
+def scenarios(session: nox.Session) -> None:
+    """Run those of them that tell a longer story, each in an Airflow of its own."""
+    in_venv(session, "pytest", "-m", "not distributed", *SCENARIOS)
 
 
 @nox.session(python=False, default=False)

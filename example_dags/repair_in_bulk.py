@@ -6,9 +6,11 @@ from datetime import datetime
 
 try:
     from airflow.sdk import DAG, Param, task
-except ImportError:  # before Airflow 3.0
+    from airflow.sdk.exceptions import AirflowFailException
+except ImportError:  # before Airflow 3.2
     from airflow import DAG
     from airflow.decorators import task
+    from airflow.exceptions import AirflowFailException
     from airflow.models.param import Param
 
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
@@ -63,7 +65,7 @@ with DAG(
         broken = [run.description for run in read(run_ids) if not run.is_successful]
         text = f"{len(run_ids) - len(broken)} of {len(run_ids)} dataflow runs are repaired."
         if broken:
-            raise RuntimeError("\n".join([text, *broken]))
+            raise AirflowFailException("\n".join([text, *broken]))
         return text
 
     wait(retrigger.output) >> report(retrigger.output)

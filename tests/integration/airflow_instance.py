@@ -36,6 +36,8 @@ _BOOT_SECONDS = 120.0
 _IMPATIENCE = {
     # From Airflow 3.4 on it holds for cleared tasks; longer than the heartbeat timeout, the scheduler ends.
     "AIRFLOW__CORE__KILLED_TASK_CLEANUP_TIME": "5",
+    # DAG files do not change here, and reading them again and again took as much CPU time as all else.
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
