@@ -21,7 +21,6 @@ CHECK = mkdir -p $(REPORTS) && $(NICE) $(NOX) --report $(REPORTS)/$@.json --sess
 ROWS := $(sort $(patsubst constraints/%.txt,%,$(wildcard constraints/airflow-*.txt)))
 # The lowest, and the newest release, which .venv has, too.
 SAMPLED := $(firstword $(ROWS)) airflow-$(shell sed -n 's/^apache-airflow==//p' constraints.txt)
-# Some rows are those of managed platforms, and these are the others.
 PLATFORMS := $(patsubst constraints/%.txt,%,$(wildcard constraints/platform-*.txt))
 QUICK := lint dist docs
 # The longest first and the shortest last; test-sample waits for its rows, and then mostly for nothing.
@@ -74,7 +73,7 @@ test-unit: env  ## Run the unit tests in .venv
 
 test-matrix: $(ROWS)  ## Run the unit tests of the built wheel on every Airflow supported
 
-test-platforms: $(filter airflow-mwaa-%,$(ROWS)) $(PLATFORMS)  ## The same with what managed platforms install
+test-platforms: $(PLATFORMS)  ## The same with what managed platforms install
 
 $(ROWS): airflow-%: dist
 	@$(CHECK) 'airflow($*)'

@@ -27,4 +27,16 @@ settings.load_profile("tests")
 
 collect_ignore = ["other_clients"]  # they have an environment of their own, see noxfile.py
 
+# What meets no Airflow, but Python and its libraries.
+_PURE = {"client", "emulator", "selection", "test_exceptions.py", "test_flows.py", "test_runs.py"}
+_BUT = {"test_check.py"}  # reads connections
+
 pytest_plugins = ["helpers.secret_scan", "helpers.shared_fixtures"]
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the tests of the rooms that know no Airflow."""
+    for item in items:
+        path = item.path.relative_to(Path(__file__).parent)
+        if path.parts[0] in _PURE and path.name not in _BUT:
+            item.add_marker("pure")

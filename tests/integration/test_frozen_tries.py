@@ -94,7 +94,7 @@ def cases(airflow, flowservice, new_runs):
         wait_until(lambda case=case: case.frozen(airflow), 120, f"{case} is stopped")
     tasks, workers = [], []
     for (_, _, until), case in cases.items():
-        wait_until(lambda case=case: new_runs(case.source_run_id), 120, f"{case} is retried")
+        wait_until(lambda case=case: new_runs(case.source_run_id), 240, f"{case} is retried")
         if until == "the DAG run has ended":
             case.run.wait()
         frozen = case.frozen(airflow)
