@@ -25,6 +25,11 @@ def count_polls(service: FlowServiceEmulator) -> Counter[str]:
     return Counter(run_id for seen in service.requests for run_id in _listed(seen))
 
 
+def count_requests(service: FlowServiceEmulator) -> int:
+    """Return how many requests polled runs together, however many each."""
+    return sum(bool(_listed(seen)) for seen in service.requests)
+
+
 def _polled(seen: Seen) -> list[str]:
     """Return the IDs of the runs that a request asks for, by themselves or in a list."""
     return [*_listed(seen), seen.path.rpartition("/")[2]]
