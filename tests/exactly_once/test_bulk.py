@@ -146,7 +146,7 @@ def test_groups_are_at_work_at_once():
 
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_no_more_are_at_work_at_once_than_allowed(concurrency):
-    crowd = Crowd(0.01)
+    crowd = Crowd(concurrency, 0.01)
 
     def retrigger(run_id):
         crowd.work()
@@ -154,7 +154,7 @@ def test_no_more_are_at_work_at_once_than_allowed(concurrency):
 
     bulk(retrigger, [[f"r{number}"] for number in range(20)], concurrency)
 
-    assert max(crowd.sizes) <= concurrency
+    assert max(crowd.sizes) == concurrency
     assert len(crowd.sizes) == 20
 
 

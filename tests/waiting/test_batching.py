@@ -124,7 +124,7 @@ def test_two_waits_for_one_run_share_its_looks(flowservice, add_runs):
 
 def test_no_more_requests_at_a_time_than_a_service_bears(flowservice, add_runs):
     run_ids = add_runs(1000, "success")
-    crowd = Crowd(0.05)
+    crowd = Crowd(PARALLEL, 0.05)
     flowservice.on_request(lambda seen: crowd.work() if seen.method == "GET" else None)
 
     virtual_time.run(all_events([trigger(run_id) for run_id in run_ids]))
