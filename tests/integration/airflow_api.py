@@ -33,7 +33,7 @@ def wait_until(condition: Callable[[], T | None], seconds: float, what: str) -> 
     while time.monotonic() < deadline:
         if result := condition():
             return result
-        time.sleep(0.2)
+        time.sleep(0.5)  # each answer takes Airflow time that its tasks lack
     raise TimeoutError(f"Not so within {seconds:.0f} s: {what}.")
 
 

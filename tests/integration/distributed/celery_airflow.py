@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -60,8 +61,7 @@ class CeleryAirflow(AirflowInstance):
             tasks = self.database.query("SELECT pid FROM task_instance WHERE state = 'running'")
             return len(pids & {pid for (pid,) in tasks})
         # Airflow's database knows which triggerer has a wait, but not which process that is.
-        logs = {file.path for pid in pids for file in psutil.Process(pid).open_files()}
-        return sum(".trigger." in path for path in logs)
+        return sum(".trigger." in path for path in _open_files(pids))
 
     def _servers(self) -> list[Server]:
         return [self.database, self.redis]
@@ -75,3 +75,11 @@ class CeleryAirflow(AirflowInstance):
         except (OperationalError, RedisConnectionError):
             return False
         return len(replies) == len(workers) and super().are_healthy(since)
+
+
+def _open_files(pids: Iterable[int]) -> set[str]:
+    paths = set()
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess):  # it has ended since
+            paths.update(file.path for file in psutil.Process(pid).open_files())
+    return paths
