@@ -28,7 +28,7 @@ MATRIX = {
     "3.3.2": (("3.14", "3.13", "3.12", "3.11", "3.10"), "2026-09-20"),
     "3.4.0b2": (("3.13", "3.12", "3.11", "3.14"), "2026-11-28"),
 }
-LOWEST, NEWEST = "2.11.0", "3.3.2"
+LOWEST, NEWEST, PREVIEW = "2.11.0", "3.3.2", "3.4.0b2"
 # Managed platforms, which have `make test-platforms`. Their rows install what the platform pins, as far
 # as that is known, and else the newest of the day; docs/versions.md says from where.
 PLATFORMS = {
@@ -41,12 +41,11 @@ PLATFORMS = {
     "composer-3.3.1": (("3.11",), "2026-08-26"),
 }
 ROWS = {**MATRIX, **PLATFORMS}
-REMARKS = {LOWEST: "oldest dependencies, without the examples", "3.4.0b2": "preview"}
+REMARKS = {LOWEST: "oldest dependencies, without the examples", PREVIEW: "preview"}
 
 # Of the integration tests, about half of the time.
 SCENARIOS = [
-    f"tests/integration/{name}"
-    for name in ("distributed", "test_healing.py", "test_recipe.py", "test_ui.py")
+    f"tests/integration/{name}" for name in ("distributed", "test_healing.py", "test_ui.py")
 ]
 
 QUIET = ("-q", "--disable-warnings", "-p", "no:cacheprovider")
@@ -146,7 +145,7 @@ def integration(session: nox.Session) -> None:
 @nox.session(python=False)
 def scenarios(session: nox.Session) -> None:
     """Run those of them that tell a longer story, each in an Airflow of its own."""
-    in_venv(session, "pytest", "-m", "not distributed", *SCENARIOS)
+    in_venv(session, "pytest", "-m", "not distributed", *(session.posargs or SCENARIOS))
 
 
 @nox.session(python=False, default=False)
@@ -185,8 +184,8 @@ def _on_one_airflow(session: nox.Session, airflow: str, remark: str) -> None:
         tests.append(f"--ignore={ROOT}/tests/project/test_example_dags.py")
     # Elsewhere than in the root, where `python -m` would find the work tree before the wheel.
     session.chdir(session.env_dir)
-    # What depends on Python and libraries only is the same between the oldest and the newest of both.
-    leaves_out = "once" if airflow in {LOWEST, NEWEST, *PLATFORMS} else "(once or pure)"
+    # What knows next to no Airflow would be the same again on those between.
+    leaves_out = "once" if airflow in {LOWEST, NEWEST, PREVIEW, *PLATFORMS} else "(once or pure)"
     session.run("pytest", *QUIET, "-m", f"not {leaves_out}", *tests, *session.posargs)
 
 
