@@ -229,7 +229,13 @@ def _postgres_programs() -> Path | None:
     places = [Path(place) for place in (package and package.submodule_search_locations) or ()]
     ours = [path for place in places for path in place.glob("pginstall*/bin")]
     debians = Path("/usr/lib/postgresql").glob("*/bin")
-    return next(iter([*sorted(ours, reverse=True), *sorted(debians, reverse=True)]), None)
+    return next(
+        iter([*sorted(ours, reverse=True), *sorted(debians, key=_version, reverse=True)]), None
+    )
+
+
+def _version(programs: Path) -> float:
+    return float(programs.parent.name)
 
 
 def _redis_program() -> str | None:
