@@ -22,7 +22,7 @@ HEALING = "example_flowservice_self_healing"
 REPAIR = "example_flowservice_repair_run"
 
 # Each costs Airflow four starts of a worker process, which is minutes for hundreds.
-MAPPED_RUNS = int(os.environ.get("MAPPED_RUNS", "12"))
+MAPPED_RUNS = int(os.environ.get("MAPPED_RUNS", "8"))
 
 OTHER_DAGS = """
 from datetime import datetime

@@ -4,86 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 
-from airflow_provider_flowservice.emulator import FlowServiceEmulator
 from integration.airflow_api import Run
-from integration.airflow_instance import AirflowInstance
 
 pytestmark = pytest.mark.timeout(300)  # the first test boots Airflow
 
-REPAIR = Path(__file__).parents[2] / "example_dags" / "repair_run.py"
 REPAIR_DAG = "example_flowservice_repair_run"
 TWINS = 10
 # Seconds for which the service's lists hide a new run.
 LISTED_LATE = 8
 
-DAGS = """
-import time
-from datetime import datetime, timedelta
 
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import DAG
-
-from airflow_provider_flowservice.operators.flowservice import (
-    ListDataflowRunsOperator,
-    RetriggerDataflowRunOperator,
-)
-from airflow_provider_flowservice.repairs import repair_request
-
-
-def at_the_same_moment():
-    time.sleep(-time.time() % 3)
-
-
-def request(run):
-    at_the_same_moment()
-    return repair_request(run)
-
-
-def run_id(run):
-    at_the_same_moment()
-    return run["run_id"]
-
-
-for name in ("nightly", "event"):
-    with DAG(f"{name}_asks", start_date=datetime(2026, 1, 1), schedule=None):
-        find = ListDataflowRunsOperator(task_id="find", flow_name="asked*", summaries=True)
-        TriggerDagRunOperator.partial(
-            task_id="repair",
-            trigger_dag_id="example_flowservice_repair_run",
-            logical_date=None,
-            skip_when_already_exists=True,
-            retries=2,
-            retry_delay=timedelta(seconds=1),
-            max_active_tis_per_dag=2,  # so that those of both DAGs run side by side
-        ).expand_kwargs(find.output.map(request))
-
-    with DAG(f"{name}_retriggers", start_date=datetime(2026, 1, 1), schedule=None):
-        find = ListDataflowRunsOperator(task_id="find", flow_name="bare*", summaries=True)
-        RetriggerDataflowRunOperator.partial(
-            task_id="retrigger", wait_for_completion=False, max_active_tis_per_dag=2
-        ).expand(run_id=find.output.map(run_id))
-"""
-
-
-@pytest.fixture(scope="module")
-def flowservice():
-    with FlowServiceEmulator(step_seconds=1.0) as emulator:
-        emulator.new_run_hidden_for = LISTED_LATE
-        yield emulator
-
-
-@pytest.fixture(scope="module")
-def airflow(flowservice, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("dags")
-    (folder / "twins.py").write_text(DAGS)
-    (folder / "repair_run.py").write_text(REPAIR.read_text())
-    env = {"AIRFLOW_CONN_FLOWSERVICE_DEFAULT": flowservice.connection_json}
-    with AirflowInstance([folder], env) as instance:
-        yield instance
+@pytest.fixture(autouse=True)
+def lists_new_runs_late(flowservice):
+    flowservice.new_run_hidden_for = LISTED_LATE
+    yield
+    flowservice.new_run_hidden_for = 0
 
 
 def failed_runs(flowservice, name):

@@ -33,7 +33,7 @@ print(json.dumps({"modules": names, "warnings": ours}))
 
 pytestmark = pytest.mark.skipif(
     Version(airflow_version) < Version("3.3"),
-    reason="What is new there is not in all releases before.",
+    reason="Earlier releases lack some of the new names.",
 )
 
 

@@ -13,7 +13,7 @@ from integration.polls import count_polls
 
 NUMBER = 40
 # Each costs Airflow a start of a worker process, and two if it is deferred.
-ENDED_RUNS = int(os.environ.get("ENDED_RUNS", "20"))
+ENDED_RUNS = int(os.environ.get("ENDED_RUNS", "12"))
 
 pytestmark = pytest.mark.timeout(800 + 8 * ENDED_RUNS)
 
@@ -54,22 +54,23 @@ def add_run(flowservice):
     return lambda status="inProgress": flowservice.add_run(flow_id, status)
 
 
-def wait_until_polled(flowservice, number, times):
-    """Wait until as many runs have been asked for so often."""
-    wait_until(
-        lambda: sum(count >= times for count in count_polls(flowservice).values()) == number,
-        180,
-        f"{number} runs are polled {times} times",
-    )
+def wait_until_polled(flowservice, run_ids, times):
+    """Wait until each of these runs has been asked for so often."""
+
+    def are_polled():
+        counts = count_polls(flowservice)
+        return all(counts[run_id] >= times for run_id in run_ids)
+
+    wait_until(are_polled, 180, f"{len(run_ids)} runs are polled {times} times")
 
 
 def test_forty_deferred_tasks_share_their_requests(airflow, flowservice, add_run):
     run_ids = [add_run() for _ in range(NUMBER)]
 
     run = airflow.trigger("many_waits", {"run_ids": run_ids})
-    wait_until_polled(flowservice, NUMBER, times=3)  # the early polls are over
+    wait_until_polled(flowservice, run_ids, times=3)  # the early polls are over
     flowservice.clear_requests()
-    wait_until_polled(flowservice, NUMBER, times=2)
+    wait_until_polled(flowservice, run_ids, times=2)
 
     # Two or three ticks; the last task to be deferred may still be on ticks of its own.
     assert flowservice.count(method="GET") <= 8
