@@ -29,15 +29,19 @@ collect_ignore = ["other_clients"]  # they have an environment of their own, see
 
 # What meets Python and its libraries, and of Airflow only what few of its releases change.
 _PURE = {"client", "emulator", "selection", "test_exceptions.py", "test_flows.py", "test_runs.py"}
+# Of the room exactly_once, whose other tests let Airflow run DAGs.
+_PURE |= {
+    f"test_{name}.py" for name in ("bulk", "decisions", "retrigger", "siblings", "two_writers")
+}
 _BUT = {"test_check.py"}  # reads connections
 
 pytest_plugins = ["helpers.secret_scan", "helpers.shared_fixtures"]
 
 
 def pytest_collection_modifyitems(items):
-    """Mark the tests of the rooms that know next to no Airflow."""
+    """Mark the tests that know next to no Airflow."""
     tests = Path(__file__).parent
     for item in items:
         path = item.path.relative_to(tests) if item.path.is_relative_to(tests) else item.path
-        if path.parts[0] in _PURE and path.name not in _BUT:
+        if {path.parts[0], path.name} & _PURE and path.name not in _BUT:
             item.add_marker("pure")
