@@ -64,7 +64,9 @@ def airflow_command(*arguments: str) -> None:
     )
     command.start()
     command.join(110)  # seconds
-    assert command.exitcode == 0
+    command.kill()  # if it still runs
+    command.join()
+    assert command.exitcode == 0, f"airflow {' '.join(arguments)}: {command.exitcode}"
 
 
 def context(**values: Any) -> dict[str, Any]:
