@@ -121,6 +121,7 @@ class FlowServiceSensor(LineageMixin, CheckedTask, BaseSensorOperator):
         """Wait as configured: deferred, or by poking as Airflow's sensors do."""
         return self._start(context)
 
+    # Apart from execute(), since Airflow's ExecutorSafeguard lets nothing but the task runner call that.
     def _start(self, context: Context) -> RunSummary:
         from airflow_provider_flowservice._waiting.poll import timed_wait
         from airflow_provider_flowservice._waiting.rules import WaitResult
