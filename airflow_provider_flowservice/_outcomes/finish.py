@@ -7,9 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow_provider_flowservice._compat import AirflowTaskTimeout, Asset
+from airflow_provider_flowservice._compat import AirflowTaskTimeout, Asset, is_of_earlier_try
 from airflow_provider_flowservice._outcomes.errors import describe, exception_for
-from airflow_provider_flowservice._outcomes.table import OutcomePolicy, outcome_of, task_result
+from airflow_provider_flowservice._outcomes.table import (
+    Outcome,
+    OutcomePolicy,
+    outcome_of,
+    task_result,
+)
 from airflow_provider_flowservice._waiting.deadlines import is_airflows_limit
 from airflow_provider_flowservice._waiting.poll import poll_once
 from airflow_provider_flowservice._waiting.rules import WaitResult
@@ -48,7 +53,7 @@ def finish(
     """
     result = _with_everything(hook, result, task.log)
     task.seen_run = run = result.run
-    outcome = outcome_of(result, policy, is_airflows_limit(task.timeout, task.execution_timeout))
+    outcome = _outcome(task, policy, result)
     ending = task_result(outcome, policy)
     duplicates: Sequence[DataflowRun] = ()
     if run is not None:
@@ -71,6 +76,41 @@ def finish(
         if isinstance(outlet, Asset):
             context["outlet_events"][outlet].extra.update(metrics)
     return done
+
+
+def starts_anew(
+    task: Any,
+    policy: OutcomePolicy,
+    context: Context,
+    hook: FlowServiceHook,
+    result: WaitResult,
+    try_number: int | None,
+) -> bool:
+    """
+    Return whether a task that is resumed is a retry, which has to start anew instead of ending so again.
+
+    :param result: How the wait ended that the task is resumed with.
+    :param try_number: Number of the try that waited, if it is known.
+    """
+    if not is_of_earlier_try(context, try_number):
+        return False
+    # The event has one of the run's errors only, and all of them decide whether a retry can help.
+    if not leads_to_a_retry(task, policy, _with_whole_run(hook, result)):
+        return False
+    task.log.info("Airflow has resumed this retry as the try before it; it starts anew.")
+    return True
+
+
+def leads_to_a_retry(task: Any, policy: OutcomePolicy, result: WaitResult) -> bool:
+    """Return whether Airflow retries a task whose wait ended so, if it has retries left."""
+    ending = task_result(_outcome(task, policy, result), policy)
+    if ending == "failed":  # unless it is a sensor that waits on instead
+        return not getattr(task, "silent_fail", False)
+    return ending == "timed out"
+
+
+def _outcome(task: Any, policy: OutcomePolicy, result: WaitResult) -> Outcome:
+    return outcome_of(result, policy, is_airflows_limit(task.timeout, task.execution_timeout))
 
 
 def _name_duplicates(
@@ -131,15 +171,25 @@ def _push(context: Context, key: str, value: Any) -> None:
 
 def _with_everything(hook: FlowServiceHook, result: WaitResult, log: Any) -> WaitResult:
     """Add to a run that has ended what its summary and the service's run do not show."""
+    result = _with_whole_run(hook, result)
     run = result.run
     if run is None or not run.is_terminal:
         return result
-    # After a deferral the run comes from its summary, which is enough if all went well.
-    if run.is_abridged and not (run.is_successful and _is_plain(run)):
-        seen = poll_once(hook, run.run_id)
-        # An answer from before the end, which a cache may hold, is none.
-        run = seen if isinstance(seen, DataflowRun) and seen.is_terminal else run
     return replace(result, run=replace(run, dataset_ids=_dataset_ids(hook, run, log)))
+
+
+def _with_whole_run(hook: FlowServiceHook, result: WaitResult) -> WaitResult:
+    """Read a run that has ended anew if it comes from its summary, as after a deferral."""
+    run = result.run
+    if run is None or not run.is_terminal or not run.is_abridged:
+        return result
+    if run.is_successful and _is_plain(run):  # then the summary is enough
+        return result
+    seen = poll_once(hook, run.run_id)
+    # An answer from before the end, which a cache may hold, is none.
+    if isinstance(seen, DataflowRun) and seen.is_terminal:
+        return replace(result, run=seen)
+    return result
 
 
 def _is_plain(run: DataflowRun) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_flowservice._arguments import kinds
 from airflow_provider_flowservice._arguments.checked import CheckedTask, conflicts_of_flows
-from airflow_provider_flowservice._compat import BaseOperator, conf, is_of_earlier_try
+from airflow_provider_flowservice._compat import BaseOperator, conf
 from airflow_provider_flowservice._defaults import (
     CONN_ID,
     OUTAGE_TIMEOUT,
@@ -234,15 +234,13 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
         :param try_number: Number of the try that was deferred.
         """
         from airflow_provider_flowservice._exactly_once.retrigger import Retriggered
+        from airflow_provider_flowservice._outcomes.finish import starts_anew
         from airflow_provider_flowservice._waiting.rules import WaitResult
 
         hook, result = self._hook(), WaitResult.from_event(event)
-        run = result.run
-        is_over = run is not None and run.is_successful
-        if is_of_earlier_try(context, try_number) and not is_over:
-            self.log.info("Airflow has resumed this retry as the try before it; it starts anew.")
+        if starts_anew(self, self._policy, context, hook, result, try_number):
             return self._start(context)
-        if run:
+        if run := result.run:
             self.new_run_url = event.get("url") or hook.get_run_url(run.flow_id, run.run_id)
             self.new_run_id = run.run_id
         new_run = Retriggered.from_json(retriggered) if retriggered else None

@@ -20,7 +20,6 @@ from airflow_provider_flowservice._compat import (
     BaseSensorOperator,
     PokeReturnValue,
     first_poked_at,
-    is_of_earlier_try,
 )
 from airflow_provider_flowservice._defaults import POLL_INTERVAL
 from airflow_provider_flowservice._lineage import LineageMixin
@@ -179,14 +178,15 @@ class FlowServiceSensor(LineageMixin, CheckedTask, BaseSensorOperator):
         :param deadline: Epoch seconds at which the wait is over.
         :param try_number: Number of the try that was deferred.
         """
+        from airflow_provider_flowservice._outcomes.finish import starts_anew
         from airflow_provider_flowservice._waiting.rules import WaitResult
 
-        if is_of_earlier_try(context, try_number):
-            self.log.info("Airflow has resumed this retry as the try before it; it starts anew.")
+        hook, result = self._hook(), WaitResult.from_event(event)
+        if starts_anew(self, self._policy, context, hook, result, try_number):
             return self._start(context)
         if deadline is None:
             deadline = self._deadline_of(context, time.time())
-        summary = self._end(context, self._hook(), WaitResult.from_event(event), deadline)
+        summary = self._end(context, hook, result, deadline)
         if summary is None:
             # What failed may fail again at once, and each time costs a process.
             self._defer(context, deadline, first_poll=self.poke_interval)

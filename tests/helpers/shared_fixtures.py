@@ -13,11 +13,12 @@ from functools import cache
 
 import pytest
 
+from airflow_provider_flowservice import _compat
 from airflow_provider_flowservice._client.tokens import drop_tokens
 from airflow_provider_flowservice._compat import Stats
 from airflow_provider_flowservice._waiting import drivers
 from airflow_provider_flowservice.emulator import FlowServiceEmulator, Lifecycle
-from helpers.support import airflow_command
+from helpers.support import airflow_command, context, defer
 
 
 @pytest.fixture
@@ -70,6 +71,21 @@ def _keep_the_api_server(patch):
 
         make = supervisor.in_process_api_server
         patch.setattr(supervisor, "in_process_api_server", cache(make))
+
+
+@pytest.fixture
+def resumed(monkeypatch):
+    """Return a function that defers a task, and returns what resumes it one try later, as Airflow 3.0 does."""
+    monkeypatch.setattr(_compat, "RESUMES_RETRIES", True)
+
+    def resumed_task(task):
+        task_context = context()
+        resume = defer(task, task_context)
+        task_context["ti"].try_number = 2
+        task_context["ti"].max_tries = task.retries
+        return resume
+
+    return resumed_task
 
 
 @pytest.fixture

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import timedelta
 
 import pytest
 from airflow.exceptions import TaskDeferred
 
 from airflow_provider_flowservice._compat import (
-    RESUMES_RETRIES,
     AirflowSkipException,
     AirflowTaskTimeout,
 )
-from airflow_provider_flowservice.emulator import Fault
+from airflow_provider_flowservice.emulator import Fault, Lifecycle
 from airflow_provider_flowservice.exceptions import (
     DataflowRunFailedError,
+    DataflowRunIncompleteError,
     DataflowRunLostError,
     DataflowRunNotRetriggerableError,
     DataflowRunTimeoutError,
@@ -24,7 +25,7 @@ from airflow_provider_flowservice.exceptions import (
 )
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
-from helpers.support import airflows_limit, both_ways, context, defer, execute, run_to_the_end
+from helpers.support import airflows_limit, both_ways, context, execute, run_to_the_end
 
 
 def operator(run_id, **kwargs):
@@ -246,17 +247,9 @@ def test_for_a_run_of_another_client_that_goes_on_the_task_is_deferred(flowservi
 # Tries
 
 
-def resumed(task):
-    """Return what resumes a deferred task in its next try, as Airflow 3.0 does with each retry."""
-    task_context = context()
-    resume = defer(task, task_context)
-    task_context["ti"].try_number = 2
-    task_context["ti"].max_tries = task.retries
-    return resume
-
-
-@pytest.mark.skipif(not RESUMES_RETRIES, reason="This Airflow starts a retry anew.")
-def test_a_retry_that_is_resumed_as_the_try_before_retriggers_again(flowservice, failed_run):
+def test_a_retry_that_is_resumed_as_the_try_before_retriggers_again(
+    flowservice, failed_run, resumed
+):
     flowservice.plan(failed_run, ["inProgress", "failed"], ["success"])
     resume = resumed(operator(failed_run, deferrable=True, retries=1, settle_time=0))
 
@@ -267,18 +260,61 @@ def test_a_retry_that_is_resumed_as_the_try_before_retriggers_again(flowservice,
     assert retriggered == first
 
 
-@pytest.mark.parametrize("durable", [True, False])
-def test_a_success_ends_the_task_in_whichever_try_it_is_resumed(flowservice, failed_run, durable):
+IN_THE_DATA = Lifecycle(["failed"], error=("MAPPER-3700-400", "Mapper Transform Error"))
+
+
+@pytest.mark.parametrize("durable", [True, False], ids=["durable", "not durable"])
+@pytest.mark.parametrize(
+    ("plan", "arguments", "error"),
+    [
+        (["success"], {}, None),
+        (["partialSuccess"], {"on_partial": "accept"}, None),
+        (["partialSuccess"], {}, DataflowRunIncompleteError),
+        (["partialSuccess"], {"on_partial": "skip"}, AirflowSkipException),
+        (["success"], {"min_records": 101}, DataflowRunIncompleteError),
+        (IN_THE_DATA, {}, DataflowRunFailedError),
+    ],
+    ids=[
+        "success",
+        "accepted in part",
+        "refused in part",
+        "skipped",
+        "too few records",
+        "fault in the data",
+    ],
+)
+def test_what_airflow_does_not_retry_ends_the_task_in_whichever_try_it_is_resumed(
+    flowservice, failed_run, resumed, durable, plan, arguments, error
+):
     """As when a scheduler starts while the task is being resumed: Airflow then counts one try more."""
-    task = operator(failed_run, deferrable=True, retries=1, durable=durable)
+    flowservice.plan(failed_run, plan)
+    resume = resumed(
+        operator(
+            failed_run, deferrable=True, retries=1, settle_time=0, durable=durable, **arguments
+        )
+    )
 
-    new_run_id = resumed(task)()
+    with pytest.raises(error) if error else nullcontext():
+        assert resume() == flowservice.retriggers[0][1]
 
-    assert flowservice.retriggers == [(failed_run, new_run_id)]
+    assert len(flowservice.retriggers) == 1
+
+
+def test_a_run_that_outlasts_the_timeout_gets_no_second_one_beside_it(
+    flowservice, failed_run, resumed
+):
+    flowservice.plan(failed_run, ["inProgress"])
+    task = operator(failed_run, deferrable=True, retries=1, durable=False, timeout=0)
+    resume = resumed(task)
+
+    with pytest.raises(DataflowRunTimeoutError, match="inProgress"):
+        resume()
+
+    assert len(flowservice.retriggers) == 1
 
 
 def test_a_task_without_retries_retriggers_once_in_whichever_try_it_is_resumed(
-    flowservice, failed_run
+    flowservice, failed_run, resumed
 ):
     flowservice.plan(failed_run, ["inProgress", "failed"])
     resume = resumed(operator(failed_run, deferrable=True))

@@ -11,7 +11,6 @@ import pytest
 from airflow.exceptions import AirflowNotFoundException, TaskDeferred
 
 from airflow_provider_flowservice._compat import (
-    RESUMES_RETRIES,
     TIMES_DEFERRED_TASKS,
     AirflowRescheduleException,
     AirflowSensorTimeout,
@@ -26,7 +25,7 @@ from airflow_provider_flowservice.exceptions import (
 )
 from airflow_provider_flowservice.links.flowservice import DataflowRunLink
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor, DataflowSensor
-from helpers.support import TaskInstance, both_ways, context, defer, execute, run_to_the_end
+from helpers.support import TaskInstance, both_ways, context, execute, run_to_the_end
 
 LINK = DataflowRunLink.xcom_key
 
@@ -346,16 +345,49 @@ def test_a_run_that_appears_within_one_poke_costs_no_reschedule(flowservice, wai
     assert waits_for_run.polls() == 3
 
 
-@pytest.mark.skipif(not RESUMES_RETRIES, reason="This Airflow starts a retry anew.")
-@pytest.mark.parametrize("kind", ["run", "flow"])
-def test_a_retry_that_is_resumed_as_the_try_before_polls_anew(flowservice, kind):
-    waits, task_context = waits_for(flowservice, kind), context()
-    flowservice.fail(Fault("GET /runs.*", status=403, after=1))
-    resume = defer(waits.sensor(deferrable=True), task_context)
-    with pytest.raises(FlowServiceAuthError):
-        resume()
+# Tries
+
+
+def test_a_retry_that_is_resumed_as_the_try_before_polls_anew(waits, flowservice, resumed):
+    flowservice.fail(Fault("GET /runs.*", status=503, after=1))
+    no_patience = {"outage_timeout": 0, "hook_params": {"retries": 0}}
+    resume = resumed(waits.sensor(deferrable=True, retries=1, **no_patience))
     waits.script("success")
-    task_context["ti"].try_number = 2
-    task_context["ti"].max_tries = 1
 
     assert resume()["run_id"] == waits.run_id
+    assert waits.polls() == 3
+
+
+def test_a_success_ends_the_task_in_whichever_try_it_is_resumed(waits, flowservice, resumed):
+    waits.script("inProgress", "success")
+    resume = resumed(waits.sensor(deferrable=True, retries=1))
+    flowservice.fail(Fault("GET /", status=403, body={}, times=None))
+
+    assert resume()["run_id"] == waits.run_id
+
+
+def test_a_timeout_is_not_given_again_in_whichever_try_the_task_is_resumed(
+    waits_for_run, flowservice, resumed
+):
+    # Until the timeout has passed, polls in virtual time would keep a core busy.
+    flowservice.fail(Fault("GET /runs", kind="slow", delay=0.1, times=None, after=1))
+    resume = resumed(waits_for_run.sensor(deferrable=True, retries=1, timeout=0.3))
+    polls = waits_for_run.polls()
+
+    with pytest.raises(AirflowSensorTimeout, match="inProgress"):
+        resume()
+
+    assert waits_for_run.polls() == polls
+
+
+def test_silent_fail_goes_on_until_the_same_deadline_in_whichever_try_the_task_is_resumed(
+    waits, flowservice, resumed
+):
+    flowservice.fail(Fault("GET /runs", status=400, body={"message": "no"}, times=None, after=1))
+    resume = resumed(waits.sensor(deferrable=True, retries=1, silent_fail=True))
+    deadline = resume.args[1]["deadline"]
+
+    with pytest.raises(TaskDeferred) as again:
+        resume()
+
+    assert again.value.trigger.deadline == deadline
