@@ -78,7 +78,7 @@ else:
             TaskDeferralTimeout,
         )
     except ImportError:  # before Airflow 3.2
-        RESUMES_RETRIES = not TIMES_DEFERRED_TASKS
+        from airflow import __version__ as airflow_version
         from airflow.configuration import conf
         from airflow.exceptions import (
             AirflowException,
@@ -88,7 +88,10 @@ else:
             AirflowSkipException,
             AirflowTaskTimeout,
         )
+        from packaging.version import Version
 
+        # What resumes a task is dropped with each retry since then: github.com/apache/airflow/pull/56731.
+        RESUMES_RETRIES = not TIMES_DEFERRED_TASKS and Version(airflow_version) < Version("3.1.1")
         try:
             from airflow.exceptions import TaskDeferralTimeout
         except ImportError:  # before Airflow 3.0, which raised the parent of both
@@ -116,9 +119,10 @@ def first_poked_at(context: Context) -> datetime | None:
 
 def is_of_earlier_try(context: Context, try_number: int | None) -> bool:
     """
-    Return whether a retry is resumed with the event of the try before it, instead of starting anew.
+    Return whether a task is resumed with the event of an earlier try.
 
-    So with each retry of a deferred task on Airflow 3.0.6, until Airflow 3.1.3 at the latest.
+    So is each retry of a deferred task on Airflow 3.0 and 3.1.0. A task that is not retried may be so, too:
+    Airflow counts one try more if a scheduler starts between event and resumption.
 
     :param try_number: Number of the try that deferred, if it is known.
     """

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import airflow
 import pytest
+from packaging.version import Version
 
+from airflow_provider_flowservice._compat import RESUMES_RETRIES
 from airflow_provider_flowservice._outcomes.finish import leads_to_a_retry
 from airflow_provider_flowservice._waiting.rules import WaitResult
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
@@ -85,3 +88,7 @@ def test_a_sensor_is_retried_where_a_retry_can_help(result, arguments, is_retrie
     task = DataflowRunSensor(task_id="wait", run_id="run", **arguments)
 
     assert leads_to_a_retry(task, task._policy, result) is is_retried
+
+
+def test_airflow_resumes_retries_until_the_release_that_mended_it():
+    assert RESUMES_RETRIES is (Version("3.0") <= Version(airflow.__version__) < Version("3.1.1"))
