@@ -32,9 +32,7 @@ def airflow(flowservice):
     connection = flowservice.connection
     connection["extra"]["request_timeout"] = 10  # for which retries wait, too
     env = {"AIRFLOW_CONN_FLOWSERVICE_DEFAULT": json.dumps(connection)}
-    here = Path(__file__).parent
-    folders = [ROOT / "example_dags", here / "dags", here / "scale" / "dags"]
-    with AirflowInstance(folders, env) as instance:
+    with AirflowInstance([ROOT / "example_dags", Path(__file__).parent / "dags"], env) as instance:
         yield instance
 
 

@@ -108,9 +108,9 @@ WAYS = {
 }
 # Instead of limits at which the first poll ends the wait, before it is deferred.
 A_MOMENT = {
-    "timeout": 0.3,
-    "execution_timeout": timedelta(seconds=0.3),
-    "missing_grace": 0.3,
+    "timeout": 1.0,
+    "execution_timeout": timedelta(seconds=1),
+    "missing_grace": 1.0,
 }
 
 

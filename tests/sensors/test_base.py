@@ -371,7 +371,7 @@ def test_a_timeout_is_not_given_again_in_whichever_try_the_task_is_resumed(
 ):
     # Until the timeout has passed, polls in virtual time would keep a core busy.
     flowservice.fail(Fault("GET /runs", kind="slow", delay=0.1, times=None, after=1))
-    resume = resumed(waits_for_run.sensor(deferrable=True, retries=1, timeout=0.3))
+    resume = resumed(waits_for_run.sensor(deferrable=True, retries=1, timeout=1))
     polls = waits_for_run.polls()
 
     with pytest.raises(AirflowSensorTimeout, match="inProgress"):
