@@ -99,7 +99,7 @@ test-integration: env  ## Run the tests that boot a real Airflow
 test-scenarios: env  ## Run those that tell a longer story
 	@$(CHECK) scenarios
 
-test-distributed: env  ## Kill each part of an Airflow on Celery, in about a quarter of an hour
+test-distributed: env  ## Kill each part of an Airflow on Celery, in about twenty minutes
 	@$(NOX) --session distributed
 
 docs: env  ## Build the documentation into docs/_build

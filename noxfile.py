@@ -46,6 +46,8 @@ REMARKS = {LOWEST: "oldest dependencies", PREVIEW: "preview"}
 SCENARIOS = [
     f"tests/integration/{name}" for name in ("distributed", "test_healing.py", "test_ui.py")
 ]
+# What has parts that `make test` leaves out for their length.
+DISTRIBUTED = ["tests/integration/distributed", "tests/integration/test_frozen_tries.py"]
 
 QUIET = ("-q", "--disable-warnings", "-p", "no:cacheprovider")
 
@@ -138,19 +140,26 @@ def docs(session: nox.Session) -> None:
 def integration(session: nox.Session) -> None:
     """Run the tests that boot a real Airflow."""
     tests = session.posargs or ["tests/integration", *(f"--ignore={path}" for path in SCENARIOS)]
-    in_venv(session, "pytest", "-m", "not distributed", *tests)
+    in_venv(session, "pytest", "--durations=10", "-m", "not distributed", *tests)
 
 
 @nox.session(python=False)
 def scenarios(session: nox.Session) -> None:
     """Run those of them that tell a longer story, each in an Airflow of its own."""
-    in_venv(session, "pytest", "-m", "not distributed", *(session.posargs or SCENARIOS))
+    in_venv(
+        session,
+        "pytest",
+        "--durations=10",
+        "-m",
+        "not distributed",
+        *(session.posargs or SCENARIOS),
+    )
 
 
 @nox.session(python=False, default=False)
 def distributed(session: nox.Session) -> None:
-    """Kill the parts of a distributed Airflow one after the other."""
-    in_venv(session, "pytest", *(session.posargs or ["tests/integration/distributed"]))
+    """Kill the parts of a distributed Airflow one after the other, and pause tasks everywhere."""
+    in_venv(session, "pytest", *(session.posargs or DISTRIBUTED))
 
 
 @nox.session(python=False)

@@ -3,7 +3,8 @@ Exactly one re-trigger in a real Airflow that pauses, and goes on when others ha
 
 A task and its worker, which sends its heartbeats, are stopped between the stored intent and the
 request, as on a machine that is suspended. Airflow takes the try for dead, its retry re-triggers
-the run, and then both are continued.
+the run, and then both are continued. ``make test`` has the latest of the pauses,
+``make test-distributed`` all of them.
 """
 
 from __future__ import annotations
@@ -30,8 +31,13 @@ PAUSES = {
     "before the connection": ["before the connection"],
     "on the connection": ["on the connection"],
 }
+IN_EVERY_TEST_RUN = {"in two tries", "on the connection"}
 ALL = [
-    (mode, pause, until)
+    pytest.param(
+        (mode, pause, until),
+        id=f"{mode}-{pause}-{until}",
+        marks=[] if pause in IN_EVERY_TEST_RUN else pytest.mark.distributed,
+    )
     for pause in PAUSES
     for mode in ("worker", "deferred")
     for until in ("the retry waits", "the DAG run has ended")
@@ -79,8 +85,8 @@ def new_runs(flowservice):
 
 
 @pytest.fixture(scope="module")
-def cases(airflow, flowservice, new_runs):
-    """All cases, which run at the same time, after their stopped processes have been continued."""
+def cases(request, airflow, flowservice, new_runs):
+    """The cases asked for, which run at the same time, after their stopped processes have been continued."""
 
     def begin(mode, pause, until):
         source = flowservice.add_run(flowservice.add_flow())
@@ -90,7 +96,7 @@ def cases(airflow, flowservice, new_runs):
         return Case(source, airflow.trigger(f"frozen_{mode}", conf), PAUSES[pause])
 
     cases = {}
-    for name in ALL:
+    for name in _asked_for(request.session.items):
         # One after the other: on a small machine many that start at once miss their heartbeats.
         case = cases[name] = begin(*name)
         wait_until(lambda case=case: case.frozen(airflow), 120, f"{case} is stopped")
@@ -116,11 +122,17 @@ def cases(airflow, flowservice, new_runs):
     return cases
 
 
-@pytest.mark.parametrize(("mode", "pause", "until"), ALL)
-def test_a_task_that_was_paused_leaves_one_retrigger_and_ends_in_success(
-    cases, new_runs, mode, pause, until
-):
-    case = cases[mode, pause, until]
+def _asked_for(items):
+    """Return the names of the cases whose tests are to run."""
+    params = [
+        item.callspec.params for item in items if item.path == Path(__file__) and "[" in item.name
+    ]
+    return [each["name"] for each in params]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_task_that_was_paused_leaves_one_retrigger_and_ends_in_success(cases, new_runs, name):
+    case = cases[name]
 
     assert case.run.wait(60) == "success", case.run.states()
     logs = [case.run.log(TASK, number + 1) for number in range(len(case.points) + 1)]
