@@ -55,15 +55,11 @@ lint: env  ## Check style and types
 dist: $(NOX)  ## Build and check wheel and source distribution
 	@$(CHECK) package
 
-# Four at a time on the two cores of a small CI machine, since each of them waits for some of its time,
-# and the quick ones first.
+# Four at a time on the two cores of a small CI machine, since each of them waits for some of its time.
 test: $(NOX)  ## Check everything
 	@rm -rf $(REPORTS)/*
-	@$(MAKE) --no-print-directory -j4 --output-sync $(QUICK) $(SLOW) FIRST='$(QUICK)'; result=$$?; \
+	@$(MAKE) --no-print-directory -j4 --output-sync $(QUICK) $(SLOW); result=$$?; \
 		$(MAKE) --no-print-directory summary; exit $$result
-
-# In `make test` only: by itself each of them waits for nothing but its environment.
-$(sort $(SLOW)): $(FIRST)
 
 summary:
 	@.venv-tools/bin/python -m dev.summary $(REPORTS)
