@@ -24,7 +24,7 @@ SAMPLED := $(firstword $(ROWS)) airflow-$(shell sed -n 's/^apache-airflow==//p' 
 PLATFORMS := $(patsubst constraints/%.txt,%,$(wildcard constraints/platform-*.txt))
 QUICK := lint dist docs
 # The longest first and the shortest last; test-sample waits for its rows, and then mostly for nothing.
-SLOW := test-integration test-scenarios test-once $(SAMPLED) test-sample $(ROWS) test-aepp
+SLOW := test-scenarios test-stress test-integration test-once $(SAMPLED) test-sample $(ROWS) test-aepp
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -55,10 +55,11 @@ lint: env  ## Check style and types
 dist: $(NOX)  ## Build and check wheel and source distribution
 	@$(CHECK) package
 
-# Four at a time on the two cores of a small CI machine, since each of them waits for some of its time.
-test: $(NOX)  ## Check everything
+# Five at a time on the two cores of a small CI machine, since each of them waits for some of its time.
+# The environment is made first, since what needs none would take the place of the longest.
+test: env  ## Check everything
 	@rm -rf $(REPORTS)/*
-	@$(MAKE) --no-print-directory -j4 --output-sync $(QUICK) $(SLOW); result=$$?; \
+	@$(MAKE) --no-print-directory -j5 --output-sync $(QUICK) $(SLOW); result=$$?; \
 		$(MAKE) --no-print-directory summary; exit $$result
 
 summary:
@@ -88,12 +89,15 @@ test-once: env
 	@$(CHECK) once
 
 # All else gives way to them: their processes wait for each other.
-test-integration test-scenarios: private NICE :=
-test-integration: env  ## Run the tests that boot a real Airflow
+test-integration test-scenarios test-stress: private NICE :=
+test-integration: env  ## Run the tests in a real Airflow
 	@$(CHECK) integration
 
 test-scenarios: env  ## Run those that tell a longer story
 	@$(CHECK) scenarios
+
+test-stress: env  ## Run those in which parts of Airflow die or pause
+	@$(CHECK) stress
 
 test-distributed: env  ## Kill each part of an Airflow on Celery, in about twenty minutes
 	@$(NOX) --session distributed

@@ -42,12 +42,12 @@ PLATFORMS = {
 ROWS = {**MATRIX, **PLATFORMS}
 REMARKS = {LOWEST: "oldest dependencies", PREVIEW: "preview"}
 
-# Of the integration tests, about half of the time.
-SCENARIOS = [
-    f"tests/integration/{name}" for name in ("distributed", "test_healing.py", "test_ui.py")
-]
+# The integration tests mostly wait, so that they run in three sessions beside each other. What is in
+# neither of these shares one Airflow.
+SCENARIOS = ["tests/integration/test_healing.py", "tests/integration/test_ui.py"]
 # What has parts that `make test` leaves out for their length.
 DISTRIBUTED = ["tests/integration/distributed", "tests/integration/test_frozen_tries.py"]
+STRESS = [*DISTRIBUTED, "tests/integration/scale"]
 
 QUIET = ("-q", "--disable-warnings", "-p", "no:cacheprovider")
 
@@ -138,22 +138,27 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def integration(session: nox.Session) -> None:
-    """Run the tests that boot a real Airflow."""
-    tests = session.posargs or ["tests/integration", *(f"--ignore={path}" for path in SCENARIOS)]
-    in_venv(session, "pytest", "--durations=10", "-m", "not distributed", *tests)
+    """Run the tests that share one real Airflow."""
+    _in_real_airflows(
+        session, "tests/integration", *(f"--ignore={path}" for path in (*SCENARIOS, *STRESS))
+    )
 
 
 @nox.session(python=False)
 def scenarios(session: nox.Session) -> None:
-    """Run those of them that tell a longer story, each in an Airflow of its own."""
-    in_venv(
-        session,
-        "pytest",
-        "--durations=10",
-        "-m",
-        "not distributed",
-        *(session.posargs or SCENARIOS),
-    )
+    """Run those that tell a longer story, each in an Airflow of its own."""
+    _in_real_airflows(session, *SCENARIOS)
+
+
+@nox.session(python=False)
+def stress(session: nox.Session) -> None:
+    """Run those in which much is under way at once, and parts of Airflow die or pause."""
+    _in_real_airflows(session, *STRESS)
+
+
+def _in_real_airflows(session: nox.Session, *tests: str) -> None:
+    tests = session.posargs or tests
+    in_venv(session, "pytest", "--durations=10", "-m", "not distributed", *tests)
 
 
 @nox.session(python=False, default=False)
