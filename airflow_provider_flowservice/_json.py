@@ -20,14 +20,15 @@ _LARGEST_MILLISECONDS = 253_402_300_799_999
 
 def mapping(value: object, key: str) -> Mapping[str, Any]:
     """Return the object under ``key``; an empty one if there is none."""
-    found = value.get(key) if isinstance(value, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
+    # What JSON calls an object is a `dict`, told in a quarter of the time of a `Mapping`.
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def mappings(value: object) -> Iterator[Mapping[str, Any]]:
     """Iterate over the objects of an array, and skip its other entries."""
     if isinstance(value, list):
-        yield from (entry for entry in value if isinstance(entry, Mapping))
+        yield from (entry for entry in value if isinstance(entry, dict))
 
 
 def is_json_object(value: object) -> bool:

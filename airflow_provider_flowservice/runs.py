@@ -203,19 +203,25 @@ class DataflowRun:
         if not (run_id := identifier(item.get("id"))):
             raise ValueError("a dataflow run without an ID")
         metrics = mapping(item, "metrics")
+        # The published schema misspells the key.
+        activities = list(mappings(item.get("activities") or item.get("activites")))
+        places = [*activities, metrics]
+        statuses = [mapping(place, "statusSummary") for place in places]
+        records = [mapping(place, "recordSummary") for place in places]
+        extensions = [mapping(status, "extensions") for status in statuses]
         times = mapping(metrics, "durationSummary")
-        used_window = _used_window(item)
+        used_window = _used_window([metrics, *activities])
         counts: dict[str, Any] = {
             name: count(mapping(metrics, group).get(key)) for name, (group, key) in _COUNTS.items()
         }
         addresses: dict[str, Any] = {
-            name: _address_in(item, key) for name, key in _ADDRESSES.items()
+            name: _address_in(extensions, key) for name, key in _ADDRESSES.items()
         }
         return cls(
             run_id=run_id,
             flow_id=identifier(item.get("flowId")),
             # A status that is no text counts as unknown, and not as missing.
-            status=line(mapping(metrics, "statusSummary").get("status"), longest=100),
+            status=line(statuses[-1].get("status"), longest=100),
             created_at=milliseconds(item.get("createdAt")),
             created_client=identifier(item.get("createdClient")) or None,
             started_at=milliseconds(times.get("startedAtUTC")),
@@ -223,10 +229,10 @@ class DataflowRun:
             completed_at=milliseconds(times.get("completedAtUTC") or times.get("stoppedAtUTC")),
             window=used_window or _asked_window(item),
             is_window_asked=used_window is None,
-            batch_ids=tuple(dict.fromkeys(_batch_ids_in(item))),
-            errors=tuple(dict.fromkeys(_errors_in(item))),
-            skip_reasons=tuple(dict.fromkeys(_skip_reasons_in(item))),
-            details=tuple(dict.fromkeys(_details_in(item))),
+            batch_ids=tuple(dict.fromkeys(_batch_ids_in(activities))),
+            errors=tuple(dict.fromkeys(_errors_in(statuses, extensions, records))),
+            skip_reasons=tuple(dict.fromkeys(_skip_reasons_in(records))),
+            details=tuple(dict.fromkeys(_details_in(extensions))),
             **counts,
             **addresses,
         )
@@ -422,8 +428,8 @@ def _from_iso(text: object) -> int | None:
         return None
 
 
-def _used_window(item: Mapping[str, Any]) -> tuple[int, int] | None:
-    for place in (mapping(item, "metrics"), *_activities(item)):
+def _used_window(places: Iterable[Mapping[str, Any]]) -> tuple[int, int] | None:
+    for place in places:
         extensions = mapping(mapping(place, "durationSummary"), "extensions")
         if window := _window(extensions, "windowStart", "windowEnd"):
             return window
@@ -439,43 +445,33 @@ def _window(place: Mapping[str, Any], *names: str) -> tuple[int, int] | None:
     return None if start is None or end is None else (start, end)
 
 
-def _activities(item: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    # The published schema misspells the key.
-    yield from mappings(item.get("activities") or item.get("activites"))
-
-
-def _places(item: Mapping[str, Any], summary: str) -> list[Mapping[str, Any]]:
-    """Return a summary of each activity, and last that of the whole run."""
-    return [mapping(place, summary) for place in (*_activities(item), mapping(item, "metrics"))]
-
-
-def _extensions(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [mapping(status, "extensions") for status in _places(item, "statusSummary")]
-
-
-def _batch_ids_in(item: Mapping[str, Any]) -> Iterator[str]:
-    for activity in _activities(item):
+def _batch_ids_in(activities: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for activity in activities:
         for target in mappings(activity.get("targetInfo")):
             reference = mapping(target, "reference")
             if line(reference.get("type")).lower() == "batch":
                 yield from identifiers(reference.get("ids"))
 
 
-def _address_in(item: Mapping[str, Any], key: str) -> str | None:
-    found = (address(mapping(each, "manifest").get(key)) for each in _extensions(item))
+def _address_in(extensions: Iterable[Mapping[str, Any]], key: str) -> str | None:
+    found = (address(mapping(each, "manifest").get(key)) for each in extensions)
     return next(filter(None, found), None)
 
 
-def _errors_in(item: Mapping[str, Any]) -> Iterator[RunError]:
+def _errors_in(
+    statuses: Iterable[Mapping[str, Any]],
+    extensions: Iterable[Mapping[str, Any]],
+    records: Iterable[Mapping[str, Any]],
+) -> Iterator[RunError]:
     """List the errors, the most specific first: an activity's own errors name the cause."""
-    places = [extensions.get("errors") for extensions in _extensions(item)]
-    places += [records.get("failedInfo") for records in _places(item, "recordSummary")]
-    places += [status.get("errors") for status in _places(item, "statusSummary")]
+    places = [each.get("errors") for each in extensions]
+    places += [each.get("failedInfo") for each in records]
+    places += [each.get("errors") for each in statuses]
     yield from sorted(_read_errors(places), key=lambda error: not _names_a_cause(error.code))
 
 
-def _skip_reasons_in(item: Mapping[str, Any]) -> Iterator[RunError]:
-    yield from _read_errors(each.get("skippedInfo") for each in _places(item, "recordSummary"))
+def _skip_reasons_in(records: Iterable[Mapping[str, Any]]) -> Iterator[RunError]:
+    yield from _read_errors(each.get("skippedInfo") for each in records)
 
 
 def _read_errors(arrays: Iterable[object]) -> Iterator[RunError]:
@@ -488,9 +484,9 @@ def _read_errors(arrays: Iterable[object]) -> Iterator[RunError]:
             yield RunError(code or _NO_CODE, message or "(no message)", count(records))
 
 
-def _details_in(item: Mapping[str, Any]) -> Iterator[str]:
-    for extensions in _extensions(item):
-        if detail := line(extensions.get("errorDetail"), longest=_LONGEST_DETAIL):
+def _details_in(extensions: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for each in extensions:
+        if detail := line(each.get("errorDetail"), longest=_LONGEST_DETAIL):
             yield detail
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -40,7 +41,7 @@ class Request:
         # Split first: an encoded slash belongs to its segment.
         return [unquote(part) for part in self.api_path.strip("/").split("/")]
 
-    @property
+    @cached_property
     def query(self) -> list[tuple[str, str]]:
         """Decoded parameters in the order sent. A raw ``+`` is a blank here, as in any form."""
         return parse_qsl(self.raw_query, keep_blank_values=True)
