@@ -45,9 +45,8 @@ REMARKS = {LOWEST: "oldest dependencies", PREVIEW: "preview"}
 # The integration tests mostly wait, so that they run in three sessions beside each other. What is in
 # neither of these shares one Airflow.
 SCENARIOS = ["tests/integration/test_healing.py", "tests/integration/test_ui.py"]
-# What has parts that `make test` leaves out for their length.
-DISTRIBUTED = ["tests/integration/distributed", "tests/integration/test_frozen_tries.py"]
-STRESS = [*DISTRIBUTED, "tests/integration/scale"]
+# Has parts that `make test` leaves out for their length.
+STRESS = ["tests/integration/distributed", "tests/integration/many_tasks"]
 
 QUIET = ("-q", "--disable-warnings", "-p", "no:cacheprovider")
 
@@ -164,7 +163,7 @@ def _in_real_airflows(session: nox.Session, *tests: str) -> None:
 @nox.session(python=False, default=False)
 def distributed(session: nox.Session) -> None:
     """Kill the parts of a distributed Airflow one after the other, and pause tasks everywhere."""
-    in_venv(session, "pytest", *(session.posargs or DISTRIBUTED))
+    in_venv(session, "pytest", *(session.posargs or STRESS))
 
 
 @nox.session(python=False)

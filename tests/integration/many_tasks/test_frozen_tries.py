@@ -74,7 +74,7 @@ def airflow(flowservice):
         "AIRFLOW_CONN_FLOWSERVICE_DEFAULT": json.dumps(connection),
         "AIRFLOW__CORE__PARALLELISM": "48",
     }
-    with AirflowInstance([Path(__file__).parent / "dags"], env) as instance:
+    with AirflowInstance([Path(__file__).parents[1] / "dags"], env) as instance:
         yield instance
 
 
