@@ -17,9 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from airflow_provider_flowservice.emulator import FlowServiceEmulator
 from integration.airflow_api import Run, wait_until
-from integration.airflow_instance import AirflowInstance
 
 pytestmark = pytest.mark.timeout(600)  # the first test boots Airflow and sits all pauses out
 
@@ -57,25 +55,6 @@ class Case:
         path = airflow.home / f"frozen.{self.run.run_id}"
         lines = path.read_text().splitlines() if path.exists() else []
         return [tuple(map(psutil.Process, json.loads(line))) for line in lines]
-
-
-@pytest.fixture(scope="module")
-def flowservice():
-    with FlowServiceEmulator(step_seconds=1.0) as emulator:
-        yield emulator
-
-
-@pytest.fixture(scope="module")
-def airflow(flowservice):
-    """An Airflow with workers to spare for those that are stopped."""
-    connection = flowservice.connection
-    connection["extra"]["request_timeout"] = 5
-    env = {
-        "AIRFLOW_CONN_FLOWSERVICE_DEFAULT": json.dumps(connection),
-        "AIRFLOW__CORE__PARALLELISM": "48",
-    }
-    with AirflowInstance([Path(__file__).parents[1] / "dags"], env) as instance:
-        yield instance
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ from airflow.sdk import dag, task
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor
 
 
-@dag(schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc))
+# Each task is a process, for which a small machine has little room.
+@dag(schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), max_active_tasks=4)
 def many_waits():
     """Wait for each run of the configuration."""
 
