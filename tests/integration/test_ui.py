@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
-from playwright import sync_api
+from playwright.sync_api import Error, expect, sync_playwright
 
 from airflow_provider_flowservice._connection.form import FIELDS, HOOK_NAME
 from airflow_provider_flowservice.emulator import Lifecycle
@@ -72,18 +72,18 @@ def keep_what_was_sent(page, sent):
     page.remove_listener("response", keep)
     for answer in answers:
         if "/api/v2/" in answer.url or "/ui/" in answer.url:
-            with suppress(sync_api.Error):  # forgotten already
+            with suppress(Error):  # forgotten already
                 sent.append(answer.text())
 
 
 @pytest.fixture(scope="module")
 def page(airflow):
-    with sync_api.sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         # No sandbox, since Chromium refuses to make one for root; it sees this one server only.
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         context = browser.new_context(viewport={"width": 1100, "height": 900}, base_url=airflow.url)
         context.set_default_timeout(60_000)
-        sync_api.expect.set_options(timeout=60_000)
+        expect.set_options(timeout=60_000)
         context.route(
             "https://experience.adobe.com/**",
             lambda route: route.fulfill(body="Experience Platform", content_type="text/html"),
@@ -135,8 +135,8 @@ def test_the_form_explains_itself(page, flowservice, shoot):
     save = form.get_by_role("button", name="Save")
     for field in FIELDS:
         form.get_by_text(field.description).wait_for()
-    assert form.locator("[name=element_access_token]").get_attribute("type") == "password"
-    assert save.is_disabled()  # two required fields are empty
+    expect(form.locator("[name=element_access_token]")).to_have_attribute("type", "password")
+    expect(save).to_be_disabled()  # two required fields are empty
     form.locator("[name=element_org_id]").fill(flowservice.org_id)
     form.locator("[name=element_sandbox_name]").fill("staging")
     shoot("connection-extra", form)
@@ -144,7 +144,7 @@ def test_the_form_explains_itself(page, flowservice, shoot):
     timeout = form.locator("[name=element_request_timeout]")
     timeout.fill("0")
     timeout.blur()
-    assert timeout.input_value() == "1"  # the least
+    expect(timeout).to_have_value("1")  # the least
     save.click()
     form.wait_for(state="hidden")
     page.get_by_text("flowservice_default").wait_for()
@@ -168,8 +168,8 @@ def test_a_stored_secret_is_not_shown_again(page, flowservice):
     form = page.get_by_role("dialog")
     form.get_by_label("Client ID").wait_for()
 
-    assert form.locator("[name=password]").input_value() == "***"
-    assert form.get_by_label("Client ID").input_value() == flowservice.client_id
+    expect(form.locator("[name=password]")).to_have_value("***")
+    expect(form.get_by_label("Client ID")).to_have_value(flowservice.client_id)
 
 
 def test_the_example_runs_at_the_press_of_a_button(page, airflow, flowservice, shoot, run):
@@ -197,7 +197,7 @@ def test_the_button_opens_the_new_run(page, flowservice, shoot, run):
         button.click()
 
     new_run_id = dict(flowservice.retriggers)[SEEDED_FAILED_RUN_ID]
-    assert opened.value.url.endswith(f"/activity/{new_run_id}")
+    expect(opened.value).to_have_url(re.compile(f"/activity/{new_run_id}$"))
 
 
 def test_the_log_tells_the_story(page, flowservice, shoot, run):
