@@ -29,7 +29,7 @@ PAUSES = {
     "before the connection": ["before the connection"],
     "on the connection": ["on the connection"],
 }
-IN_EVERY_TEST_RUN = {"in two tries", "on the connection"}
+IN_EVERY_TEST_RUN = {"on the connection"}
 ALL = [
     pytest.param(
         (mode, pause, until),
