@@ -24,7 +24,7 @@ SAMPLED := $(firstword $(ROWS)) airflow-$(shell sed -n 's/^apache-airflow==//p' 
 PLATFORMS := $(patsubst constraints/%.txt,%,$(wildcard constraints/platform-*.txt))
 QUICK := lint dist docs
 # The longest first and the shortest last; test-sample waits for its rows, and then mostly for nothing.
-SLOW := test-scenarios test-stress test-integration test-once $(SAMPLED) test-sample \
+SLOW := test-scenarios test-stress test-integration $(SAMPLED) test-sample test-once \
 	$(lastword $(ROWS)) $(ROWS) test-aepp
 
 .DEFAULT_GOAL := help
