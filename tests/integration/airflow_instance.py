@@ -59,11 +59,14 @@ class AirflowInstance:
 
     :param dag_folders: Where the DAGs are.
     :param env: Further environment variables, such as connections.
+    :raises NotADirectoryError: A folder does not exist, in which Airflow would just find no DAG.
     """
 
     components: Mapping[str, Sequence[str]] = COMPONENTS
 
     def __init__(self, dag_folders: Sequence[Path], env: Mapping[str, str]) -> None:
+        if missing := [str(folder) for folder in dag_folders if not folder.is_dir()]:
+            raise NotADirectoryError(f"No folders of DAGs: {', '.join(missing)}")
         self.home = Path(tempfile.mkdtemp(prefix="airflow-instance-"))
         self.database = PostgresServer(self.home / "postgres")
         self._port, self._worker_log_port, self._trigger_log_port = (free_port() for _ in range(3))

@@ -32,6 +32,6 @@ def airflow(flowservice, tmp_path_factory):
     shutil.copy(ROOT / "example_dags" / "repair_run.py", examples)
     tests = Path(__file__).parent
     with CeleryAirflow(
-        [tests / "dags", tests.parent / "scale" / "dags", examples], env
+        [tests / "dags", tests.parent / "many_tasks" / "dags", examples], env
     ) as instance:
         yield instance
