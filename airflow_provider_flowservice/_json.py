@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+# An object, as read from JSON or from the user: a `dict` is told in a quarter of the time of others.
+_OBJECT = (dict, Mapping)
 # Longer ones would fill log lines and XComs, and those of the service are far shorter.
 _LONGEST_ADDRESS = 2000
 # Smaller numbers are seconds: in milliseconds they would be before March 1973.
@@ -20,15 +22,14 @@ _LARGEST_MILLISECONDS = 253_402_300_799_999
 
 def mapping(value: object, key: str) -> Mapping[str, Any]:
     """Return the object under ``key``; an empty one if there is none."""
-    # What JSON calls an object is a `dict`, told in a quarter of the time of a `Mapping`.
-    found = value.get(key) if isinstance(value, dict) else None
-    return found if isinstance(found, dict) else {}
+    found = value.get(key) if isinstance(value, _OBJECT) else None
+    return found if found and isinstance(found, _OBJECT) else {}
 
 
 def mappings(value: object) -> Iterator[Mapping[str, Any]]:
     """Iterate over the objects of an array, and skip its other entries."""
     if isinstance(value, list):
-        yield from (entry for entry in value if isinstance(entry, dict))
+        yield from (entry for entry in value if isinstance(entry, _OBJECT))
 
 
 def is_json_object(value: object) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import MappingProxyType
 
 import pytest
 from hypothesis import given
@@ -31,6 +32,22 @@ def run(metrics=None, **fields):
 
 def run_with(status, **fields):
     return run({"statusSummary": {"status": status}, **fields})
+
+
+def test_any_mapping_is_read_like_a_dict():
+    summary = {"statusSummary": {"status": "failed"}, "recordSummary": {"inputRecordCount": 7}}
+    activity = {"statusSummary": {"extensions": {"errors": [{"code": "C-1", "message": "No"}]}}}
+    item = {"id": "r1", "flowId": "f1", "metrics": summary, "activities": [activity]}
+
+    def read_only(value):
+        if isinstance(value, dict):
+            return MappingProxyType({key: read_only(each) for key, each in value.items()})
+        return [read_only(each) for each in value] if isinstance(value, list) else value
+
+    found = DataflowRun.from_api(read_only(item))
+
+    assert found == DataflowRun.from_api(item)
+    assert (found.status, found.input_records, found.errors[0].code) == ("failed", 7, "C-1")
 
 
 # Statuses
