@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from airflow_provider_flowservice import exceptions
 from airflow_provider_flowservice._exactly_once.clock import Clock
+from airflow_provider_flowservice._exactly_once.engine import Engine, NewRun
 from airflow_provider_flowservice._exactly_once.fence import Moment
 from airflow_provider_flowservice._exactly_once.journal import STORE_KEY, Record, TaskStore
-from airflow_provider_flowservice._exactly_once.retrigger import Retrigger, Retriggered
 from airflow_provider_flowservice._exactly_once.siblings import Claim, Siblings
 from airflow_provider_flowservice._exactly_once.task import began_ms, try_of
 from airflow_provider_flowservice._exactly_once.task_thread import TaskThread, TaskThreadStore
@@ -96,7 +96,7 @@ class Bulk:
 
     def __init__(
         self,
-        retrigger: Callable[[str], Retriggered],
+        retrigger: Callable[[str], NewRun],
         thread: TaskThread,
         concurrency: int,
         log: Any,
@@ -211,9 +211,9 @@ class _Requests:
                 done[run_id] = record.new_run_id
         return done
 
-    def retrigger(self, run_id: str) -> Retriggered:
+    def retrigger(self, run_id: str) -> NewRun:
         """Re-trigger a run, or go on with what an earlier try has started."""
-        return Retrigger(
+        return Engine(
             self._hook,
             self._store(run_id),
             self._try,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_flowservice._client.responses import LARGEST_PAGE
 from airflow_provider_flowservice._compat import AirflowTaskTimeout
 from airflow_provider_flowservice._exactly_once.candidates import loads_window
-from airflow_provider_flowservice._exactly_once.retrigger import Retriggered
+from airflow_provider_flowservice._exactly_once.engine import NewRun
 from airflow_provider_flowservice.runs import DataflowRun
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def find_duplicates(
-    hook: FlowServiceHook, new_run: Retriggered, run: DataflowRun | None = None
+    hook: FlowServiceHook, new_run: NewRun, run: DataflowRun | None = None
 ) -> tuple[DataflowRun, ...]:
     """
     Find the runs that load the same data as the new run, with one request.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice._exactly_once.decisions import Try
+from airflow_provider_flowservice._exactly_once.engine import Engine, NewRun
 from airflow_provider_flowservice._exactly_once.journal import TaskStore
-from airflow_provider_flowservice._exactly_once.retrigger import Retrigger, Retriggered
 from airflow_provider_flowservice._exactly_once.siblings import Siblings
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 def retrigger_once(
     hook: FlowServiceHook, context: Context, run_id: str, retries: int, settle_time: float, log: Any
-) -> Retriggered:
+) -> NewRun:
     """Re-trigger a run once for the task, whatever earlier tries have begun."""
-    return Retrigger(
+    return Engine(
         hook,
         TaskStore(context.get("task_state_store")),
         try_of(context, retries),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from airflow_provider_flowservice._compat import Context, XComArg
-    from airflow_provider_flowservice._exactly_once.retrigger import Retriggered
+    from airflow_provider_flowservice._exactly_once.engine import NewRun
     from airflow_provider_flowservice._outcomes.table import Choice, OutcomePolicy
     from airflow_provider_flowservice._waiting.rules import WaitResult
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
@@ -223,17 +223,17 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
         self,
         context: Context,
         event: dict[str, Any],
-        retriggered: Mapping[str, Any] | None = None,
+        new_run: Mapping[str, Any] | None = None,
         try_number: int | None = None,
     ) -> str:
         """
         Resume after the trigger has fired.
 
         :param event: Payload of the trigger event.
-        :param retriggered: What was known of the new run before.
+        :param new_run: What was known of the new run before.
         :param try_number: Number of the try that was deferred.
         """
-        from airflow_provider_flowservice._exactly_once.retrigger import Retriggered
+        from airflow_provider_flowservice._exactly_once.engine import NewRun
         from airflow_provider_flowservice._outcomes.finish import starts_anew
         from airflow_provider_flowservice._waiting.rules import WaitResult
 
@@ -243,8 +243,8 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
         if run := result.run:
             self.new_run_url = event.get("url") or hook.get_run_url(run.flow_id, run.run_id)
             self.new_run_id = run.run_id
-        new_run = Retriggered.from_json(retriggered) if retriggered else None
-        return self._finish(hook, context, result, new_run)
+        known = NewRun.from_json(new_run) if new_run else None
+        return self._finish(hook, context, result, known)
 
     def on_kill(self) -> None:
         """Log that the run goes on, since the service cannot cancel it."""
@@ -280,8 +280,8 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
         """Seconds until the first poll: a new run is not polled at once."""
         return min(5.0, self.poll_interval)
 
-    def _retrigger(self, hook: FlowServiceHook, context: Context) -> Retriggered:
-        from airflow_provider_flowservice._exactly_once.retrigger import Retriggered
+    def _retrigger(self, hook: FlowServiceHook, context: Context) -> NewRun:
+        from airflow_provider_flowservice._exactly_once.engine import NewRun
         from airflow_provider_flowservice._exactly_once.task import retrigger_once
         from airflow_provider_flowservice._selection.eligibility import check_eligible
 
@@ -297,7 +297,7 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
             check_eligible(hook, self.log, run)
             new_run_id, is_sent = hook.retrigger_run(self.run_id).run_id, True
             since_ms = run.created_at
-        return Retriggered(
+        return NewRun(
             new_run_id,
             run.flow_id,
             (new_run_id,),
@@ -307,14 +307,14 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
             done_run_ids=(self.run_id,),
         )
 
-    def _has_ended(self, hook: FlowServiceHook, new_run: Retriggered) -> bool:
+    def _has_ended(self, hook: FlowServiceHook, new_run: NewRun) -> bool:
         from airflow_provider_flowservice._waiting.poll import poll_once
         from airflow_provider_flowservice.runs import DataflowRun
 
         seen = poll_once(hook, new_run.run_id)
         return isinstance(seen, DataflowRun) and seen.is_terminal
 
-    def _show(self, hook: FlowServiceHook, context: Context, new_run: Retriggered) -> None:
+    def _show(self, hook: FlowServiceHook, context: Context, new_run: NewRun) -> None:
         """Publish the new run in attributes, XComs and the log."""
         from airflow_provider_flowservice._exactly_once.siblings import ATTEMPTS_KEY
 
@@ -328,7 +328,7 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
             text = "The new run of dataflow run %s is %s; this try has sent nothing. %s"
         self.log.info(text, self.run_id, new_run.run_id, self.new_run_url)
 
-    def _defer(self, context: Context, new_run: Retriggered, deadline: float | None) -> None:
+    def _defer(self, context: Context, new_run: NewRun, deadline: float | None) -> None:
         from airflow_provider_flowservice._waiting.deadlines import defer_timeout
         from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
 
@@ -344,7 +344,7 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
             ),
             method_name="execute_complete",
             kwargs={
-                "retriggered": new_run.to_json(),
+                "new_run": new_run.to_json(),
                 "try_number": context["ti"].try_number,
             },
             timeout=defer_timeout(deadline, self.poll_interval),
@@ -355,7 +355,7 @@ class RetriggerDataflowRunOperator(LineageMixin, CheckedTask, BaseOperator):
         hook: FlowServiceHook,
         context: Context,
         result: WaitResult,
-        new_run: Retriggered | None,
+        new_run: NewRun | None,
     ) -> str:
         """End the task according to the result, after a check that the run is the only new one."""
         from airflow_provider_flowservice._exactly_once.duplicates import find_duplicates

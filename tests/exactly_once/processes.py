@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_flowservice._exactly_once.clock import Clock
 from airflow_provider_flowservice._exactly_once.decisions import Try
 from airflow_provider_flowservice._exactly_once.duplicates import find_duplicates
+from airflow_provider_flowservice._exactly_once.engine import Engine
 from airflow_provider_flowservice._exactly_once.journal import TaskStore
-from airflow_provider_flowservice._exactly_once.retrigger import Retrigger
 from airflow_provider_flowservice._exactly_once.search import check_adopted
 from airflow_provider_flowservice._exactly_once.siblings import Siblings
 from airflow_provider_flowservice.exceptions import FlowServiceError, RetriggerAmbiguousError
@@ -279,7 +279,7 @@ class Process(Points):
         world = self._world
         store = TryStore(self) if world.schedule.has_store else None
         hook = Crashing(Wire(self), self, HOOK_CALLS)
-        retriggered = Retrigger(
+        retriggered = Engine(
             hook,
             TaskStore(store and Crashing(store, self, STORE_CALLS)),
             Try(self.number, self._max_tries, RETRIES),

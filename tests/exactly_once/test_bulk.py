@@ -9,7 +9,7 @@ from collections import defaultdict
 import pytest
 
 from airflow_provider_flowservice._exactly_once.bulk import Bulk
-from airflow_provider_flowservice._exactly_once.retrigger import Retriggered
+from airflow_provider_flowservice._exactly_once.engine import NewRun
 from airflow_provider_flowservice._exactly_once.task_thread import TaskThread
 from airflow_provider_flowservice.exceptions import (
     DataflowRunNotRetriggerableError,
@@ -36,7 +36,7 @@ GOOD = "good"
 
 
 def new_run_of(run_id):
-    return Retriggered(f"new {run_id}", "flow", (), is_sent=run_id != "d")
+    return NewRun(f"new {run_id}", "flow", (), is_sent=run_id != "d")
 
 
 class Service:

@@ -9,8 +9,8 @@ from typing import Any
 
 from airflow_provider_flowservice._exactly_once.clock import Clock
 from airflow_provider_flowservice._exactly_once.decisions import Try
+from airflow_provider_flowservice._exactly_once.engine import Engine
 from airflow_provider_flowservice._exactly_once.journal import TaskStore
-from airflow_provider_flowservice._exactly_once.retrigger import Retrigger
 from airflow_provider_flowservice._exactly_once.siblings import Siblings
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from helpers.crashing import HOOK_CALLS, STORE_CALLS, XCOM_CALLS, Crashing, Points
@@ -46,7 +46,7 @@ class Task:
         self.tries += 1
         self.ti.xcoms.clear()
         store = Crashing(self.state, points, STORE_CALLS) if self.has_store else None
-        return Retrigger(
+        return Engine(
             Crashing(self.hook, points, HOOK_CALLS),
             TaskStore(store),
             Try(self.tries, self.max_tries, RETRIES),

@@ -41,7 +41,7 @@ _SKEW_WITH_RECORD_MS = 60 * 60_000
 _MOST_DECISIONS = 3
 
 
-class Retriggered(NamedTuple):
+class NewRun(NamedTuple):
     """
     The run to wait for.
 
@@ -68,13 +68,13 @@ class Retriggered(NamedTuple):
         return with_lists(self._asdict())
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Retriggered:
+    def from_json(cls, value: Mapping[str, Any]) -> NewRun:
         """Read it back, and ignore keys of other releases."""
         facts = with_tuples(value)
         return cls(**{name: fact for name, fact in facts.items() if name in cls._fields})
 
 
-class Retrigger:
+class Engine:
     """
     One request of the user to re-trigger a run.
 
@@ -113,7 +113,7 @@ class Retrigger:
         # Whether this try has sent a request that may have led to a run.
         self._is_sent = False
 
-    def run(self, source_run_id: str) -> Retriggered:
+    def run(self, source_run_id: str) -> NewRun:
         """
         Re-trigger a run, or go on with what an earlier try has started.
 
@@ -151,7 +151,7 @@ class Retrigger:
             return 0.0
         return self._settle_time + SEND_WITHIN + self._hook.settings.request_timeout
 
-    def _decide(self, source: DataflowRun) -> Retriggered:
+    def _decide(self, source: DataflowRun) -> NewRun:
         """Decide what to do from what is stored and what the service shows, and do it."""
         record, is_legible = self._store.load()
         decision = decisions.begin(record, source.run_id, self._try, self._store.exists, is_legible)
@@ -229,7 +229,7 @@ class Retrigger:
         before: Record | None,
         decision: Decision,
         is_retry: bool = False,
-    ) -> Retriggered:
+    ) -> NewRun:
         """Send the request, with the intent stored before it and the new run after it."""
         target = self._run(source, decision.run_id)
         check_eligible(self._hook, self._log, target)
@@ -333,7 +333,7 @@ class Retrigger:
             done_run_ids=tuple(done),
         )
 
-    def _go_on(self, source: DataflowRun, record: Record | None, decision: Decision) -> Retriggered:
+    def _go_on(self, source: DataflowRun, record: Record | None, decision: Decision) -> NewRun:
         """Go on with a run that is there already."""
         self._log.warning(
             "Going on with dataflow run %s as the new run of %s: %s.%s",
@@ -345,7 +345,7 @@ class Retrigger:
         record = record or self._new_record(source, source)
         return self._keep(source, record, decision.run_id)
 
-    def _keep(self, source: DataflowRun, record: Record, new_run_id: str) -> Retriggered:
+    def _keep(self, source: DataflowRun, record: Record, new_run_id: str) -> NewRun:
         """Store the new run; a failure to store it must not end a task whose run goes on."""
         record = record.with_run(new_run_id, max_tries=self._try.max_tries)
         try:
@@ -353,7 +353,7 @@ class Retrigger:
             self._turn.end(new_run_id, record.is_certain, record.known_run_ids)
         except Exception:  # noqa: BLE001  # whatever Airflow's stores are made of
             self._log.exception("Cannot store that dataflow run %s is the new one.", new_run_id)
-        return Retriggered(
+        return NewRun(
             new_run_id,
             source.flow_id,
             record.known_run_ids,
