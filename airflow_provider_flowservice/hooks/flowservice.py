@@ -12,12 +12,12 @@ from airflow_provider_flowservice._arguments import kinds
 from airflow_provider_flowservice._arguments.checked import CheckedArguments
 from airflow_provider_flowservice._client.diagnostics import path_of
 from airflow_provider_flowservice._client.responses import LARGEST_PAGE, items_of
-from airflow_provider_flowservice._client.retrigger_response import (
-    RetriggeredRun,
+from airflow_provider_flowservice._client.started_run import (
+    StartedRun,
     as_refusal,
     may_have_started_a_run,
     may_retry,
-    read_retriggered,
+    read_started,
 )
 from airflow_provider_flowservice._compat import BaseHook
 from airflow_provider_flowservice._connection import form
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice._client.client import FlowServiceClient
     from airflow_provider_flowservice._client.retries import RetryLimits
 
-__all__ = ["FlowServiceHook", "RetriggeredRun", "may_have_started_a_run"]
+__all__ = ["FlowServiceHook", "StartedRun", "may_have_started_a_run"]
 
 # The tutorial writes `re-trigger` and the published schema `RE_TRIGGER`; all examples of calls to
 # the live service write operations in lower case.
@@ -292,7 +292,7 @@ class FlowServiceHook(CheckedArguments, BaseHook):
 
     def retrigger_run(
         self, run_id: str, *, before_send: Callable[[], None] | None = None
-    ) -> RetriggeredRun:
+    ) -> StartedRun:
         """
         Re-trigger a dataflow run: start a new run for the data of a failed one.
 
@@ -315,7 +315,7 @@ class FlowServiceHook(CheckedArguments, BaseHook):
             if refusal is error:
                 raise
             raise refusal from error
-        return read_retriggered(body, run_id)
+        return read_started(body, run_id)
 
     def iter_failed_records(
         self, run: DataflowRun, *, limit: int = 1000

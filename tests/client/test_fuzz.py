@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from airflow_provider_flowservice._client.tokens import Token, drop_tokens
 from airflow_provider_flowservice.exceptions import FlowServiceError
 from airflow_provider_flowservice.flows import Dataflow
-from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook, RetriggeredRun
+from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook, StartedRun
 from airflow_provider_flowservice.runs import DataflowRun
 from helpers.canned_server import CannedServer, http_answer
 from helpers.secret_scan import SECRET
@@ -121,7 +121,7 @@ VERBS = {
     "list_runs": (lambda hook: list(hook.list_runs(flow_id="f1", limit=5)), list),
     "list_flows": (lambda hook: list(islice(hook.list_flows(), 5)), list),
     "get_flow": (lambda hook: hook.get_flow("f1"), Dataflow),
-    "retrigger_run": (lambda hook: hook.retrigger_run("r1"), RetriggeredRun),
+    "retrigger_run": (lambda hook: hook.retrigger_run("r1"), StartedRun),
     "test_connection": (lambda hook: hook.test_connection(), tuple),
 }
 OUTAGE_TIMEOUT = {"retries": 1, "backoff": 0, "longest_sleep": 0}

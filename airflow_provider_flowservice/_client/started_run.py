@@ -34,9 +34,9 @@ _INELIGIBLE = {
 _OWN_REFUSAL = re.compile(r"([A-Z][A-Z_]*-)?\d{4}-503")
 
 
-class RetriggeredRun(NamedTuple):
+class StartedRun(NamedTuple):
     """
-    The run that a re-trigger has started.
+    The run that a request has started.
 
     :param run_id: ID of the new run.
     :param etag: Its etag; ``None`` if the service sent none.
@@ -46,7 +46,7 @@ class RetriggeredRun(NamedTuple):
     etag: str | None
 
 
-def read_retriggered(body: object, run_id: str) -> RetriggeredRun:
+def read_started(body: object, run_id: str) -> StartedRun:
     """
     Return the new run that a response names.
 
@@ -62,7 +62,7 @@ def read_retriggered(body: object, run_id: str) -> RetriggeredRun:
             f"{tried}: the response names the same run, so a new one may have started or not."
         )
     # The key is `etag` in real responses and `eTag` in the published schema.
-    return RetriggeredRun(new_run_id, identifier(item.get("etag") or item.get("eTag")) or None)
+    return StartedRun(new_run_id, identifier(item.get("etag") or item.get("eTag")) or None)
 
 
 def may_have_started_a_run(error: exceptions.FlowServiceError) -> bool:

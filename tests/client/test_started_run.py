@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_flowservice._client.retrigger_response import (
+from airflow_provider_flowservice._client.started_run import (
     as_refusal,
     may_have_started_a_run,
     may_retry,
-    read_retriggered,
+    read_started,
 )
 from airflow_provider_flowservice.exceptions import (
     FlowServiceAnswerError,
@@ -22,17 +22,17 @@ from airflow_provider_flowservice.exceptions import (
 
 @pytest.mark.parametrize("key", ["etag", "eTag"])
 def test_the_etag_is_found_under_both_spellings(key):
-    assert read_retriggered({"id": "new", key: '"1100c53e"'}, "old").etag == '"1100c53e"'
+    assert read_started({"id": "new", key: '"1100c53e"'}, "old").etag == '"1100c53e"'
 
 
 def test_an_answer_without_an_etag_is_none_the_worse():
-    assert read_retriggered({"id": "new"}, "old") == ("new", None)
+    assert read_started({"id": "new"}, "old") == ("new", None)
 
 
 @pytest.mark.parametrize("body", [{"id": "OLD"}, {"items": []}, {"items": [{"id": 7}]}, [], None])
 def test_what_names_no_new_run_is_no_success(body):
     with pytest.raises(FlowServiceAnswerError):
-        read_retriggered(body, "old")
+        read_started(body, "old")
 
 
 @pytest.mark.parametrize(
