@@ -151,6 +151,7 @@ class DataflowRun:
     :param window: Data that the run loads; of an on-demand run that does not show it, what it was asked to
         load.
     :param is_window_asked: Whether the window is what an on-demand run was asked to load.
+    :param asked_window: What an on-demand run was asked to load.
     :param batch_ids: Batches that the run wrote, as the catalog of Experience Platform calls them.
     :param dataset_ids: Datasets that its flow writes to. A run does not show them: they come from the
         flow, when a task has ended.
@@ -172,6 +173,7 @@ class DataflowRun:
     completed_at: int | None = None
     window: tuple[int, int] | None = None
     is_window_asked: bool = field(default=False, repr=False, compare=False)
+    asked_window: tuple[int, int] | None = field(default=None, repr=False, compare=False)
     input_records: int | None = None
     output_records: int | None = None
     created_records: int | None = None
@@ -210,7 +212,7 @@ class DataflowRun:
         records = [mapping(place, "recordSummary") for place in places]
         extensions = [mapping(status, "extensions") for status in statuses]
         times = mapping(metrics, "durationSummary")
-        used_window = _used_window([metrics, *activities])
+        used_window, asked_window = _used_window([metrics, *activities]), _asked_window(item)
         counts: dict[str, Any] = {
             name: count(mapping(metrics, group).get(key)) for name, (group, key) in _COUNTS.items()
         }
@@ -227,8 +229,9 @@ class DataflowRun:
             started_at=milliseconds(times.get("startedAtUTC")),
             # `stoppedAtUTC` is the name in the schema of destination runs.
             completed_at=milliseconds(times.get("completedAtUTC") or times.get("stoppedAtUTC")),
-            window=used_window or _asked_window(item),
+            window=used_window or asked_window,
             is_window_asked=used_window is None,
+            asked_window=asked_window,
             batch_ids=tuple(dict.fromkeys(_batch_ids_in(activities))),
             errors=tuple(dict.fromkeys(_errors_in(statuses, extensions, records))),
             skip_reasons=tuple(dict.fromkeys(_skip_reasons_in(records))),

@@ -11,6 +11,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from airflow_provider_flowservice import exceptions
+from airflow_provider_flowservice._exactly_once.actions import Retrigger
 from airflow_provider_flowservice._exactly_once.clock import Clock
 from airflow_provider_flowservice._exactly_once.engine import Engine, NewRun
 from airflow_provider_flowservice._exactly_once.fence import Moment
@@ -217,13 +218,14 @@ class _Requests:
             self._hook,
             self._store(run_id),
             self._try,
+            Retrigger(run_id),
             began_ms=self._began_ms,
             siblings=self._siblings,
             settle_time=self._settle_time,
             log=self._log,
             clock=self._clock,
             try_began=self._try_began,
-        ).run(run_id)
+        ).run()
 
     def _get(self, run_id: str) -> DataflowRun | None:
         try:

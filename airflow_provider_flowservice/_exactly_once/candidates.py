@@ -57,25 +57,32 @@ def find_candidates(
     for run in runs:
         if run.run_id in known or (run.created_at is not None and run.created_at < since_ms):
             continue
-        if loads_other_window(run, target.used_window):
+        if (is_same := same_window(run, target)) is False:
             continue
         is_ours = run.created_client is None or run.created_client in clients
-        if is_ours or run.run_id in shared or loads_window(run, target.window):
+        if is_ours or run.run_id in shared or is_same:
             matching.append(run)
         elif not run.is_terminal:
             doubtful.append(run)
     return Candidates(tuple(matching), tuple(doubtful), shared)
 
 
-def loads_window(run: DataflowRun, window: tuple[int, int] | None) -> bool:
-    """Whether a run shows that it loads the data of ``window``."""
-    return run.window is not None and run.window == window
-
-
-def loads_other_window(run: DataflowRun, window: tuple[int, int] | None) -> bool:
+def same_window(run: DataflowRun, other: DataflowRun) -> bool | None:
     """
-    Whether a run shows that it loads other data than that of ``window``.
+    Whether two runs load the data of the same window; ``None`` if they do not show it.
 
-    :param window: What the other run shows itself, see :attr:`DataflowRun.used_window`.
+    The window that an on-demand run was asked to load need not be the one it shows later to the
+    millisecond; of these, only windows without a common moment prove something.
     """
-    return run.used_window is not None and window is not None and run.used_window != window
+    for mine, theirs in (
+        (run.used_window, other.used_window),
+        (run.asked_window, other.asked_window),
+    ):
+        if mine and theirs:
+            return mine == theirs
+    if run.window is None or other.window is None:
+        return None
+    if run.window == other.window:
+        return True
+    is_apart = run.window[1] <= other.window[0] or other.window[1] <= run.window[0]
+    return False if is_apart else None

@@ -1,5 +1,5 @@
 """
-Exactly once: what to do about a re-trigger that an earlier try may have sent.
+Exactly once: what to do about a request that an earlier try may have sent.
 
 Pure: what is stored and what the service shows goes in, a decision comes out. ARCHITECTURE.md has
 the table.
@@ -14,8 +14,7 @@ from typing import Literal
 
 from airflow_provider_flowservice._exactly_once.candidates import (
     Candidates,
-    loads_other_window,
-    loads_window,
+    same_window,
 )
 from airflow_provider_flowservice._exactly_once.journal import Record
 from airflow_provider_flowservice._exactly_once.siblings import Claim
@@ -101,13 +100,13 @@ def begin(
     if record is not None and record.source_run_id == source_run_id:
         if record.new_run_id:
             return Decision("read", record.new_run_id)
-        return Decision("search", reason="an earlier try may have re-triggered it")
+        return Decision("search", reason="an earlier try may have sent the request")
     if record is None:
         # From 3.4 on, Airflow forgets on a Clear what was stored before, and the Clear of a task that
         # runs looks like an automatic retry.
         may_be_lost = this_try.is_cleared or not (has_store and is_legible)
         if may_be_lost and (this_try.is_automatic_retry or this_try.was_held_up):
-            return Decision("search", reason="another try may have re-triggered it")
+            return Decision("search", reason="another try may have sent the request")
         if this_try.is_cleared or this_try.is_automatic_retry:
             return Decision("settle", source_run_id, "nothing is stored of an earlier request")
     return Decision("send", source_run_id, "no earlier try has sent a request")
@@ -129,7 +128,7 @@ def after_read(
         return Decision("send", source.run_id, reason)
     if run is None:
         return Decision("reattach", new_run_id, "the service does not show it yet")
-    if not record.is_certain and loads_other_window(run, source.used_window):
+    if not record.is_certain and same_window(run, source) is False:
         return Decision("search", reason=f"run {new_run_id} has turned out to load another window")
     if not run.is_terminal:
         return Decision("reattach", new_run_id, f"it is {run.status or 'under way'}")
@@ -175,29 +174,30 @@ def after_check(
     target: DataflowRun,
     done_before: Collection[str],
     own_clients: Collection[str],
+    suspects_any: bool = True,
 ) -> Decision:
     """
-    Decide what to do after the service was searched for a re-trigger by another client or task.
+    Decide what to do after the service was searched for a run that another client or task has requested.
 
-    :param candidates: Runs created since the target.
-    :param done_before: Runs that do not count, since they had ended before a user asked for the task to
-        be done again.
+    :param candidates: Runs that may load the data of the target.
+    :param done_before: Runs that do not count, since they had ended before the user asked for this.
     :param own_clients: What the service may call our own client.
+    :param suspects_any: Whether a run that does not show its window yet may load the same data.
     """
     under_way = [run for run in candidates.matching if not run.is_terminal]
     loaded = [run for run in candidates.matching if run.is_successful or run.is_partial]
     done = [run for run in loaded if run.ingested_records != 0 and run.run_id not in done_before]
     for run in (*under_way, *done):
-        if loads_window(run, target.window) or run.run_id in candidates.shared_run_ids:
+        if same_window(run, target) or run.run_id in candidates.shared_run_ids:
             return Decision("adopt", run.run_id, _origin(run, own_clients))
-    if under_way:
-        reason = "a re-trigger of the same flow is under way and does not show its window yet"
+    if under_way and suspects_any:
+        reason = "another run of the flow is under way and does not show its window yet"
         return Decision("stop", reason=reason)
-    return Decision("send", target.run_id, "no other re-trigger of it was found")
+    return Decision("send", target.run_id, "no other run that loads the same data was found")
 
 
 def _origin(run: DataflowRun, own_clients: Collection[str]) -> str:
-    """Say who has re-triggered a run already, and what a user can do about it."""
+    """Say who has requested a run already, and what a user can do about it."""
     client = run.created_client
     who = "this connection's own client" if client in own_clients else f"the client {client}"
     if client is None:
@@ -208,8 +208,8 @@ def _origin(run: DataflowRun, own_clients: Collection[str]) -> str:
         when = f"at {created_at:%Y-%m-%d %H:%M:%S} UTC"
     again = "" if run.is_terminal else " once this one has ended"
     return (
-        f"{who} created it {when}, and it loads the same data; a Clear of the task re-triggers the "
-        f"run again{again}"
+        f"{who} created it {when}, and it loads the same data; a Clear of the task requests another "
+        f"run{again}"
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_flowservice._client.responses import LARGEST_PAGE
 from airflow_provider_flowservice._compat import AirflowTaskTimeout
-from airflow_provider_flowservice._exactly_once.candidates import loads_window
+from airflow_provider_flowservice._exactly_once.candidates import same_window
 from airflow_provider_flowservice._exactly_once.engine import NewRun
 from airflow_provider_flowservice.runs import DataflowRun
 
@@ -31,11 +31,13 @@ def find_duplicates(
     A run that failed, or found nothing to load, is none of them. The outcome of the task does not depend
     on the search, so an error is only logged.
 
-    :param run: The new run as last seen, whose window stands in for that of the old run.
+    :param run: The new run as last seen, which may show the window better.
     :return: The newest first; nothing if the service shows no window.
     """
-    window = new_run.window or (run.window if run else None)
-    if window is None or not new_run.flow_id:
+    wanted = new_run.wanted
+    if run and run.window and (wanted.window is None or wanted.is_window_asked):
+        wanted = run
+    if wanted.window is None or not new_run.flow_id:
         return ()
     known = {new_run.run_id, *new_run.known_run_ids, *new_run.done_run_ids}
     try:
@@ -51,7 +53,7 @@ def find_duplicates(
         other
         for other in runs
         if other.run_id not in known
-        and loads_window(other, window)
+        and same_window(other, wanted)
         and not other.is_failed
         and other.ingested_records != 0
     )

@@ -1,4 +1,4 @@
-"""Re-triggers a run exactly once: reads the service and the store, and does what `decisions` decides."""
+"""Does an action exactly once: reads the service and the store, and does what `decisions` decides."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_flowservice._exactly_once import decisions
-from airflow_provider_flowservice._exactly_once.candidates import loads_window
+from airflow_provider_flowservice._exactly_once.actions import Action
+from airflow_provider_flowservice._exactly_once.candidates import same_window
 from airflow_provider_flowservice._exactly_once.clock import WALL_CLOCK, Clock
 from airflow_provider_flowservice._exactly_once.decisions import Decision, Try
 from airflow_provider_flowservice._exactly_once.fence import (
@@ -21,7 +22,6 @@ from airflow_provider_flowservice._exactly_once.search import SETTLE_INTERVAL, S
 from airflow_provider_flowservice._exactly_once.siblings import Siblings
 from airflow_provider_flowservice._exactly_once.turn import Turn
 from airflow_provider_flowservice._json import with_lists, with_tuples
-from airflow_provider_flowservice._selection.eligibility import check_eligible
 from airflow_provider_flowservice.exceptions import (
     FlowServiceConnectionError,
     FlowServiceError,
@@ -47,10 +47,11 @@ class NewRun(NamedTuple):
 
     :param known_run_ids: All runs the task's requests have led to, this one last.
     :param is_sent: Whether this try of the task has sent a request that led to it.
-    :param window: Data it has to load, in epoch milliseconds; ``None`` if the service does not show it.
+    :param window: Data it has to load, in epoch milliseconds; ``None`` if that is not known.
+    :param is_window_asked: Whether this is the window that an on-demand run is asked to load.
     :param is_certain: Whether it is certain that it is the new run.
-    :param since_ms: Epoch milliseconds when the run that was re-triggered was created; ``None`` if that
-        is not known.
+    :param since_ms: Epoch milliseconds since when further runs that load its data are duplicates;
+        ``None`` if that is not known.
     :param done_run_ids: Further runs of the window that had ended before the request.
     """
 
@@ -59,9 +60,23 @@ class NewRun(NamedTuple):
     known_run_ids: tuple[str, ...]
     is_sent: bool
     window: tuple[int, int] | None = None
+    is_window_asked: bool = False
     is_certain: bool = True
     since_ms: int | None = None
     done_run_ids: tuple[str, ...] = ()
+
+    @property
+    def wanted(self) -> DataflowRun:
+        """What is known of the run that was asked for."""
+        asked = self.window if self.is_window_asked else None
+        return DataflowRun(
+            "",
+            self.flow_id,
+            "",
+            window=self.window,
+            is_window_asked=self.is_window_asked,
+            asked_window=asked,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Write it as JSON values."""
@@ -76,7 +91,7 @@ class NewRun(NamedTuple):
 
 class Engine:
     """
-    One request of the user to re-trigger a run.
+    Does one action of the user.
 
     :param began_ms: Epoch milliseconds before which no try can have sent anything.
     :param siblings: Requests beside this one.
@@ -89,6 +104,7 @@ class Engine:
         hook: FlowServiceHook,
         store: TaskStore,
         this_try: Try,
+        action: Action,
         *,
         began_ms: int,
         siblings: Siblings,
@@ -100,6 +116,7 @@ class Engine:
         self._hook = hook
         self._store = store
         self._try = this_try
+        self._action = action
         self._began_ms = began_ms
         self._settle_time = settle_time
         self._log = log
@@ -107,19 +124,19 @@ class Engine:
         self._try_began = try_began or Moment.now(clock)
         self._fence = Fence(clock)
         self._turn = Turn(siblings, self._settle_seconds, clock, log)
-        self._search = Search(hook, self._turn, self._fence, clock)
+        self._search = Search(hook, action.label, self._turn, self._fence, clock)
         # Whether a request was sent whose new run is neither known nor ruled out.
         self._has_open_request = False
         # Whether this try has sent a request that may have led to a run.
         self._is_sent = False
 
-    def run(self, source_run_id: str) -> NewRun:
+    def run(self) -> NewRun:
         """
-        Re-trigger a run, or go on with what an earlier try has started.
+        Send the request, or go on with what an earlier try has started.
 
         :raises RetriggerAmbiguousError: The run that an earlier request led to cannot be identified.
         """
-        source = self._hook.get_run(source_run_id)
+        source = self._action.source(self._hook)
         try:
             for _ in range(_MOST_DECISIONS):
                 try:
@@ -130,8 +147,8 @@ class Engine:
                     self._try_began = Moment.now(self._clock)
                     self._fence.move(self._try_began)
             raise FlowServiceConnectionError(
-                f"Dataflow run {source_run_id} was not re-triggered: {_MOST_DECISIONS} times the request "
-                f"was held up for more than {SEND_WITHIN:.0f} s, by a slow service, a Retry-After or a "
+                f"The {self._action.label} was not requested: {_MOST_DECISIONS} times the request was "
+                f"held up for more than {SEND_WITHIN:.0f} s, by a slow service, a Retry-After or a "
                 "process that was stopped. A retry of the task decides anew.",
                 sent="no",
             )
@@ -192,7 +209,7 @@ class Engine:
             target, earliest_ms = source, self._began_ms - _SKEW_MS
             known = self._new_record(source, source)
         else:
-            target = self._run(source, record.target_run_id)
+            target = self._action.target(self._hook, source, record.target_run_id)
             earliest_ms, known = record.requested_ms - _SKEW_WITH_RECORD_MS, record
         self._has_open_request = True
         # A run that a sibling task is about to claim cannot be told from ours.
@@ -211,14 +228,14 @@ class Engine:
                 break
         self._has_open_request = False
         if decision.action == "stop":
-            raise self._search.ambiguous(target, decision.reason, candidates)
+            raise self._search.ambiguous(decision.reason, candidates)
         if record is None:
             # Failed runs that are found are those of earlier tries.
             runs = sorted(candidates.matching, key=lambda run: run.created_at or 0)
             failed = tuple(run.run_id for run in runs if run.is_failed)
             known = replace(known, known_run_ids=failed)
         is_certain = any(
-            run.run_id == decision.run_id and loads_window(run, source.window)
+            run.run_id == decision.run_id and bool(same_window(run, source))
             for run in candidates.matching
         )
         return replace(known, is_certain=is_certain), decision
@@ -231,8 +248,8 @@ class Engine:
         is_retry: bool = False,
     ) -> NewRun:
         """Send the request, with the intent stored before it and the new run after it."""
-        target = self._run(source, decision.run_id)
-        check_eligible(self._hook, self._log, target)
+        target = self._action.target(self._hook, source, decision.run_id)
+        self._action.check(self._hook, target, self._log)
         record = self._new_record(source, target, before)
         if theirs := self._turn.wait({*record.known_run_ids, target.run_id}):
             record = replace(record, is_certain=theirs.is_certain)
@@ -244,14 +261,12 @@ class Engine:
         checked, record = self._check(source, target, record, settle_from)
         if checked.action != "send":
             return self._go_on(source, record, checked)
-        self._log.info("Re-triggering dataflow run %s: %s.", target.run_id, decision.reason)
+        self._log.info("Requesting the %s: %s.", self._action.label, decision.reason)
         stored = self._store.record
         self._store_intent(record)
         self._has_open_request = True
         try:
-            new_run_id = self._hook.retrigger_run(
-                target.run_id, before_send=self._fence.check
-            ).run_id
+            new_run_id = self._action.send(self._hook, target, self._fence.check)
         except OverdueError:
             if self._store.load()[0] == record:  # and not what another try has stored since
                 self._store.restore(stored)
@@ -290,12 +305,13 @@ class Engine:
         settle_from: Moment | None,
     ) -> tuple[Decision, Record]:
         """
-        Search for a re-trigger of the run by another client or task, and note what else is there.
+        Search for a run that another client or task has requested, and note what else is there.
 
         :param settle_from: From when on to wait for one that is not shown yet; ``None`` for no wait.
         """
         put_off = {"send", "stop"} if settle_from else {"stop"}
-        done_before: set[str] | None = None if self._try.is_cleared else set()
+        since_ms = self._action.since_ms(source) or 0
+        done_before: set[str] | None = None
         # Since the source: another task may have re-triggered that one, too.
         for candidates, is_settled in self._search.rounds(
             target,
@@ -305,14 +321,23 @@ class Engine:
             settle_from,
         ):
             if done_before is None:
-                done_before = {run.run_id for run in candidates.matching if run.is_terminal}
+                done_before = {
+                    run.run_id
+                    for run in candidates.matching
+                    if run.is_terminal
+                    and (self._try.is_cleared or (run.created_at or since_ms) < since_ms)
+                }
             decision = decisions.after_check(
-                candidates, target, done_before, self._hook.settings.own_clients
+                candidates,
+                target,
+                done_before,
+                self._hook.settings.own_clients,
+                self._action.suspects_any or settle_from is not None,
             )
             if is_settled or decision.action not in put_off:
                 break
         if decision.action == "stop":
-            raise self._search.ambiguous(target, decision.reason, candidates)
+            raise self._search.ambiguous(decision.reason, candidates)
         if decision.action != "send":
             return decision, record
         now_ms = self._clock.now_ms()
@@ -324,7 +349,7 @@ class Engine:
         done = (
             run.run_id
             for run in candidates.matching
-            if run.is_terminal and loads_window(run, target.window)
+            if run.is_terminal and same_window(run, target)
         )
         return decision, replace(
             record,
@@ -336,9 +361,9 @@ class Engine:
     def _go_on(self, source: DataflowRun, record: Record | None, decision: Decision) -> NewRun:
         """Go on with a run that is there already."""
         self._log.warning(
-            "Going on with dataflow run %s as the new run of %s: %s.%s",
+            "Going on with dataflow run %s as the %s: %s.%s",
             decision.run_id,
-            source.run_id,
+            self._action.label,
             decision.reason,
             "" if self._is_sent else " This try has sent nothing.",
         )
@@ -358,14 +383,12 @@ class Engine:
             source.flow_id,
             record.known_run_ids,
             self._is_sent,
-            source.used_window,
+            source.window,
+            source.is_window_asked,
             record.is_certain,
-            source.created_at,
+            self._action.since_ms(source),
             record.done_run_ids,
         )
-
-    def _run(self, source: DataflowRun, run_id: str) -> DataflowRun:
-        return source if run_id == source.run_id else self._hook.get_run(run_id)
 
     def _new_record(
         self, source: DataflowRun, target: DataflowRun, before: Record | None = None

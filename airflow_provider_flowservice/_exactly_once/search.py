@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from airflow_provider_flowservice._exactly_once.candidates import (
     Candidates,
     find_candidates,
-    loads_other_window,
+    same_window,
 )
 from airflow_provider_flowservice._exactly_once.clock import Clock
 from airflow_provider_flowservice._exactly_once.fence import LONGEST_STOP, Fence, Moment
@@ -35,11 +35,15 @@ class Search:
     """
     A search for runs of one flow.
 
+    :param label: What the run is to the user that is searched for.
     :param fence: Moved on by a search that has settled.
     """
 
-    def __init__(self, hook: FlowServiceHook, turn: Turn, fence: Fence, clock: Clock) -> None:
+    def __init__(
+        self, hook: FlowServiceHook, label: str, turn: Turn, fence: Fence, clock: Clock
+    ) -> None:
         self._hook = hook
+        self._label = label
         self._turn = turn
         self._fence = fence
         self._clock = clock
@@ -75,9 +79,9 @@ class Search:
                 began, stops = asked, stops + 1
             if stops > _MOST_STOPS:
                 raise FlowServiceConnectionError(
-                    f"The search for a re-trigger of dataflow run {target.run_id} was held up {stops} "
-                    f"times for more than {LONGEST_STOP:.0f} s, by a slow service or a process that was "
-                    "stopped. A retry of the task begins anew.",
+                    f"The search for the {self._label} was held up {stops} times for more than "
+                    f"{LONGEST_STOP:.0f} s, by a slow service or a process that was stopped. A retry of "
+                    "the task begins anew.",
                     sent="no",
                 )
             left = settle_seconds - (asked.mono - began.mono)
@@ -110,9 +114,7 @@ class Search:
             shared_run_ids=shared,
         )
 
-    def ambiguous(
-        self, target: DataflowRun, reason: str, candidates: Candidates
-    ) -> RetriggerAmbiguousError:
+    def ambiguous(self, reason: str, candidates: Candidates) -> RetriggerAmbiguousError:
         """Make the error that names the candidates, and what to do."""
         run_ids = tuple(run.run_id for run in candidates.all)
         named = "; ".join(
@@ -120,33 +122,29 @@ class Search:
             for run in candidates.all
         )
         return RetriggerAmbiguousError(
-            f"Dataflow run {target.run_id} was not re-triggered, since it may have been already: "
-            f"{reason}. Candidates: {named} If one of them is the re-triggered run, set "
-            "adopt_run_id to its ID and clear the task. If none is, a later try finds that out once "
-            "they have ended; durable=False re-triggers without searching.",
+            f"The {self._label} was not requested, since it may be there already: {reason}. Candidates: "
+            f"{named} If one of them is that run, set adopt_run_id to its ID and clear the task. If none "
+            "is, a later try finds that out once they have ended; with durable=False the operator "
+            "requests a run without searching.",
             run_ids,
         )
 
 
-def check_adopted(
-    hook: FlowServiceHook, run: DataflowRun | None, window: Sequence[int] | None
-) -> None:
+def check_adopted(hook: FlowServiceHook, run: DataflowRun | None, wanted: DataflowRun) -> None:
     """
     Make sure that a run which was taken for the new one is the new one, once it has ended.
 
     :param run: The run as last seen; it may not have shown its window yet.
-    :param window: The window it has to have; ``None`` if there is no doubt.
+    :param wanted: A run with the window it has to have.
     :raises RetriggerAmbiguousError: It is not the new one.
     """
-    if window is None or run is None or not run.is_terminal:
+    if wanted.window is None or run is None or not run.is_terminal:
         return
-    start, end = window
     # A summary does not say whose window it has.
     shown = hook.get_run(run.run_id) if run.is_abridged or not run.used_window else run
-    if loads_other_window(shown, (start, end)):
+    if same_window(shown, wanted) is False:
         raise RetriggerAmbiguousError(
-            f"Dataflow run {run.run_id} was taken for the re-triggered run, and has turned out to "
-            "load another window. A retry of the task searches again, and re-triggers the run if "
-            "there is no other.",
+            f"Dataflow run {run.run_id} was taken for the new run, and has turned out to load another "
+            "window. A retry of the task searches again, and requests a run if there is no other.",
             (run.run_id,),
         )

@@ -1,32 +1,65 @@
-"""A re-trigger as a task asks for it: what Airflow's context says."""
+"""An action as a task asks for it: what Airflow's context says."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_flowservice._exactly_once.actions import Action
 from airflow_provider_flowservice._exactly_once.decisions import Try
 from airflow_provider_flowservice._exactly_once.engine import Engine, NewRun
 from airflow_provider_flowservice._exactly_once.journal import TaskStore
 from airflow_provider_flowservice._exactly_once.siblings import Siblings
+from airflow_provider_flowservice.runs import DataflowRun
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Context
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
 
-def retrigger_once(
-    hook: FlowServiceHook, context: Context, run_id: str, retries: int, settle_time: float, log: Any
+def request_once(
+    hook: FlowServiceHook,
+    context: Context,
+    action: Action,
+    retries: int,
+    settle_time: float,
+    log: Any,
 ) -> NewRun:
-    """Re-trigger a run once for the task, whatever earlier tries have begun."""
+    """Do an action once for the task, whatever earlier tries have begun."""
     return Engine(
         hook,
         TaskStore(context.get("task_state_store")),
         try_of(context, retries),
+        action,
         began_ms=began_ms(context),
         siblings=Siblings(context["ti"]),
         settle_time=settle_time,
         log=log,
-    ).run(run_id)
+    ).run()
+
+
+def request_anyway(hook: FlowServiceHook, action: Action, log: Any) -> NewRun:
+    """Do an action, whatever earlier tries have done."""
+    source = action.source(hook)
+    action.check(hook, source, log)
+    run_id = action.send(hook, source)
+    return _new_run(run_id, source, action)._replace(is_sent=True, since_ms=action.since_ms(source))
+
+
+def adopt(hook: FlowServiceHook, action: Action, run_id: str) -> NewRun:
+    """Go on with a run that the user has named."""
+    return _new_run(run_id, hook.get_run(run_id), action)
+
+
+def _new_run(run_id: str, like: DataflowRun, action: Action) -> NewRun:
+    return NewRun(
+        run_id,
+        like.flow_id,
+        (run_id,),
+        is_sent=False,
+        window=like.window,
+        is_window_asked=like.is_window_asked,
+        done_run_ids=(action.key,),
+    )
 
 
 def try_of(context: Context, retries: int) -> Try:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_flowservice._exactly_once.actions import Retrigger
 from airflow_provider_flowservice._exactly_once.clock import Clock
 from airflow_provider_flowservice._exactly_once.decisions import Try
 from airflow_provider_flowservice._exactly_once.duplicates import find_duplicates
@@ -283,17 +284,19 @@ class Process(Points):
             hook,
             TaskStore(store and Crashing(store, self, STORE_CALLS)),
             Try(self.number, self._max_tries, RETRIES),
+            Retrigger(world.source),
             began_ms=self.task.began_ms,
             siblings=Siblings(Crashing(TaskInstance(), self, XCOM_CALLS)),
             settle_time=_SETTLE_TIME,
             log=Log(self),
             clock=self._clock(),
-        ).run(world.source)
+        ).run()
         world.tell(self.name, f"waits for {retriggered.run_id}")
         self.is_deferred = world.schedule.is_deferrable
         run = self._wait(hook, retriggered.run_id)
         self.is_deferred = False
-        check_adopted(hook, run, None if retriggered.is_certain else retriggered.window)
+        if not retriggered.is_certain:
+            check_adopted(hook, run, retriggered.wanted)
         ended_at = world.now
         self._name(find_duplicates(hook, retriggered, run), run.run_id, ended_at)
         if run.is_failed:

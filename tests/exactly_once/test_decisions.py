@@ -9,7 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_flowservice._exactly_once.candidates import Candidates, find_candidates
+from airflow_provider_flowservice._exactly_once.candidates import (
+    Candidates,
+    find_candidates,
+    same_window,
+)
 from airflow_provider_flowservice._exactly_once.decisions import (
     Decision,
     Record,
@@ -203,8 +207,8 @@ def test_checks_for_somebody_elses_request_before_each_request(decision, expecte
         ({"created_client": "theirs"}, "the client theirs created it"),
         ({}, "a client that the service does not show created it"),
         ({"created_at": None}, "created it at an unknown time"),
-        ({"status": "success"}, "re-triggers the run again"),
-        ({"status": "inProgress"}, "re-triggers the run again once this one has ended"),
+        ({"status": "success"}, "requests another run"),
+        ({"status": "inProgress"}, "requests another run once this one has ended"),
     ],
 )
 def test_says_who_has_retriggered_the_run_already(facts, text):
@@ -298,7 +302,8 @@ def candidates(*runs, target=SOURCE, known=()):
         (run("x", "failed", created_client="theirs"), ([], [])),
         (run("x", created_client="theirs", window=WINDOW), (["x"], [])),
         (run("x", created_client="ours", window=OTHER_WINDOW), ([], [])),
-        (run("x", created_client="ours", window=OTHER_WINDOW, is_window_asked=True), (["x"], [])),
+        (run("x", created_client="ours", window=(1, 101), is_window_asked=True), (["x"], [])),
+        (run("x", created_client="ours", window=OTHER_WINDOW, is_window_asked=True), ([], [])),
         (replace(run("x"), created_at=1499), ([], [])),
         (replace(run("x"), created_at=1500), (["x"], [])),
         (replace(run("x"), created_at=None), (["x"], [])),
@@ -321,10 +326,25 @@ def test_a_run_of_a_sibling_for_the_same_data_is_a_candidate():
     assert found.matching == (theirs,)
 
 
-def test_a_window_that_a_source_was_only_asked_for_excludes_no_run():
-    ours = run("x", created_client="ours", window=OTHER_WINDOW)
+@pytest.mark.parametrize(
+    ("window", "asked", "is_same"),
+    [
+        ((1, 101), None, None),
+        (WINDOW, None, True),
+        (OTHER_WINDOW, None, False),
+        ((1, 101), WINDOW, True),
+        (None, WINDOW, True),
+        (None, (1, 101), False),
+        (None, None, None),
+    ],
+)
+def test_a_window_that_was_only_asked_for_is_compared_with_what_another_run_was_asked_for(
+    window, asked, is_same
+):
+    ours = run("x", window=window or asked, asked_window=asked, is_window_asked=window is None)
+    source = replace(SOURCE, is_window_asked=True, asked_window=WINDOW)
 
-    assert candidates(ours, target=replace(SOURCE, is_window_asked=True)) == (["x"], [])
+    assert same_window(ours, source) is same_window(source, ours) is is_same
 
 
 def test_a_source_without_a_window_leaves_only_the_client():

@@ -214,7 +214,7 @@ def test_the_second_dag_run_finds_the_new_run_of_the_first(
     assert (first.is_sent, second.is_sent) == (True, False)
     created_at = hook.get_run(first.run_id).summary["created_at"][:19].replace("T", " ")
     assert f"this connection's own client created it at {created_at} UTC" in caplog.text
-    told = "a Clear of the task re-triggers the run again. This try has sent nothing."
+    told = "a Clear of the task requests another run. This try has sent nothing."
     assert told in caplog.text
 
 
@@ -276,7 +276,7 @@ def test_a_run_taken_for_the_new_one_is_given_back_once_it_shows_another_window(
 
     assert new_runs(service, failed_run) == []
     with pytest.raises(RetriggerAmbiguousError, match="another window"):
-        check_adopted(hook, hook.get_run(adopted.run_id), adopted.window)
+        check_adopted(hook, hook.get_run(adopted.run_id), adopted.wanted)
     retriggered = task.try_once()
     assert new_runs(service, failed_run) == [retriggered.run_id]
     service.on_request(lambda seen: None)

@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_flowservice._exactly_once.actions import Retrigger
 from airflow_provider_flowservice._exactly_once.clock import Clock
 from airflow_provider_flowservice._exactly_once.decisions import Try
 from airflow_provider_flowservice._exactly_once.engine import Engine
@@ -50,12 +51,13 @@ class Task:
             Crashing(self.hook, points, HOOK_CALLS),
             TaskStore(store),
             Try(self.tries, self.max_tries, RETRIES),
+            Retrigger(self.source_run_id),
             began_ms=self.began_ms,
             siblings=Siblings(Crashing(self.ti, points, XCOM_CALLS)),
             settle_time=self.settle_time,
             log=logging.getLogger(__name__),
             clock=Clock(self.clock, self.clock.sleep, self.mono or self.clock),
-        ).run(self.source_run_id)
+        ).run()
 
     def clear(self):
         """Do as Airflow does when a user clears the task."""

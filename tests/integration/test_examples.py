@@ -27,7 +27,7 @@ def test_retrigger_and_wait(airflow, add_failed_run, new_runs):
     assert run.xcom("retrigger") == new_run_id
     assert new_run_id in run.links("retrigger")[LINK]
     log = run.log("retrigger")
-    assert f"{run_id} is re-triggered as {new_run_id}" in log
+    assert f"The new run of dataflow run {run_id} is {new_run_id}" in log
     assert "Pausing task as DEFERRED" in log
 
 

@@ -206,7 +206,7 @@ def test_the_log_tells_the_story(page, flowservice, shoot, run):
 
     new_run_id = dict(flowservice.retriggers)[SEEDED_FAILED_RUN_ID]
     told = page.inner_text("body")
-    assert f"{SEEDED_FAILED_RUN_ID} is re-triggered as {new_run_id}" in told
+    assert f"The new run of dataflow run {SEEDED_FAILED_RUN_ID} is {new_run_id}" in told
     assert "records read" in told
 
 
