@@ -13,7 +13,8 @@ Errors raised by this package.
     * ``FlowServiceAnswerError``: the response makes no sense
 
   * ``DataflowRunNotRetriggerableError``: the run cannot be re-triggered
-  * ``RetriggerAmbiguousError``: the re-trigger may have taken effect or not
+  * ``DataflowNotStartableError``: no run of the flow can be started on demand
+  * ``RetriggerAmbiguousError``: the request may have taken effect or not
   * ``DataflowRunFailedError``: the run ended without success
 
     * ``DataflowRunIncompleteError``: the run loaded less than the task requires
@@ -139,9 +140,13 @@ class DataflowRunNotRetriggerableError(FlowServiceError):
     """The run cannot be re-triggered; nothing was started."""
 
 
+class DataflowNotStartableError(FlowServiceError):
+    """No run of the flow can be started on demand, or not like this; nothing was started."""
+
+
 class RetriggerAmbiguousError(FlowServiceError):
     """
-    The re-trigger may have taken effect or not, so it was not sent again.
+    The re-trigger, or the start of a run, may have taken effect or not, so it was not sent again.
 
     :param message: What is known, and how to go on.
     :param candidates: IDs of the runs that it may have started.

@@ -77,7 +77,7 @@ myst_substitutions = {
     "connection_fields": _connection_fields(),
     "gateway_codes": _codes(errors._GATEWAY),
     "ims_refusals": _codes(ims._REFUSALS),
-    "retrigger_refusals": _codes(started_run._INELIGIBLE),
+    "retrigger_refusals": _codes(started_run.NOT_RETRIGGERABLE),
     "role_hint": f"{errors._ROLE}.",
     "missing_hint": f"{errors._MISSING}.",
     "server_error_hint": f"{errors._SERVER_ERROR}.",

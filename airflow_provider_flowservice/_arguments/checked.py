@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_flowservice._arguments.kinds import Kind, brief, read_all
+from airflow_provider_flowservice._arguments.kinds import Kind, brief, epoch_seconds, read_all
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Context
@@ -146,6 +146,18 @@ def conflicts_of_flows(values: Mapping[str, Any]) -> Iterator[str]:
     """List a sentence on flows that are selected both by ID and by name."""
     if values.get("flow_id") is not None and values.get("flow_name") is not None:
         yield "flow_id and flow_name exclude each other: use one of them."
+
+
+def conflicts_of_window(values: Mapping[str, Any]) -> Iterator[str]:
+    """List a sentence on a window that has only one end, or that holds no time."""
+    start, end = values.get("window_start"), values.get("window_end")
+    if "window_start" in values and "window_end" in values and (start is None) != (end is None):
+        yield "window_start and window_end go together: give both, or neither."
+    if start is not None and end is not None and epoch_seconds(start) >= epoch_seconds(end):
+        yield (
+            f"window_end is {end!r}, and must be at least a second after window_start, which is "
+            f"{start!r}."
+        )
 
 
 def _is_template(value: Any) -> bool:

@@ -195,6 +195,11 @@ def epoch_milliseconds(time: str | datetime) -> int:
     return round(time.timestamp() * 1000)
 
 
+def epoch_seconds(time: str | datetime) -> int:
+    """Return a time as whole epoch seconds; the rest of a second is cut off."""
+    return epoch_milliseconds(time) // 1000
+
+
 def _read_time(value: Any) -> str | datetime:
     if value is None or value == "None":
         raise WrongArgumentError(
@@ -208,6 +213,13 @@ def _read_time(value: Any) -> str | datetime:
     except (ValueError, OverflowError):
         raise WrongArgumentError from None
     return value
+
+
+def _read_delta_column(value: Any) -> dict[str, str]:
+    column = {"name": value} if isinstance(value, str) else value
+    if not isinstance(column, Mapping) or "name" not in column:
+        raise WrongArgumentError
+    return {_read_text(key): _read_text(text) for key, text in column.items()}
 
 
 def _read_hook_params(value: Any) -> dict[str, Any]:
@@ -276,6 +288,10 @@ OPTIONAL_ID = Kind("an ID, or None", _read_id_or_nothing)
 IDS = Kind("a list of IDs", _read_ids)
 ONE_OR_SEVERAL_IDS = Kind("an ID or a list of IDs", _read_one_or_several_ids)
 TIME = Kind("a time: a datetime, or a text in ISO 8601", _read_time)
+DELTA_COLUMN = Kind(
+    "the name of a column, or a dict of texts with its 'name', 'dateFormat' and 'timezone'",
+    _read_delta_column,
+)
 STATUSES = Kind(
     "'failed', 'success', 'partialSuccess', 'inProgress', or a list of them", _read_statuses
 )

@@ -16,7 +16,11 @@ from airflow_provider_flowservice._client import diagnostics, responses
 from airflow_provider_flowservice._client.errors import catalogue_hint, diagnostics_hint, error_of
 from airflow_provider_flowservice._client.http import HttpSession, Params, Store
 from airflow_provider_flowservice._client.ims import fetch_token
-from airflow_provider_flowservice._client.retries import RetryLimits, call_with_retries
+from airflow_provider_flowservice._client.retries import (
+    RetryLimits,
+    call_with_retries,
+    is_transient,
+)
 from airflow_provider_flowservice._client.tokens import Token, token_source
 from airflow_provider_flowservice._connection.settings import Settings
 from airflow_provider_flowservice._json import identifier
@@ -122,23 +126,42 @@ class FlowServiceClient:
         collection: str,
         item_id: str,
         op: str,
-        may_retry: Callable[[BaseException], bool],
+        may_retry: Callable[[BaseException], bool] = is_transient,
         before_send: Callable[[], None] | None = None,
     ) -> Any:
         """
         Perform an action on a resource.
 
         :param op: The service's name for the action.
+        :param may_retry: Whether a retry after an error is safe, see :meth:`post`.
+        :param before_send: See :meth:`post`.
+        :return: The JSON in the response.
+        :raises ValueError: ``item_id`` cannot be an ID.
+        """
+        path = f"{_path_of(collection, item_id)}/action"
+        return self.post(path, may_retry, before_send, params=[("op", op)])
+
+    def post(
+        self,
+        path: str,
+        may_retry: Callable[[BaseException], bool],
+        before_send: Callable[[], None] | None = None,
+        *,
+        params: Params = (),
+        body: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """
+        Send a POST request.
+
+        :param path: Path below that of the API.
         :param may_retry: Whether an error is transient and proves that the service did nothing.
         :param before_send: Called right before the request is sent, each time; if it raises, nothing is
             sent.
         :return: The JSON in the response.
         :raises FlowServiceConnectionError: No response came; its ``sent`` says whether the request
             may have arrived.
-        :raises ValueError: ``item_id`` cannot be an ID.
         """
-        path = f"{API_PATH}{_path_of(collection, item_id)}/action"
-        call = partial(self._call, "POST", path, [("op", op)], before_send)
+        call = partial(self._call, "POST", API_PATH + path, params, before_send, body=body)
         return call_with_retries(call, self._limits, may_retry)
 
     def list_items(
@@ -240,8 +263,9 @@ class FlowServiceClient:
         params: Params,
         before_send: Callable[[], None] | None = None,
         store: Store | None = None,
+        body: Mapping[str, Any] | None = None,
     ) -> Any:
-        send = partial(self._send, method, path, params, before_send, store)
+        send = partial(self._send, method, path, params, before_send, store, body)
         token = self._get_token()
         try:
             return send(token)
@@ -258,6 +282,7 @@ class FlowServiceClient:
         params: Params,
         before_send: Callable[[], None] | None,
         store: Store | None,
+        body: Mapping[str, Any] | None,
         token: Token,
     ) -> Any:
         headers = self._headers
@@ -269,6 +294,7 @@ class FlowServiceClient:
             params=params,
             headers=headers,
             auth=token,
+            body=body,
             before_send=before_send,
             store=store,
         )

@@ -82,6 +82,7 @@ class HttpSession:
         auth: AuthBase,
         params: Params = (),
         headers: Mapping[str, str] | None = None,
+        body: object = None,
         before_send: Callable[[], None] | None = None,
         store: Store | None = None,
     ) -> HttpResponse:
@@ -89,13 +90,16 @@ class HttpSession:
         Send a request and read the response, whatever its status.
 
         :param auth: Signs the request. Without one, ``requests`` would read ``.netrc``.
+        :param body: Sent as JSON; ``None`` for no body.
         :param before_send: Called right before a request other than GET is sent; if it raises, nothing
             is sent.
         :param store: Takes the body of a success, which is not in the response then.
         :raises FlowServiceConnectionError: No complete response came.
         :raises FlowServiceAnswerError: The response is too large.
         """
-        request = requests.Request(method, url, params=params, headers=headers, auth=auth)
+        request = requests.Request(
+            method, url, params=params, headers=headers, json=body, auth=auth
+        )
         prepared = self._session.prepare_request(request)
         shown = f"{method} {url.split('?')[0]}"
         try:

@@ -1,15 +1,19 @@
 """
-Reads responses to a re-trigger: the new run, a refusal, or an uncertain outcome.
+Requests for a new run, and their responses: the new run, a refusal, or an uncertain outcome.
 
-Pure: values in, values out.
+Pure, but for the time that it is.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from typing import NamedTuple
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from airflow_provider_flowservice import exceptions
+from airflow_provider_flowservice._arguments.kinds import DELTA_COLUMN, ID, TIME, epoch_seconds
 from airflow_provider_flowservice._client.responses import only_item
 from airflow_provider_flowservice._json import identifier
 
@@ -19,7 +23,7 @@ _INVALID_STATE = "1387-400"
 _UNKNOWN_OPERATION = "the service does not know the operation; see the hook's 'retrigger_op'"
 # Numbers of the Sources catalogue, except 1434 and 1437. The Flow Service catalogue has another
 # 1401-400, "limit and count together", which a re-trigger cannot cause.
-_INELIGIBLE = {
+NOT_RETRIGGERABLE = {
     "1333-400": "its source does not support it; only batch sources do",
     "1384-400": "the parameters of the run are not valid",
     "1385-400": "its type of source does not support it; only batch sources do",
@@ -31,6 +35,29 @@ _INELIGIBLE = {
     "1434-400": _UNKNOWN_OPERATION,
     "1437-400": _UNKNOWN_OPERATION,
 }
+_TIMES = {
+    "window_start": "windowStartTime",
+    "window_end": "windowEndTime",
+    "start_time": "startTime",
+}
+IN_THE_PAST = {"1360-400": "start_time is in the past"}
+NOT_STARTABLE = {
+    **IN_THE_PAST,
+    "1381-400": "window_end is before window_start",
+    "1382-400": "the flow keeps the delta column of its first run; name that one, or leave delta_column out",
+    "1383-400": "its source is a table, so its first run on demand needs a delta_column",
+    "1384-400": "the parameters of the run are not valid",
+    "1385-400": "its type of source does not support it; only batch sources do",
+    "1386-400": "its schedule does not support it; the flow has to be scheduled once",
+    "1388-400": "it is not enabled; enable it first, such as with FlowServiceHook.enable_flow",
+}
+START_KINDS = {
+    "flow_id": ID,
+    **dict.fromkeys(_TIMES, TIME.or_none()),
+    "delta_column": DELTA_COLUMN.or_none(),
+}
+"""What a request to start a run is made of."""
+
 _OWN_REFUSAL = re.compile(r"([A-Z][A-Z_]*-)?\d{4}-503")
 
 
@@ -46,18 +73,34 @@ class StartedRun(NamedTuple):
     etag: str | None
 
 
-def read_started(body: object, run_id: str) -> StartedRun:
+def start_request(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return the JSON of a request to start a run, in which times are epoch seconds.
+
+    :param arguments: By their names; what is ``None`` is left out, except for the time to start.
+    """
+    params: dict[str, Any] = {"startTime": math.ceil(time.time())}
+    for name, key in _TIMES.items():
+        if arguments[name] is not None:
+            params[key] = epoch_seconds(arguments[name])
+    if arguments["delta_column"] is not None:
+        params["deltaColumn"] = DELTA_COLUMN.read(arguments["delta_column"])
+    return {"flowId": arguments["flow_id"], "params": params}
+
+
+def read_started(body: object, tried: str, old_run_id: str = "") -> StartedRun:
     """
     Return the new run that a response names.
 
+    :param tried: What was requested, for errors.
+    :param old_run_id: Run that was re-triggered.
     :raises FlowServiceAnswerError: The response names no new run, though one may have started.
     """
-    tried = f"Re-triggering dataflow run {run_id}"
     item = only_item(body, tried) or {}
     new_run_id = identifier(item.get("id"))
     if not new_run_id:
         raise exceptions.FlowServiceAnswerError(f"{tried}: the response names no new run.")
-    if new_run_id.lower() == run_id.lower():
+    if new_run_id.lower() == old_run_id.lower():
         raise exceptions.FlowServiceAnswerError(
             f"{tried}: the response names the same run, so a new one may have started or not."
         )
@@ -66,7 +109,7 @@ def read_started(body: object, run_id: str) -> StartedRun:
 
 
 def may_have_started_a_run(error: exceptions.FlowServiceError) -> bool:
-    """Whether a re-trigger that raised ``error`` may have started a run all the same."""
+    """Whether a request for a run that raised ``error`` may have started one all the same."""
     if isinstance(
         error, exceptions.FlowServiceUnavailableError | exceptions.FlowServiceAnswerError
     ):
@@ -85,18 +128,16 @@ def may_retry(error: BaseException) -> bool:
     return error.is_transient or is_early
 
 
-def as_refusal(error: exceptions.FlowServiceApiError, run_id: str) -> exceptions.FlowServiceError:
+def reason_of_refusal(
+    error: exceptions.FlowServiceApiError, reasons: Mapping[str, str]
+) -> str | None:
     """
-    Return a plainer error if ``error`` means that the run cannot be re-triggered, else ``error``.
+    Return why the service refuses a request, in plainer words; ``None`` if the error is another one.
 
     The service sends the code alone or wraps it in another error.
     """
     is_refusal = 400 <= (error.http_status or 0) < 500 and not isinstance(
         error, exceptions.FlowServiceAuthError | exceptions.FlowServiceThrottledError
     )
-    reasons = [reason for code, reason in _INELIGIBLE.items() if code in error.codes]
-    if not is_refusal or not reasons:
-        return error
-    return exceptions.DataflowRunNotRetriggerableError(
-        f"Dataflow run {run_id} cannot be re-triggered: {reasons[0]}. {error}"
-    )
+    found = [reason for code, reason in reasons.items() if code in error.codes]
+    return found[0] if found and is_refusal else None

@@ -100,6 +100,7 @@ _BESIDE: frozenset[Outcome] = frozenset({"late", "lost", "unknown"})
 
 _OUTCOMES_OF_ERRORS: tuple[tuple[type[BaseException], Outcome], ...] = (
     (exceptions.DataflowRunNotRetriggerableError, "ineligible"),
+    (exceptions.DataflowNotStartableError, "ineligible"),
     (exceptions.RetriggerAmbiguousError, "ambiguous"),
     (exceptions.FlowServiceAuthError, "refused"),
     (exceptions.FlowServiceNotFoundError, "missing"),

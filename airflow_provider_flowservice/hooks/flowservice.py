@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from datetime import datetime, timezone
+from functools import cached_property, partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from urllib.parse import quote
 
 from airflow_provider_flowservice._arguments import kinds
-from airflow_provider_flowservice._arguments.checked import CheckedArguments
+from airflow_provider_flowservice._arguments.checked import CheckedArguments, conflicts_of_window
 from airflow_provider_flowservice._client.diagnostics import path_of
 from airflow_provider_flowservice._client.responses import LARGEST_PAGE, items_of
 from airflow_provider_flowservice._client.started_run import (
+    IN_THE_PAST,
+    NOT_RETRIGGERABLE,
+    NOT_STARTABLE,
+    START_KINDS,
     StartedRun,
-    as_refusal,
     may_have_started_a_run,
     may_retry,
     read_started,
+    reason_of_refusal,
+    start_request,
 )
 from airflow_provider_flowservice._compat import BaseHook
 from airflow_provider_flowservice._connection import form
 from airflow_provider_flowservice._connection.settings import Settings
 from airflow_provider_flowservice._defaults import CONN_ID
 from airflow_provider_flowservice.exceptions import (
+    DataflowNotStartableError,
+    DataflowRunNotRetriggerableError,
     FlowServiceAnswerError,
     FlowServiceApiError,
     FlowServiceNotFoundError,
@@ -311,11 +320,89 @@ class FlowServiceHook(CheckedArguments, BaseHook):
         try:
             body = self._client.act("runs", run_id, self.retrigger_op, may_retry, before_send)
         except FlowServiceApiError as error:
-            refusal = as_refusal(error, run_id)
-            if refusal is error:
-                raise
-            raise refusal from error
-        return read_started(body, run_id)
+            if reason := reason_of_refusal(error, NOT_RETRIGGERABLE):
+                raise DataflowRunNotRetriggerableError(
+                    f"Dataflow run {run_id} cannot be re-triggered: {reason}. {error}"
+                ) from error
+            raise
+        return read_started(body, f"Re-triggering dataflow run {run_id}", run_id)
+
+    def start_run(
+        self,
+        flow_id: str,
+        *,
+        window_start: str | datetime | None = None,
+        window_end: str | datetime | None = None,
+        start_time: str | datetime | None = None,
+        delta_column: str | Mapping[str, str] | None = None,
+        before_send: Callable[[], None] | None = None,
+    ) -> StartedRun:
+        """
+        Start a run of a dataflow on demand.
+
+        The hook retries the request as it retries a re-trigger. Times are cut off to seconds, and in UTC
+        if they have no time zone.
+
+        :param flow_id: ID of the flow: one of a batch source, scheduled once.
+        :param window_start: Time from which on the run loads data; ``None`` for a request without window.
+        :param window_end: Time up to which it does.
+        :param start_time: When it is to begin; by default now, or in a minute if the service calls that the
+            past.
+        :param delta_column: The column that says when a row has changed: its name, or a dict with
+            ``name``, ``dateFormat`` and ``timezone``. Only for tables, and only for the flow's first run.
+        :param before_send: See :meth:`retrigger_run`.
+        :raises DataflowNotStartableError: The service refuses to start a run of this flow.
+        :raises FlowServiceConnectionError: No response came, so a run may have started or not.
+        :raises FlowServiceAnswerError: The response names no run, though one may have started.
+        :raises ValueError: An argument is wrong.
+        """
+        arguments = {
+            "flow_id": flow_id,
+            "window_start": window_start,
+            "window_end": window_end,
+            "start_time": start_time,
+            "delta_column": delta_column,
+        }
+        kinds.check(**{name: (value, START_KINDS[name]) for name, value in arguments.items()})
+        if wrong := " ".join(conflicts_of_window(arguments)):
+            raise ValueError(wrong)
+        tried = f"Starting a run of dataflow {flow_id}"
+        start = partial(self._client.post, "/runs", may_retry, before_send)
+        try:
+            try:
+                body = start(body=start_request(arguments))
+            except FlowServiceApiError as error:
+                if start_time is not None or not reason_of_refusal(error, IN_THE_PAST):
+                    raise
+                # The service's clock is ahead of ours.
+                arguments["start_time"] = datetime.fromtimestamp(time.time() + 60, timezone.utc)
+                body = start(body=start_request(arguments))
+        except FlowServiceApiError as error:
+            if reason := reason_of_refusal(error, NOT_STARTABLE):
+                raise DataflowNotStartableError(f"{tried} is refused: {reason}. {error}") from error
+            raise
+        return read_started(body, tried)
+
+    def enable_flow(self, flow_id: str) -> None:
+        """
+        Enable a dataflow, such as before a re-trigger: the service re-triggers no run of a disabled one.
+
+        For flows from sources, Adobe only documents the switch in its UI. Whether the service lets the
+        connection's credential enable one is not documented.
+
+        :param flow_id: ID of the flow.
+        :raises FlowServiceApiError: The service refuses.
+        """
+        self._client.act("flows", flow_id, "enable")
+
+    def disable_flow(self, flow_id: str) -> None:
+        """
+        Disable a dataflow, as :meth:`enable_flow` enables it.
+
+        :param flow_id: ID of the flow.
+        :raises FlowServiceApiError: The service refuses.
+        """
+        self._client.act("flows", flow_id, "disable")
 
     def iter_failed_records(
         self, run: DataflowRun, *, limit: int = 1000

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_flowservice._client.started_run import (
-    as_refusal,
+    NOT_RETRIGGERABLE,
     may_have_started_a_run,
     may_retry,
     read_started,
+    reason_of_refusal,
 )
 from airflow_provider_flowservice.exceptions import (
     FlowServiceAnswerError,
@@ -22,17 +23,17 @@ from airflow_provider_flowservice.exceptions import (
 
 @pytest.mark.parametrize("key", ["etag", "eTag"])
 def test_the_etag_is_found_under_both_spellings(key):
-    assert read_started({"id": "new", key: '"1100c53e"'}, "old").etag == '"1100c53e"'
+    assert read_started({"id": "new", key: '"1100c53e"'}, "it").etag == '"1100c53e"'
 
 
 def test_an_answer_without_an_etag_is_none_the_worse():
-    assert read_started({"id": "new"}, "old") == ("new", None)
+    assert read_started({"id": "new"}, "it") == ("new", None)
 
 
 @pytest.mark.parametrize("body", [{"id": "OLD"}, {"items": []}, {"items": [{"id": 7}]}, [], None])
 def test_what_names_no_new_run_is_no_success(body):
     with pytest.raises(FlowServiceAnswerError):
-        read_started(body, "old")
+        read_started(body, "it", "old")
 
 
 @pytest.mark.parametrize(
@@ -66,4 +67,4 @@ def test_an_error_that_is_no_refusal_stays_what_it_is():
         FlowServiceUnavailableError("x", 500, codes=("1388-400",)),
         FlowServiceAuthError("x", 403, codes=("1388-400",)),
     ):
-        assert as_refusal(error, "r1") is error
+        assert reason_of_refusal(error, NOT_RETRIGGERABLE) is None
