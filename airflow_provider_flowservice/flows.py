@@ -29,6 +29,8 @@ class Dataflow:
     :param is_source: Whether it loads data from a source; ``None`` if the service does not say.
     :param is_destination: Whether it sends data to a destination; ``None`` likewise.
     :param has_schedule: Whether it shows a schedule, as batch flows do.
+    :param frequency: How often it is scheduled, such as ``once`` or ``hour``; empty if the service does
+        not show it.
     """
 
     flow_id: str
@@ -40,6 +42,7 @@ class Dataflow:
     has_schedule: bool
     source_connection_ids: tuple[str, ...] = ()
     target_connection_ids: tuple[str, ...] = ()
+    frequency: str = ""
 
     @classmethod
     def from_api(cls, item: Mapping[str, Any]) -> Dataflow:
@@ -59,7 +62,8 @@ class Dataflow:
             flow_spec_id=identifier(spec_id) or None,
             is_source=_flag(properties.get("isSourceFlow")),
             is_destination=_flag(properties.get("isDestinationFlow")),
-            has_schedule=bool(mapping(item, "scheduleParams")),
+            has_schedule=bool(schedule := mapping(item, "scheduleParams")),
+            frequency=line(schedule.get("frequency"), longest=100).lower(),
             source_connection_ids=identifiers(item.get("sourceConnectionIds")),
             target_connection_ids=identifiers(item.get("targetConnectionIds")),
         )

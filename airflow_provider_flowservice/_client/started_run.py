@@ -44,7 +44,7 @@ IN_THE_PAST = {"1360-400": "start_time is in the past"}
 NOT_STARTABLE = {
     **IN_THE_PAST,
     "1381-400": "window_end is before window_start",
-    "1382-400": "the flow keeps the delta column of its first run; name that one, or leave delta_column out",
+    "1382-400": "its flow keeps the delta column of its first run, and delta_column is another one",
     "1383-400": "its source is a table, so its first run on demand needs a delta_column",
     "1384-400": "the parameters of the run are not valid",
     "1385-400": "its type of source does not support it; only batch sources do",

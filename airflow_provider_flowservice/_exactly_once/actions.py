@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from airflow_provider_flowservice._selection.eligibility import check_eligible
+from airflow_provider_flowservice._exactly_once.clock import SKEW_MS
+from airflow_provider_flowservice._exactly_once.journal import Record
+from airflow_provider_flowservice._selection.eligibility import check_eligible, check_startable
 from airflow_provider_flowservice.runs import DataflowRun
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+
+
+# Milliseconds after which a run under way no longer counts as one that the same request has led to.
+_LONGEST_RUN_MS = 24 * 60 * 60_000
 
 
 class Action(Protocol):
@@ -103,3 +111,98 @@ class Retrigger:
     ) -> str:
         """Re-trigger the run."""
         return hook.retrigger_run(target.run_id, before_send=before_send).run_id
+
+
+@dataclass(frozen=True)
+class Start:
+    """
+    The start of a run on demand.
+
+    :param flow_id: ID of its flow.
+    :param window: Start and end of the data to load, in epoch seconds; ``None`` to ask for no window.
+    :param began_ms: Epoch milliseconds before which no try can have sent anything.
+    :param start_time: Epoch seconds when the run is to begin; ``None`` for now.
+    :param delta_column: See :meth:`FlowServiceHook.start_run`.
+    """
+
+    flow_id: str
+    window: tuple[int, int] | None
+    began_ms: int
+    start_time: int | None = None
+    delta_column: Mapping[str, str] | None = None
+
+    # Runs for other windows of the same flow are usual, and show what they were asked to load.
+    suspects_any: ClassVar = False
+
+    @property
+    def key(self) -> str:
+        """Flow and window."""
+        return f"{self.flow_id} {'-'.join(map(str, self.window or ()))}"
+
+    @property
+    def label(self) -> str:
+        """What the new run is to the user."""
+        times = [f"{_utc(seconds):%Y-%m-%dT%H:%M:%SZ}" for seconds in self.window or ()]
+        return f"run of flow {self.flow_id}" + (f" from {' to '.join(times)}" if times else "")
+
+    def source(self, hook: FlowServiceHook) -> DataflowRun:
+        """Return the run as it is asked for; one for the same window may have been requested before."""
+        window = (self.window[0] * 1000, self.window[1] * 1000) if self.window else None
+        return DataflowRun(
+            self.key,
+            self.flow_id,
+            status="",
+            created_at=self.began_ms - _LONGEST_RUN_MS,
+            window=window,
+            is_window_asked=True,
+            asked_window=window,
+        )
+
+    def since_ms(self, source: DataflowRun) -> int | None:
+        """Return when the DAG run began: what had been loaded by then is to be loaded again."""
+        return self.began_ms - SKEW_MS
+
+    def target(self, hook: FlowServiceHook, source: DataflowRun, run_id: str) -> DataflowRun:
+        """Return the run as it is asked for, also after one has failed."""
+        return source
+
+    def check(self, hook: FlowServiceHook, target: DataflowRun, log: Any) -> None:
+        """Refuse a time that has passed, and a flow of which certainly no run can be started."""
+        if self.start_time is not None and self.start_time < time.time():
+            raise ValueError(
+                f"start_time is {_utc(self.start_time)}, which has passed: leave it out to start now."
+            )
+        check_startable(hook, log, self.flow_id)
+
+    def send(
+        self,
+        hook: FlowServiceHook,
+        target: DataflowRun,
+        before_send: Callable[[], None] | None = None,
+    ) -> str:
+        """Start the run."""
+        start, end = map(_utc, self.window) if self.window else (None, None)
+        return hook.start_run(
+            self.flow_id,
+            window_start=start,
+            window_end=end,
+            start_time=None if self.start_time is None else _utc(self.start_time),
+            delta_column=self.delta_column,
+            before_send=before_send,
+        ).run_id
+
+    def as_begun(self, record: Record | None) -> Start:
+        """
+        Return the start that an earlier try has begun, whose window may have been another one.
+
+        :param record: What that try has stored.
+        """
+        flow_id, _, window = record.source_run_id.rpartition(" ") if record else ("", "", "")
+        if flow_id != self.flow_id:
+            return self
+        start, _, end = window.partition("-")
+        return replace(self, window=(int(start), int(end)) if window else None)
+
+
+def _utc(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, timezone.utc)

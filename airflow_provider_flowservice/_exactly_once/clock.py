@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+SKEW_MS = 2 * 60_000
+"""Milliseconds by which the service's clock may be behind ours."""
+
 
 @dataclass(frozen=True)
 class Clock:

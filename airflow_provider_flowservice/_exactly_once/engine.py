@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow_provider_flowservice._exactly_once import decisions
 from airflow_provider_flowservice._exactly_once.actions import Action
 from airflow_provider_flowservice._exactly_once.candidates import same_window
-from airflow_provider_flowservice._exactly_once.clock import WALL_CLOCK, Clock
+from airflow_provider_flowservice._exactly_once.clock import SKEW_MS, WALL_CLOCK, Clock
 from airflow_provider_flowservice._exactly_once.decisions import Decision, Try
 from airflow_provider_flowservice._exactly_once.fence import (
     SEND_WITHIN,
@@ -33,9 +33,8 @@ from airflow_provider_flowservice.runs import DataflowRun
 if TYPE_CHECKING:
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
-# Milliseconds by which the service's clock may be behind ours. With a record it is known which runs
-# were there before the request, so a wide margin adds no foreign runs.
-_SKEW_MS = 2 * 60_000
+# With a record it is known which runs were there before the request, so a wide margin adds no foreign
+# runs.
 _SKEW_WITH_RECORD_MS = 60 * 60_000
 # Times that a try decides, if what it decided has become too old each time.
 _MOST_DECISIONS = 3
@@ -206,7 +205,7 @@ class Engine:
     ) -> tuple[Record, Decision]:
         """Search for the run an earlier request led to, and return what is known then."""
         if record is None:
-            target, earliest_ms = source, self._began_ms - _SKEW_MS
+            target, earliest_ms = source, self._began_ms - SKEW_MS
             known = self._new_record(source, source)
         else:
             target = self._action.target(self._hook, source, record.target_run_id)

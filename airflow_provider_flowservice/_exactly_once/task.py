@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice._exactly_once.actions import Action
+from airflow_provider_flowservice._exactly_once.actions import Action, Start
 from airflow_provider_flowservice._exactly_once.decisions import Try
 from airflow_provider_flowservice._exactly_once.engine import Engine, NewRun
 from airflow_provider_flowservice._exactly_once.journal import TaskStore
@@ -25,10 +25,13 @@ def request_once(
     log: Any,
 ) -> NewRun:
     """Do an action once for the task, whatever earlier tries have begun."""
+    store, this_try = TaskStore(context.get("task_state_store")), try_of(context, retries)
+    if isinstance(action, Start) and this_try.is_automatic_retry:
+        action = action.as_begun(store.load()[0])
     return Engine(
         hook,
-        TaskStore(context.get("task_state_store")),
-        try_of(context, retries),
+        store,
+        this_try,
         action,
         began_ms=began_ms(context),
         siblings=Siblings(context["ti"]),

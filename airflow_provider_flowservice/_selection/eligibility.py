@@ -35,8 +35,10 @@ class Eligibility:
 
 def judge(run: DataflowRun, flow: Dataflow | None) -> Eligibility:
     """Judge whether a run may be re-triggered; ``flow`` is ``None`` if it could not be read."""
-    if refusal := _refuse_run(run) or _refuse_flow(flow):
+    if refusal := _refuse_run(run):
         return Eligibility(refusal)
+    if flow and (refusal := _refuse_flow(flow, "re-triggered")):
+        return Eligibility(f"its {refusal}")
     return Eligibility(doubts=tuple(_doubts(run, flow)))
 
 
@@ -52,16 +54,14 @@ def _refuse_run(run: DataflowRun) -> str | None:
     return None
 
 
-def _refuse_flow(flow: Dataflow | None) -> str | None:
-    if flow is None:
-        return None
-    label = f"its flow {flow.name!r} ({flow.flow_id})"
+def _refuse_flow(flow: Dataflow, possible: str) -> str | None:
+    label = f"flow {flow.name!r} ({flow.flow_id})"
     if flow.state.lower() == "disabled":
         return f"{label} is disabled; enable it in Experience Platform first"
     if flow.is_destination:
-        return f"{label} sends to a destination; only runs of batch sources can be re-triggered"
+        return f"{label} sends to a destination; only runs of batch sources can be {possible}"
     if flow.is_streaming:
-        return f"{label} streams; only runs of batch sources can be re-triggered"
+        return f"{label} streams; only runs of batch sources can be {possible}"
     return None
 
 
@@ -96,3 +96,18 @@ def check_eligible(hook: FlowServiceHook, log: Any, run: DataflowRun) -> None:
         raise exceptions.DataflowRunNotRetriggerableError(
             f"Dataflow run {run.run_id} cannot be re-triggered: {eligibility.refusal}."
         )
+
+
+def check_startable(hook: FlowServiceHook, log: Any, flow_id: str) -> None:
+    """Refuse a flow of which certainly no run can be started; log why the service may refuse it."""
+    flow = hook.get_flow(flow_id)
+    refusal = _refuse_flow(flow, "started")
+    if not refusal and flow.frequency not in ("", "once"):
+        refusal = (
+            f"flow {flow.name!r} ({flow_id}) is scheduled by the {flow.frequency}; only runs of flows that "
+            "are scheduled once can be started"
+        )
+    if refusal:
+        raise exceptions.DataflowNotStartableError(f"No run can be started: {refusal}.")
+    if not flow.frequency:
+        log.warning("Flow %s may be refused: it does not show that it is scheduled once.", flow_id)
