@@ -10,6 +10,7 @@ from airflow_provider_flowservice.emulator.filters import Filter, Query, ordered
 from airflow_provider_flowservice.emulator.messages import FLOW_SERVICE, JSON, Answer, Request
 from airflow_provider_flowservice.emulator.runs import Run
 from airflow_provider_flowservice.emulator.settings import EmulatorSettings
+from airflow_provider_flowservice.emulator.starts import Starts
 from airflow_provider_flowservice.emulator.state import State
 
 _COMMON_FIELDS = (
@@ -46,8 +47,9 @@ class Api:
         self._settings = settings
         self._state = state
         self._base_url = base_url
+        self._starts = Starts(settings, state)
 
-    def answer(self, request: Request, sandbox: str) -> Answer:
+    def answer(self, request: Request, sandbox: str) -> Answer:  # noqa: C901  # a table
         """Answer a call for a sandbox."""
         match request.method, request.segments:
             case "GET", ["runs"]:
@@ -65,6 +67,8 @@ class Api:
                 return self._test_account(account_id, sandbox)
             case "GET", [_, _]:
                 return self._single(self._get_other(request, sandbox))
+            case "POST", ["runs"]:
+                return self._started(self._starts.start(request.body, sandbox))
             case "POST", ["runs", run_id, "action"]:
                 return self._retrigger(run_id, request.parameter("op"), sandbox)
             case "POST", ["flows", flow_id, "action"]:
@@ -206,6 +210,21 @@ class Api:
             case "empty":
                 return Answer(200)
         return Answer(200, short)
+
+    def _started(self, new: Run) -> Answer:
+        short = {"id": new.run_id, "etag": new.etag}
+        match self._settings.start_answer:
+            case "items":
+                return Answer(201, {"items": [short]})
+            case "full_run":
+                return Answer(201, new.document(self._settings.now_ms()))
+            case "200":
+                return Answer(200, short)
+            case "no_id":
+                return Answer(201, {"etag": new.etag})
+            case "empty":
+                return Answer(201)
+        return Answer(201, short)
 
     def _act_on_flow(self, flow_id: str, op: str | None, sandbox: str) -> Answer:
         flow = self._state.find_flow(flow_id, sandbox)

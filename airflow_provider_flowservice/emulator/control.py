@@ -9,7 +9,8 @@ DELETE  ``/_emulator/faults``       switch all faults off
 GET     ``/_emulator/requests``     requests seen
 DELETE  ``/_emulator/requests``     forget them
 GET     ``/_emulator/retriggers``   pairs of source run and new run
-GET     ``/_emulator/summary``      counts by route, of token requests and of re-triggers
+GET     ``/_emulator/starts``       pairs of flow and new run, of runs on demand
+GET     ``/_emulator/summary``      counts by route, of token requests and of runs started
 POST    ``/_emulator/flows``        add a flow: the arguments of ``add_flow`` as JSON
 POST    ``/_emulator/runs``         add a run: the arguments of ``add_run`` as JSON
 POST    ``/_emulator/plan``         ``{"id": "...", "lifecycles": [["inProgress", "failed"], ...]}``
@@ -58,6 +59,8 @@ def _act(service: InMemoryService, request: Request, body: JSON) -> Any:  # noqa
             return [asdict(seen) for seen in service.requests]
         case "GET", "retriggers":
             return service.retriggers
+        case "GET", "starts":
+            return service.starts
         case "GET", "summary":
             return service.summary()
         case "DELETE", "requests":

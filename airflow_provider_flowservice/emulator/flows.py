@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
+from typing import Literal
 
 from airflow_provider_flowservice.emulator.messages import JSON
+
+Frequency = Literal["once", "minute", "hour", "day", "week"]
 
 BATCH_SPEC = "9753525b-82c7-4dce-8a9b-5ccfce2b9876"
 STREAMING_SPEC = "d69717ba-71b4-4313-b654-49f9cf126d7a"
@@ -71,6 +74,9 @@ class Flow:
     :param created_at: When it was created, in milliseconds since the epoch.
     :param overrides: Top-level fields to put over those of its JSON; ``...`` takes a field away.
     :param source_account_works: What a test of the source account tells.
+    :param frequency: How often it is scheduled.
+    :param delta_column: Column that tells which rows of its tables are new, empty until a run on
+        demand has named one; ``None`` if it reads files.
     """
 
     flow_id: str
@@ -83,6 +89,8 @@ class Flow:
     created_at: int
     overrides: JSON
     source_account_works: bool = True
+    frequency: Frequency = "hour"
+    delta_column: str | None = None
     etag: str = field(default_factory=lambda: f'"{uuid.uuid4()}"')
 
     @property
@@ -138,8 +146,9 @@ class Flow:
             "lastOperation": {"started": self.created_at, "updated": 0, "operation": "create"},
         }
         if self.source and self.batch:
-            document["scheduleParams"] = _schedule(self.created_at)
-            document["transformations"] = [{"name": "Copy", "params": {}}]
+            document["scheduleParams"] = _schedule(self.created_at, self.frequency)
+            delta = {"deltaColumn": {"name": self.delta_column}} if self.delta_column else {}
+            document["transformations"] = [{"name": "Copy", "params": delta}]
         if last_run:
             document["lastRunDetails"] = _last_run_details(last_run)
         document.update(self.overrides)
@@ -194,10 +203,13 @@ class Flow:
         }
 
 
-def _schedule(created_at: int) -> JSON:
+def _schedule(created_at: int, frequency: Frequency) -> JSON:
     # Seconds, and text: unlike all other times of this API.
-    start = str(created_at // 1000)
-    return {"startTime": start, "frequency": "hour", "interval": "1", "backfill": "true"}
+    schedule = {"startTime": str(created_at // 1000), "frequency": frequency}
+    if frequency == "once":
+        return schedule
+    interval = "15" if frequency == "minute" else "1"
+    return {**schedule, "interval": interval, "backfill": "true"}
 
 
 def _last_run_details(run: JSON) -> JSON:

@@ -47,6 +47,12 @@ class InMemoryService(Scenario):
             return list(self._state.retriggers)
 
     @property
+    def starts(self) -> list[tuple[str, str]]:
+        """Flow and new run of each run that was started on demand, in order."""
+        with self._state.lock:
+            return list(self._state.starts)
+
+    @property
     def requests(self) -> list[Seen]:
         """The last requests, oldest first."""
         return self._backend.recorder.requests()
@@ -65,12 +71,13 @@ class InMemoryService(Scenario):
         return self._backend.recorder.count(method, path_regex)
 
     def summary(self) -> JSON:
-        """Return the counts of requests by route, of token requests and of re-triggers."""
+        """Return the counts of requests by route, of token requests and of runs started."""
         routes = self._backend.recorder.routes()
         return {
             "requests": dict(sorted(routes.items())),
             "token_requests": self.count(method="POST", path_regex="^/ims/token"),
             "retriggers": len(self.retriggers),
+            "starts": len(self.starts),
         }
 
     def on_request(self, listener: Callable[[Seen], None]) -> None:

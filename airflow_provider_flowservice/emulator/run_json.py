@@ -91,6 +91,12 @@ def outcome(flow: Flow, facts: Facts) -> JSON:
     return {"metrics": {"statusSummary": {"status": facts.status}}, "activities": []}
 
 
+def show_window(metrics: JSON, window: tuple[int, int]) -> None:
+    """Let the metrics of a run that has ended show the data it covers."""
+    if duration := metrics.get("durationSummary"):
+        metrics["durationSummary"] = {**duration, "extensions": _window(*window)}
+
+
 def _success(flow: Flow, facts: Facts) -> JSON:
     counts = facts.counts()
     status: JSON = {"status": facts.status, "activityRefs": [PROMOTION_ACTIVITY]}
@@ -342,5 +348,8 @@ def _rejections(facts: Facts) -> JSON:
 def _with_window(facts: Facts) -> JSON:
     if facts.window is None:
         return facts.ended
-    start, end = facts.window
-    return {**facts.ended, "extensions": {"windowStart": start, "windowEnd": end}}
+    return {**facts.ended, "extensions": _window(*facts.window)}
+
+
+def _window(start: int, end: int) -> JSON:
+    return {"windowStart": start, "windowEnd": end}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 from airflow_provider_flowservice.emulator import run_json
 from airflow_provider_flowservice.emulator.flows import Flow
@@ -12,6 +13,7 @@ from airflow_provider_flowservice.emulator.lifecycle import Lifecycle
 from airflow_provider_flowservice.emulator.messages import JSON
 
 FAILURES = frozenset({"failed", "failure", "error", "cancelled", "canceled", "aborted"})
+_WAITS = -1
 
 
 class Run:
@@ -22,6 +24,8 @@ class Run:
     :param created_client: Client id of its creator.
     :param window: Start and end of the data it covers, in milliseconds since the epoch.
     :param on_demand: Whether somebody asked for it, with this window.
+    :param start_time: When somebody asked it to start, in milliseconds since the epoch.
+    :param window_in: Where it shows the window that somebody asked for.
     :param overrides: Top-level fields to put over those of its JSON; ``...`` takes a field away.
     """
 
@@ -34,6 +38,8 @@ class Run:
         window: tuple[int, int],
         on_demand: bool,
         overrides: JSON,
+        start_time: int | None,
+        window_in: Literal["params", "metrics", "nowhere"],
     ) -> None:
         self.flow = flow
         self.run_id = run_id
@@ -41,11 +47,15 @@ class Run:
         self.created_client = created_client
         self.window = window
         self.on_demand = on_demand
+        self.started_at = max(created_at, start_time or 0)
         self.etag = f'"{uuid.uuid4()}"'
         self.batch_id = f"01EMULATOR{uuid.uuid5(uuid.NAMESPACE_OID, run_id).hex[:16].upper()}"
         self.lifecycle = Lifecycle()
         self._overrides = overrides
+        self._start_time = start_time
+        self._window_in = window_in
         self._since = created_at
+        self._waits_until = start_time or 0
         self._step_ms: float | None = None
         self._position = 0
         self._hidden_polls = 0
@@ -70,6 +80,7 @@ class Run:
     def script(self, statuses: Sequence[str], since: int, step_seconds: float | None) -> None:
         """Go through other statuses from now on, to the same result."""
         lifecycle = replace(self.lifecycle, statuses=tuple(statuses))
+        self._waits_until = 0
         self.begin(lifecycle, since, step_seconds)
 
     def hide(self, polls: int = 0, until: float = 0.0) -> None:
@@ -87,13 +98,15 @@ class Run:
 
     def count_poll(self, now: int) -> None:
         """Count a poll that saw the run: the next one sees its next status."""
+        if now < self._waits_until:
+            return
         if self._step_ms is None and self._position + 1 < len(self.lifecycle.statuses):
             self._position += 1
             self._since = now
 
     def status(self, now: int) -> str:
         """Return the current status."""
-        return self.lifecycle.statuses[self._index(now)]
+        return self._status_at(self._index(now))
 
     def has_failed(self, now: int) -> bool:
         """Tell whether the run has ended in failure."""
@@ -111,6 +124,8 @@ class Run:
         return self._shown[1]
 
     def _index(self, now: int) -> int:
+        if now < self._waits_until:
+            return _WAITS
         if self._step_ms is None:
             return self._position
         last = len(self.lifecycle.statuses) - 1
@@ -118,19 +133,26 @@ class Run:
             return last
         return max(0, min(last, int((now - self._since) // self._step_ms)))
 
+    def _status_at(self, index: int) -> str:
+        return "scheduled" if index == _WAITS else self.lifecycle.statuses[index]
+
     def _render(self, index: int) -> JSON:
         changed_at = self._since + int((self._step_ms or 0) * index)
+        if index == _WAITS:
+            changed_at = self.created_at
         facts = run_json.Facts(
-            status=self.lifecycle.statuses[index],
-            started_at=self.created_at,
+            status=self._status_at(index),
+            started_at=self.started_at,
             changed_at=changed_at,
             window=None if self.on_demand else self.window,
             batch_id=self.batch_id,
             lifecycle=self.lifecycle,
         )
         document = {**self._identity(changed_at), **run_json.outcome(self.flow, facts)}
-        if self.on_demand:
+        if self.on_demand and self._window_in == "params":
             document["params"] = self._params()
+        if self.on_demand and self._window_in == "metrics":
+            run_json.show_window(document["metrics"], self.window)
         document.update(self._overrides)
         return {key: value for key, value in document.items() if value is not ...}
 
@@ -154,5 +176,6 @@ class Run:
 
     def _params(self) -> JSON:
         # Seconds, and text: unlike all other times of a run.
-        times = dict(zip(("windowStartTime", "windowEndTime"), self.window, strict=True))
-        return {name: str(time // 1000) for name, time in times.items()}
+        names = ("startTime", "windowStartTime", "windowEndTime")
+        times = zip(names, (self._start_time, *self.window), strict=True)
+        return {name: str(time // 1000) for name, time in times if time is not None}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from airflow_provider_flowservice.emulator.flows import Flow
+from airflow_provider_flowservice.emulator.flows import Flow, Frequency
 from airflow_provider_flowservice.emulator.lifecycle import Lifecycle
 from airflow_provider_flowservice.emulator.messages import JSON
 from airflow_provider_flowservice.emulator.settings import EmulatorSettings
@@ -34,6 +34,8 @@ class Scenario(EmulatorSettings):
         flow_id: str | None = None,
         sandbox: str = "staging",
         source_account_works: bool = True,
+        frequency: Frequency = "hour",
+        delta_column: str | None = None,
         **overrides: Any,
     ) -> str:
         """
@@ -42,6 +44,9 @@ class Scenario(EmulatorSettings):
         :param batch: Whether it has a schedule; a streaming source has none.
         :param source: Whether it is a source, and not a destination.
         :param source_account_works: What the service says of the source's account when it tests it.
+        :param frequency: How often it is scheduled; ``once`` lets runs be started on demand.
+        :param delta_column: Column that tells which rows of its tables are new; empty lets the
+            first run on demand name it. Without one the flow reads files.
         :param overrides: Top-level fields of its JSON to replace; ``...`` takes a field away.
         """
         flow_id = flow_id or str(uuid.uuid4())
@@ -56,6 +61,8 @@ class Scenario(EmulatorSettings):
             self.now_ms(),
             overrides,
             source_account_works,
+            frequency,
+            delta_column,
         )
         with self._state.lock:
             self._state.add_flow(flow)
@@ -122,10 +129,10 @@ class Scenario(EmulatorSettings):
 
     def plan(self, flow_or_run_id: str, *lifecycles: Lifecycle | Sequence[str]) -> None:
         """
-        Set what the next re-triggers of a run, or of any run of a flow, will do.
+        Set what the next re-triggers of a run, or the next new runs of a flow, will do.
 
-        Each takes the next lifecycle, and the last one repeats. A plan of a run goes before one
-        of its flow. Without a plan a new run is ``inProgress``, then ``success``.
+        Each takes the next lifecycle, and the last one repeats. New runs are re-triggers of any run,
+        and runs on demand. A plan of a run goes before one of its flow. Without a plan a new run is ``inProgress``, then ``success``.
         """
         ready = [each if isinstance(each, Lifecycle) else Lifecycle(each) for each in lifecycles]
         with self._state.lock:

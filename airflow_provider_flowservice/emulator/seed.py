@@ -11,6 +11,8 @@ WEB_EVENTS_FLOW_ID = "f3000000-0000-4000-8000-000000000003"
 DESTINATION_FLOW_ID = "f4000000-0000-4000-8000-000000000004"
 DISABLED_FLOW_ID = "f5000000-0000-4000-8000-000000000005"
 SYSTEM_FLOW_ID = "f6000000-0000-4000-8000-000000000006"
+#: Scheduled once and without runs; runs of it are started on demand.
+BACKFILL_FLOW_ID = "f7000000-0000-4000-8000-000000000007"
 
 #: Failed; its re-trigger succeeds.
 SEEDED_FAILED_RUN_ID = "11111111-1111-4111-8111-aaaaaaaaaaaa"
@@ -59,6 +61,7 @@ def _load_flows(emulator: Scenario) -> None:
         flow_id=SYSTEM_FLOW_ID,
         inheritedAttributes={"properties": {}},
     )
+    emulator.add_flow("Orders backfill (Amazon S3)", frequency="once", flow_id=BACKFILL_FLOW_ID)
 
 
 def _load_runs(emulator: Scenario) -> None:

@@ -48,13 +48,21 @@ class EmulatorSettings:
     #: ``False`` refuses filters on ``id``; "first" ignores all values but the first.
     honour_id_filter: bool | Literal["first"] = True
 
-    #: Whether refusals of a re-trigger come wrapped in ``FLOW-1100-400``.
+    #: Whether refusals to start a run come wrapped in ``FLOW-1100-400``.
     wrap_errors: bool = False
+
+    #: Where new on-demand runs show their window: in ``params``, only in their metrics once they
+    #: have ended, or nowhere.
+    on_demand_window: Literal["params", "metrics", "nowhere"] = "params"
 
     #: What answers a re-trigger. A new run starts in every case.
     retrigger_answer: Literal[
         "id_etag", "items", "full_run", "201", "same_id", "no_id", "empty"
     ] = "id_etag"
+
+    #: What answers a call for a run on demand, with HTTP 201; "200" is "id_etag" with HTTP 200. A
+    #: new run starts in every case.
+    start_answer: Literal["items", "id_etag", "full_run", "200", "no_id", "empty"] = "items"
 
     def __init__(
         self, step_seconds: float | None = None, clock: Callable[[], float] = time.time

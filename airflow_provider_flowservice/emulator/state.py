@@ -30,6 +30,7 @@ class State:
         self.flows: dict[str, Flow] = {}
         self.runs: dict[str, Run] = {}
         self.retriggers: list[tuple[str, str]] = []
+        self.starts: list[tuple[str, str]] = []
         self._settings = settings
         self._runs_by_flow: defaultdict[str, list[Run]] = defaultdict(list)
         self._plans: dict[str, deque[Lifecycle]] = {}
@@ -50,8 +51,9 @@ class State:
         created_client: str = "acp_foundation_connectors",
         on_demand: bool = False,
         overrides: JSON | None = None,
+        start_time: int | None = None,
     ) -> Run:
-        """Keep a new run, which is at the first status of its lifecycle."""
+        """Keep a new run, which is at the first status of its lifecycle, or waits for its start."""
         now = self._settings.now_ms()
         created_at = now if created_at is None else created_at
         run = Run(
@@ -62,17 +64,19 @@ class State:
             window=window or (created_at - _HOUR_MS, created_at),
             on_demand=on_demand,
             overrides=overrides or {},
+            start_time=start_time,
+            window_in=self._settings.on_demand_window,
         )
         if run.run_id in self.runs:
             raise ValueError(f"There is a run {run.run_id} already.")
         since = max(created_at, min(now, created_at + _USUAL_DURATION_MS))
-        run.begin(lifecycle, since, self._settings.step_seconds)
+        run.begin(lifecycle, max(since, run.started_at), self._settings.step_seconds)
         self.runs[run.run_id] = run
         self._runs_by_flow[flow_id].append(run)
         return run
 
     def plan(self, flow_or_run_id: str, lifecycles: Iterable[Lifecycle]) -> None:
-        """Set what the next re-triggers of a run, or of any run of a flow, will do."""
+        """Set what the next re-triggers of a run, or the next new runs of a flow, will do."""
         if flow_or_run_id not in self.flows and flow_or_run_id not in self.runs:
             raise KeyError(flow_or_run_id)
         self._plans[flow_or_run_id] = deque(lifecycles)
@@ -110,18 +114,35 @@ class State:
         self._check_retriggerable(source)
         run = self.add_run(
             source.flow.flow_id,
-            self._next_lifecycle(source),
+            self._next_lifecycle(source.flow.flow_id, source.run_id),
             window=source.window,
             created_client=self._settings.client_id,
             on_demand=source.on_demand,
         )
-        hidden_for = self._settings.new_run_hidden_for
-        if self._settings.step_seconds is None:
-            run.hide(polls=int(hidden_for))
-        else:
-            run.hide(until=run.created_at + hidden_for * 1000)
+        self._hide(run)
         self.retriggers.append((source.run_id, run.run_id))
         return run
+
+    def start(self, flow: Flow, start_time: int, window: tuple[int, int]) -> Run:
+        """Start a run on demand; times are milliseconds since the epoch."""
+        run = self.add_run(
+            flow.flow_id,
+            self._next_lifecycle(flow.flow_id),
+            window=window,
+            created_client=self._settings.client_id,
+            on_demand=True,
+            start_time=start_time,
+        )
+        self._hide(run)
+        self.starts.append((flow.flow_id, run.run_id))
+        return run
+
+    def _hide(self, new: Run) -> None:
+        hidden_for = self._settings.new_run_hidden_for
+        if self._settings.step_seconds is None:
+            new.hide(polls=int(hidden_for))
+        else:
+            new.hide(until=new.created_at + hidden_for * 1000)
 
     def _check_retriggerable(self, run: Run) -> None:
         wrapped = self._settings.wrap_errors
@@ -138,8 +159,8 @@ class State:
             detail = "The run is in an invalid state for re-triggering. Try again after some time."
             raise errors.connector("1387-400", detail, wrapped=wrapped)
 
-    def _next_lifecycle(self, source: Run) -> Lifecycle:
-        plan = self._plans.get(source.run_id) or self._plans.get(source.flow.flow_id)
+    def _next_lifecycle(self, flow_id: str, source_run_id: str = "") -> Lifecycle:
+        plan = self._plans.get(source_run_id) or self._plans.get(flow_id)
         if not plan:
             return Lifecycle()
         return plan.popleft() if len(plan) > 1 else plan[0]

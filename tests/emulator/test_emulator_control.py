@@ -42,6 +42,7 @@ def test_what_was_seen_can_be_read_and_forgotten(client, flow_id):
         "requests": {"GET /flows/{id}": 1, "POST /ims/token/v3": 1},
         "token_requests": 1,
         "retriggers": 0,
+        "starts": 0,
     }
     assert client.control("GET", "requests")[1] == []
     assert client.control("GET", "summary")[1]["requests"] == {}

@@ -41,7 +41,7 @@ def test_a_fault_touches_only_its_own_requests(emulator, client, flow_id):
     emulator.fail(Fault("GET /runs$", status=500))
 
     assert client.get(f"/flows/{flow_id}")
-    assert client.send("POST", RUNS)[0] == 501
+    assert client.send("POST", RUNS)[0] == 400
     assert client.send("GET", f"{RUNS}/r1")[0] == 404
     assert client.send("GET", RUNS)[0] == 500
 

@@ -128,7 +128,6 @@ def test_an_unknown_path_is_answered_in_html(client, method, path):
         "PATCH /flows/f1",
         "DELETE /flows/f1",
         "POST /flowSpecs/search",
-        "POST /runs",
         "GET /sourceConnections",
         "DELETE /sourceConnections/s1",
         "POST /targetConnections/t1/action",

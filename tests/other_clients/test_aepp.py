@@ -135,14 +135,14 @@ def test_a_flow_is_switched_off(emulator, client):
     assert emulator.flow(flow_id)["state"] == "disabled"
 
 
-def test_a_run_cannot_be_created_here_and_the_answer_says_so(emulator, client):
-    flow_id = emulator.add_flow()
+def test_a_run_is_started_on_demand(emulator, client):
+    flow_id = emulator.add_flow(frequency="once")
+    params = {"startTime": "9999999999", "windowStartTime": "1", "windowEndTime": "2"}
 
-    answer = client.createRun(flow_id, params={"windowStartTime": "1", "windowEndTime": "2"})
+    answer = client.createRun(flow_id, params=params)
 
-    assert answer["status"] == 501
-    assert answer["errorMessage"] == "The emulator does not play POST /runs."
-    assert emulator.run_ids(flow_id) == []
+    assert emulator.starts == [(flow_id, answer["items"][0]["id"])]
+    assert emulator.run(answer["items"][0]["id"])["params"] == params
 
 
 def test_lists_that_are_not_played_are_refused_in_words(client):
