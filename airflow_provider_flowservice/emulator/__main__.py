@@ -16,6 +16,10 @@ This is NOT Adobe's service. It plays what Adobe documents, and guesses the rest
   - that a partial success cannot be re-triggered
   - that a new run is readable at once, starts as `inProgress`, and names no source run
   - that the source run of a re-trigger stays as it is
+  - that an on-demand run needs a start time and both ends of its window
+  - that it is `scheduled` until its start time, for which the current second is not too late
+  - that flows which read files ignore `deltaColumn`
+  - that a flow can be enabled twice, and that reading takes no permission to manage sources
   - that the re-trigger of an on-demand run has the window in its `params`, too
   - the words in which a source gives its reasons to skip records or to deny access
   - that a page's continuation token carries the filter and the order

@@ -32,6 +32,7 @@ _SPECS = {"connectionSpecs": flows.CONNECTION_SPECS, "flowSpecs": flows.SPECS}
 _SPEC_FIELDS = frozenset({"id", "name", "version", "type", "attributes", "permissionsInfo"})
 _RETRIGGER_OPS = frozenset({"re-trigger", "RE_TRIGGER"})
 _FLOW_STATES = {"enable": "enabled", "disable": "disabled"}
+_CODES_OF_CHANGING_FLOWS = {"disabling": "FLOW-1420-400", "updating": "FLOW-1421-400"}
 
 
 class Api:
@@ -223,6 +224,11 @@ class Api:
             case "no_id":
                 return Answer(201, {"etag": new.etag})
             case "empty":
+        code = _CODES_OF_CHANGING_FLOWS.get(flow.state)
+        if flow.state == state and self._settings.refuse_same_state:
+            code = "FLOW-1422-400"
+        if code:
+            raise errors.flow_service(code, f"A flow in {flow.state} state cannot be {state}.")
                 return Answer(201)
         return Answer(201, short)
 

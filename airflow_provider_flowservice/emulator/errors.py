@@ -13,6 +13,7 @@ _TITLES = {
     "FLOW-2110-400": "Headers not allowed",
     "FLOW-2111-403": "Headers with value restricted",
     "FLOW-2120-403": "Forbidden",
+    "FLOW-2121-403": "Forbidden",
 }
 _HTML_404 = "<html><head><title>404 Not Found</title></head><body>404 Not Found</body></html>"
 

@@ -42,12 +42,12 @@ class Gateway:
             return Answer(200, self._sandbox_list())
         if request.path.startswith(f"{EXPORT}/"):
             self._check_caller(request)
-            self._check_role()
+            self._check_role(request)
             return self._data_access.answer(request, self._sandbox(request))
         if not request.path.startswith(f"{FLOW_SERVICE}/"):
             raise errors.unknown_path()
         self._check_caller(request)
-        self._check_role()
+        self._check_role(request)
         return self._api.answer(request, self._sandbox(request))
 
     def _check_caller(self, request: Request) -> None:
@@ -67,9 +67,14 @@ class Gateway:
         if org != self._settings.org_id:
             raise errors.gateway(403, "403027", "User region is missing")
 
-    def _check_role(self) -> None:
+    def _check_role(self, request: Request) -> None:
         if self._settings.forbidden == "gateway":
             raise errors.gateway(403, "403025", "Profile is not valid")
+        if self._settings.forbidden == "manage":
+            if request.method == "GET":
+                return
+            detail = "Permission to manage Enterprise Source is denied."
+            raise errors.flow_service("FLOW-2121-403", detail)
         if self._settings.forbidden:
             raise errors.flow_service("FLOW-2120-403", "Not enough permission.")
 
@@ -90,7 +95,8 @@ class Gateway:
         return name
 
     def _sandbox_list(self) -> JSON:
-        names = [] if self._settings.forbidden else self._settings.sandboxes
+        is_blind = self._settings.forbidden not in {False, "manage"}
+        names = [] if is_blind else self._settings.sandboxes
         sandboxes = [
             {
                 "name": name,

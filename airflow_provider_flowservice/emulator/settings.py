@@ -26,7 +26,8 @@ class EmulatorSettings:
     sandboxes: list[str]
 
     #: Whether the credential lacks a role. The word chooses the body; ``True`` is "flowservice".
-    forbidden: bool | Literal["flowservice", "gateway"] = False
+    #: With "manage" it may read all the same.
+    forbidden: bool | Literal["flowservice", "gateway", "manage"] = False
 
     #: How long a new run cannot be found: polls, or seconds if statuses go by time.
     new_run_hidden_for: float = 0
@@ -54,6 +55,9 @@ class EmulatorSettings:
     #: Where new on-demand runs show their window: in ``params``, only in their metrics once they
     #: have ended, or nowhere.
     on_demand_window: Literal["params", "metrics", "nowhere"] = "params"
+
+    #: Whether a flow that is enabled or disabled already refuses to be so again.
+    refuse_same_state: bool = False
 
     #: What answers a re-trigger. A new run starts in every case.
     retrigger_answer: Literal[

@@ -214,3 +214,38 @@ def test_a_flow_is_switched_off_and_on(emulator, client, flow_id):
     assert client.send("POST", f"{path}?op=ENABLE")[0] == 200
     assert emulator.flow(flow_id)["state"] == "enabled"
     assert client.send("POST", f"{path}?op=explode")[1]["type"].endswith("FLOW-1434-400")
+
+
+@pytest.mark.parametrize(
+    ("state", "strict", "code"),
+    [
+        ("disabling", False, "FLOW-1420-400"),
+        ("updating", False, "FLOW-1421-400"),
+        ("enabled", True, "FLOW-1422-400"),
+        ("enabled", False, None),
+        ("disabled", True, None),
+    ],
+)
+def test_some_flows_cannot_be_switched_on(emulator, client, state, strict, code):
+    emulator.refuse_same_state = strict
+    flow_id = emulator.add_flow(state=state)
+    path = f"/data/foundation/flowservice/flows/{flow_id}/action?op=enable"
+    status, answer = client.send("POST", path)
+
+    assert status == (400 if code else 200)
+    assert answer.get("type", "").rpartition("/")[2] == (code or "")
+    assert emulator.flow(flow_id)["state"] == (state if code else "enabled")
+
+
+@pytest.mark.parametrize(
+    ("frequency", "rest"),
+    [
+        ("once", {}),
+        ("minute", {"interval": "15", "backfill": "true"}),
+        ("week", {"interval": "1", "backfill": "true"}),
+    ],
+)
+def test_a_schedule_fits_its_frequency(emulator, frequency, rest):
+    schedule = emulator.flow(emulator.add_flow(frequency=frequency))["scheduleParams"]
+
+    assert schedule == {"startTime": schedule["startTime"], "frequency": frequency, **rest}
