@@ -12,7 +12,7 @@ _ENDING_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 _GUESSES = """\
 This is NOT Adobe's service. It plays what Adobe documents, and guesses the rest:
   - that both `re-trigger` and `RE_TRIGGER` are understood
-  - the bodies of refusals to re-trigger: a plain 13xx code
+  - the bodies of refusals to start a run: a plain 13xx code, and which of several comes first
   - that a partial success cannot be re-triggered
   - that a new run is readable at once, starts as `inProgress`, and names no source run
   - that the source run of a re-trigger stays as it is

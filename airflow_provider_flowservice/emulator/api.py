@@ -69,7 +69,7 @@ class Api:
             case "GET", [_, _]:
                 return self._single(self._get_other(request, sandbox))
             case "POST", ["runs"]:
-                return self._started(self._starts.start(request.body, sandbox))
+                return self._start(request.body, sandbox)
             case "POST", ["runs", run_id, "action"]:
                 return self._retrigger(run_id, request.parameter("op"), sandbox)
             case "POST", ["flows", flow_id, "action"]:
@@ -196,47 +196,39 @@ class Api:
             detail = f"The provided operation {op} is unsupported."
             raise errors.connector("1398-400", detail, wrapped=self._settings.wrap_errors)
         new = self._state.retrigger(source)
-        short = {"id": new.run_id, "etag": new.etag}
-        match self._settings.retrigger_answer:
-            case "items":
-                return Answer(200, {"items": [short]})
-            case "full_run":
-                return Answer(200, new.document(self._settings.now_ms()))
-            case "201":
-                return Answer(201, short)
-            case "same_id":
-                return Answer(200, {"id": run_id, "etag": source.etag})
-            case "no_id":
-                return Answer(200, {"etag": new.etag})
-            case "empty":
-                return Answer(200)
-        return Answer(200, short)
+        form = self._settings.retrigger_answer
+        if form == "same_id":
+            return Answer(200, {"id": run_id, "etag": source.etag})
+        return Answer(201 if form == "201" else 200, self._new_run(new, form))
 
-    def _started(self, new: Run) -> Answer:
-        short = {"id": new.run_id, "etag": new.etag}
-        match self._settings.start_answer:
+    def _start(self, body: bytes, sandbox: str) -> Answer:
+        new = self._starts.start(body, sandbox)
+        form = self._settings.start_answer
+        return Answer(200 if form == "200" else 201, self._new_run(new, form))
+
+    def _new_run(self, run: Run, form: str) -> JSON | None:
+        short = {"id": run.run_id, "etag": run.etag}
+        match form:
             case "items":
-                return Answer(201, {"items": [short]})
+                return {"items": [short]}
             case "full_run":
-                return Answer(201, new.document(self._settings.now_ms()))
-            case "200":
-                return Answer(200, short)
+                return run.document(self._settings.now_ms())
             case "no_id":
-                return Answer(201, {"etag": new.etag})
+                return {"etag": run.etag}
             case "empty":
-        code = _CODES_OF_CHANGING_FLOWS.get(flow.state)
-        if flow.state == state and self._settings.refuse_same_state:
-            code = "FLOW-1422-400"
-        if code:
-            raise errors.flow_service(code, f"A flow in {flow.state} state cannot be {state}.")
-                return Answer(201)
-        return Answer(201, short)
+                return None
+        return short
 
     def _act_on_flow(self, flow_id: str, op: str | None, sandbox: str) -> Answer:
         flow = self._state.find_flow(flow_id, sandbox)
         state = _FLOW_STATES.get((op or "").lower())
         if state is None:
             raise errors.flow_service("FLOW-1434-400", f"Unsupported operation {op}.")
+        code = _CODES_OF_CHANGING_FLOWS.get(flow.state)
+        if flow.state == state and self._settings.refuse_same_state:
+            code = "FLOW-1422-400"
+        if code:
+            raise errors.flow_service(code, f"A flow in {flow.state} state cannot be {state}.")
         flow.state = state
         flow.etag = f'"{uuid.uuid4()}"'
         return Answer(200, {"id": flow_id, "etag": flow.etag})

@@ -9,7 +9,7 @@ DELETE  ``/_emulator/faults``       switch all faults off
 GET     ``/_emulator/requests``     requests seen
 DELETE  ``/_emulator/requests``     forget them
 GET     ``/_emulator/retriggers``   pairs of source run and new run
-GET     ``/_emulator/starts``       pairs of flow and new run, of runs on demand
+GET     ``/_emulator/starts``       pairs of flow and new on-demand run
 GET     ``/_emulator/summary``      counts by route, of token requests and of runs started
 POST    ``/_emulator/flows``        add a flow: the arguments of ``add_flow`` as JSON
 POST    ``/_emulator/runs``         add a run: the arguments of ``add_run`` as JSON

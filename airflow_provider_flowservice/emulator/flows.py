@@ -75,8 +75,8 @@ class Flow:
     :param overrides: Top-level fields to put over those of its JSON; ``...`` takes a field away.
     :param source_account_works: What a test of the source account tells.
     :param frequency: How often it is scheduled.
-    :param delta_column: Column that tells which rows of its tables are new, empty until a run on
-        demand has named one; ``None`` if it reads files.
+    :param delta_column: Column that tells which rows of its tables are new, empty until an
+        on-demand run has named one; ``None`` if it reads files.
     """
 
     flow_id: str

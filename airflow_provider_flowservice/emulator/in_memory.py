@@ -48,7 +48,7 @@ class InMemoryService(Scenario):
 
     @property
     def starts(self) -> list[tuple[str, str]]:
-        """Flow and new run of each run that was started on demand, in order."""
+        """Flow and new run of each on-demand run that was started, in order."""
         with self._state.lock:
             return list(self._state.starts)
 

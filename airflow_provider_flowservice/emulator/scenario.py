@@ -44,9 +44,9 @@ class Scenario(EmulatorSettings):
         :param batch: Whether it has a schedule; a streaming source has none.
         :param source: Whether it is a source, and not a destination.
         :param source_account_works: What the service says of the source's account when it tests it.
-        :param frequency: How often it is scheduled; ``once`` lets runs be started on demand.
+        :param frequency: How often it is scheduled; ``once`` allows on-demand runs.
         :param delta_column: Column that tells which rows of its tables are new; empty lets the
-            first run on demand name it. Without one the flow reads files.
+            first on-demand run name it. Without one the flow reads files.
         :param overrides: Top-level fields of its JSON to replace; ``...`` takes a field away.
         """
         flow_id = flow_id or str(uuid.uuid4())
@@ -132,7 +132,7 @@ class Scenario(EmulatorSettings):
         Set what the next re-triggers of a run, or the next new runs of a flow, will do.
 
         Each takes the next lifecycle, and the last one repeats. New runs are re-triggers of any run,
-        and runs on demand. A plan of a run goes before one of its flow. Without a plan a new run is ``inProgress``, then ``success``.
+        and on-demand runs. A plan of a run goes before one of its flow. Without a plan a new run is ``inProgress``, then ``success``.
         """
         ready = [each if isinstance(each, Lifecycle) else Lifecycle(each) for each in lifecycles]
         with self._state.lock:

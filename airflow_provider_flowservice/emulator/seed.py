@@ -11,7 +11,7 @@ WEB_EVENTS_FLOW_ID = "f3000000-0000-4000-8000-000000000003"
 DESTINATION_FLOW_ID = "f4000000-0000-4000-8000-000000000004"
 DISABLED_FLOW_ID = "f5000000-0000-4000-8000-000000000005"
 SYSTEM_FLOW_ID = "f6000000-0000-4000-8000-000000000006"
-#: Scheduled once and without runs; runs of it are started on demand.
+#: Scheduled once, so that on-demand runs of it can be started; without runs.
 BACKFILL_FLOW_ID = "f7000000-0000-4000-8000-000000000007"
 
 #: Failed; its re-trigger succeeds.

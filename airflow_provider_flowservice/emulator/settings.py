@@ -64,7 +64,7 @@ class EmulatorSettings:
         "id_etag", "items", "full_run", "201", "same_id", "no_id", "empty"
     ] = "id_etag"
 
-    #: What answers a call for a run on demand, with HTTP 201; "200" is "id_etag" with HTTP 200. A
+    #: What answers a call for an on-demand run, with HTTP 201; "200" is "id_etag" with HTTP 200. A
     #: new run starts in every case.
     start_answer: Literal["items", "id_etag", "full_run", "200", "no_id", "empty"] = "items"
 

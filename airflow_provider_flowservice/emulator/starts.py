@@ -1,4 +1,4 @@
-"""Calls that start a run on demand: what they ask for, and why they are refused."""
+"""Calls for on-demand runs: what they ask for, and why they are refused."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from airflow_provider_flowservice.emulator.runs import Run
 from airflow_provider_flowservice.emulator.settings import EmulatorSettings
 from airflow_provider_flowservice.emulator.state import State
 
+_TIMES = ("startTime", "windowStartTime", "windowEndTime")
 _SECONDS = re.compile(r"[0-9]{1,15}")
 
 
 class Starts:
-    """Starts runs on demand, in the memory of an emulator."""
+    """Starts on-demand runs, in the memory of an emulator."""
 
     def __init__(self, settings: EmulatorSettings, state: State) -> None:
         self._settings = settings
@@ -29,14 +30,11 @@ class Starts:
         flow = self._state.find_flow(_flow_id(asked), sandbox)
         self._check_flow(flow)
         params = self._params(asked)
-        start_time, *window = (
-            self._seconds(params, name)
-            for name in ("startTime", "windowStartTime", "windowEndTime")
-        )
+        start_time, window_start, window_end = (self._seconds(params, name) for name in _TIMES)
         column = self._delta_column(params)
-        self._check_times(start_time, *window)
-        self._check_delta_column(flow, column)
-        return self._state.start(flow, start_time * 1000, (window[0] * 1000, window[1] * 1000))
+        self._check_times(start_time, window_start, window_end)
+        self._keep_delta_column(flow, column)
+        return self._state.start(flow, start_time * 1000, (window_start * 1000, window_end * 1000))
 
     def _check_flow(self, flow: Flow) -> None:
         if not (flow.source and flow.batch):
@@ -81,9 +79,9 @@ class Starts:
         if start_time < self._settings.now_ms() // 1000:
             raise self._refusal("1360-400", "The start time is in the past.")
 
-    def _check_delta_column(self, flow: Flow, name: str | None) -> None:
-        """Compare the delta column with the one that the flow keeps; it keeps the first one."""
-        if flow.delta_column is None:  # a source of files
+    def _keep_delta_column(self, flow: Flow, name: str | None) -> None:
+        """Let a flow keep the first delta column, and refuse any other."""
+        if flow.delta_column is None:  # it reads files
             return
         if not (name or flow.delta_column):
             detail = "The first run of this flow must name its delta column."

@@ -124,7 +124,7 @@ class State:
         return run
 
     def start(self, flow: Flow, start_time: int, window: tuple[int, int]) -> Run:
-        """Start a run on demand; times are milliseconds since the epoch."""
+        """Start an on-demand run; times are milliseconds since the epoch."""
         run = self.add_run(
             flow.flow_id,
             self._next_lifecycle(flow.flow_id),

@@ -53,11 +53,15 @@ class Client:
         return self.send("POST", f"{BASE}/runs/{run_id}/action?op={op}")
 
     def start(self, flow_id, **params):
-        """Return status and body of a call for a run on demand; a time of ``None`` is left out."""
+        """Return status and body of a call for an on-demand run."""
+        return self.send("POST", f"{BASE}/runs", json.dumps(self.start_body(flow_id, **params)))
+
+    def start_body(self, flow_id, **params):
+        """Return the body of a call for an on-demand run; a parameter of ``None`` is left out."""
         now = int(self.emulator.clock())
         times = {"startTime": now, "windowStartTime": now - 7200, "windowEndTime": now - 3600}
         sent = {name: value for name, value in {**times, **params}.items() if value is not None}
-        return self.send("POST", f"{BASE}/runs", json.dumps({"flowId": flow_id, "params": sent}))
+        return {"flowId": flow_id, "params": sent}
 
     def control(self, method, name, body=None):
         """Call one of the emulator's own endpoints."""

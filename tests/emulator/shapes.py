@@ -17,6 +17,7 @@ COUNT: Schema = {"type": "integer", "minimum": 0}
 # The file knows no lower bound; samples write -1 for what could not be counted.
 COUNT_OR_UNKNOWN: Schema = {"type": "integer", "minimum": -1}
 SECONDS: Schema = {"type": "string", "pattern": "^[0-9]{10}$"}
+SECONDS_AS_NUMBER: Schema = {"type": "integer", "minimum": 10**9, "maximum": 10**10 - 1}
 MILLISECONDS: Schema = {"type": "integer", "minimum": 10**12}
 # Inner quotes belong to it. The file calls the key `eTag`, and its examples `etag`.
 ETAG: Schema = {"type": "string", "pattern": '^".+"$'}
@@ -116,7 +117,10 @@ RUN = closed(
     providerRefId=WORD,
     # Seconds and text, though the file says milliseconds.
     params=closed(
-        ["windowStartTime", "windowEndTime"], windowStartTime=SECONDS, windowEndTime=SECONDS
+        ["windowStartTime", "windowEndTime"],
+        startTime=SECONDS,
+        windowStartTime=SECONDS,
+        windowEndTime=SECONDS,
     ),
     etag=ETAG,
     metrics=closed(
@@ -192,6 +196,22 @@ def single(item: Schema) -> Schema:
 COUNTED = closed(["count"], count=COUNT)
 # The file answers a re-trigger with "the updated flow run". The tutorial's answer is the new run.
 STARTED = closed(["id", "etag"], id=WORD, etag=ETAG)
+
+# The file says milliseconds; its examples are seconds, and those of the tutorial are texts.
+TIME_ASKED: Schema = {"anyOf": [SECONDS, SECONDS_AS_NUMBER]}
+# Only the tutorial knows the delta column.
+DELTA_COLUMN = closed(["name"], name=WORD, dateFormat=WORD, timezone=WORD)
+START_REQUEST = closed(
+    ["flowId", "params"],
+    flowId=WORD,
+    params=closed(
+        ["startTime", "windowStartTime", "windowEndTime"],
+        startTime=TIME_ASKED,
+        windowStartTime=TIME_ASKED,
+        windowEndTime=TIME_ASKED,
+        deltaColumn=DELTA_COLUMN,
+    ),
+)
 
 GATEWAY_ERROR = closed(["error_code", "message"], error_code=WORD, message=WORD)
 # The file describes no error of the service's own; the shape is that of a published answer.

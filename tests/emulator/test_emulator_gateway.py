@@ -90,6 +90,22 @@ def test_a_credential_without_a_role_sees_nothing(emulator, client, forbidden, k
     assert client.send("GET", SANDBOXES)[1]["sandboxes"] == []
 
 
+def test_a_credential_that_may_not_manage_sources_may_read(emulator, client):
+    emulator.forbidden = "manage"
+    flow_id = emulator.add_flow(frequency="once")
+    run_id = emulator.add_run(flow_id)
+    tried = [
+        client.retrigger(run_id),
+        client.start(flow_id),
+        client.send("POST", f"{FLOWS}/{flow_id}/action?op=disable"),
+    ]
+
+    assert [answer["type"].rpartition("/")[2] for _, answer in tried] == ["FLOW-2121-403"] * 3
+    assert emulator.retriggers == emulator.starts == []
+    assert client.status_of(run_id) == "failed"
+    assert client.send("GET", SANDBOXES)[1]["sandboxes"] != []
+
+
 def test_specs_of_connections_need_no_sandbox(client):
     path = "/data/foundation/flowservice/connectionSpecs?limit=1"
 

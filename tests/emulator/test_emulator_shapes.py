@@ -64,7 +64,9 @@ def test_an_on_demand_run(emulator, client, flow_id):
     check(client.get(f"/runs/{run_id}"), shapes.single(shapes.RUN))
 
 
-@pytest.mark.parametrize("kind", [{}, {"batch": False}, {"source": False}])
+@pytest.mark.parametrize(
+    "kind", [{}, {"batch": False}, {"source": False}, {"frequency": "once"}, {"delta_column": "id"}]
+)
 @pytest.mark.parametrize("has_run", [False, True])
 def test_a_flow_of_any_kind(emulator, client, kind, has_run):
     flow_id = emulator.add_flow(**kind)
@@ -117,6 +119,41 @@ def test_a_retrigger(emulator, client, flow_id, answer):
     check(client.retrigger(emulator.add_run(flow_id))[1], shapes.STARTED)
 
 
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"startTime": 9999999999},
+        {"startTime": "9999999999"},
+        {
+            "startTime": 9999999999,
+            "deltaColumn": {"name": "updated_at", "dateFormat": "YYYY-MM-DD", "timezone": "UTC"},
+        },
+    ],
+)
+@pytest.mark.parametrize(
+    ("answer", "shape"),
+    [
+        ("items", shapes.single(shapes.STARTED)),  # the tutorial's
+        ("id_etag", shapes.STARTED),  # that of the file
+        ("full_run", shapes.RUN),
+    ],
+)
+def test_a_new_on_demand_run(emulator, client, params, answer, shape):
+    emulator.start_answer = answer
+    flow_id = emulator.add_flow(frequency="once", delta_column="updated_at")
+    check(client.start_body(flow_id, **params), shapes.START_REQUEST)
+    status, body = client.start(flow_id, **params)
+    ((_, run_id),) = emulator.starts
+
+    assert status == 201
+    check(body, shape)
+    for status in ("scheduled", "success"):
+        check(client.get(f"/runs/{run_id}"), shapes.single(shapes.RUN))
+        check(client.get(f"/flows/{flow_id}"), shapes.single(shapes.FLOW))
+        assert client.status_of(run_id) == status
+        emulator.script(run_id, ["success"])
+
+
 def test_actions_on_flows(client, flow_id):
     check(client.send("POST", f"{BASE}/flows/{flow_id}/action?op=disable")[1], shapes.STARTED)
 
@@ -131,6 +168,7 @@ def test_actions_on_flows(client, flow_id):
         lambda client, run_id: client.retrigger(run_id),
         lambda client, run_id: client.send("PUT", f"{BASE}/runs/{run_id}"),
         lambda client, _: client.send("POST", f"{BASE}/runs"),
+        lambda client, _: client.start(client.emulator.add_flow()),
     ],
 )
 @pytest.mark.parametrize("wrapped", [False, True])

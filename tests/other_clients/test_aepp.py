@@ -135,7 +135,7 @@ def test_a_flow_is_switched_off(emulator, client):
     assert emulator.flow(flow_id)["state"] == "disabled"
 
 
-def test_a_run_is_started_on_demand(emulator, client):
+def test_an_on_demand_run_is_started(emulator, client):
     flow_id = emulator.add_flow(frequency="once")
     params = {"startTime": "9999999999", "windowStartTime": "1", "windowEndTime": "2"}
 
