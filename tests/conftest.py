@@ -30,9 +30,7 @@ collect_ignore = ["other_clients"]  # they have an environment of their own, see
 # What meets Python and its libraries, and of Airflow only what few of its releases change.
 _PURE = {"client", "emulator", "selection", "test_exceptions.py", "test_flows.py", "test_runs.py"}
 # Of the room exactly_once, whose other tests let Airflow run DAGs.
-_PURE |= {
-    f"test_{name}.py" for name in ("bulk", "decisions", "retrigger", "siblings", "two_writers")
-}
+_PURE |= {f"test_{name}.py" for name in ("bulk", "decisions", "engine", "siblings", "two_writers")}
 _BUT = {"test_check.py"}  # reads connections
 
 pytest_plugins = ["helpers.secret_scan", "helpers.shared_fixtures"]

@@ -1,14 +1,13 @@
 """
 Requests for a new run, and their responses: the new run, a refusal, or an uncertain outcome.
 
-Pure, but for the time that it is.
+Pure: values in, values out.
 """
 
 from __future__ import annotations
 
 import math
 import re
-import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -40,7 +39,7 @@ _TIMES = {
     "window_end": "windowEndTime",
     "start_time": "startTime",
 }
-IN_THE_PAST = {"1360-400": "start_time is in the past"}
+IN_THE_PAST = {"1360-400": "start_time is in the past by the clock of the service"}
 NOT_STARTABLE = {
     **IN_THE_PAST,
     "1381-400": "window_end is before window_start",
@@ -73,13 +72,14 @@ class StartedRun(NamedTuple):
     etag: str | None
 
 
-def start_request(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def start_request(arguments: Mapping[str, Any], now: float) -> dict[str, Any]:
     """
     Return the JSON of a request to start a run, in which times are epoch seconds.
 
-    :param arguments: By their names; what is ``None`` is left out, except for the time to start.
+    :param arguments: By their names; what is ``None`` is left out.
+    :param now: Epoch seconds when the run is to begin, unless an argument says so.
     """
-    params: dict[str, Any] = {"startTime": math.ceil(time.time())}
+    params: dict[str, Any] = {"startTime": math.ceil(now)}
     for name, key in _TIMES.items():
         if arguments[name] is not None:
             params[key] = epoch_seconds(arguments[name])

@@ -123,6 +123,7 @@ class Start:
     :param began_ms: Epoch milliseconds before which no try can have sent anything.
     :param start_time: Epoch seconds when the run is to begin; ``None`` for now.
     :param delta_column: See :meth:`FlowServiceHook.start_run`.
+    :param now: Returns the epoch seconds.
     """
 
     flow_id: str
@@ -130,6 +131,7 @@ class Start:
     began_ms: int
     start_time: int | None = None
     delta_column: Mapping[str, str] | None = None
+    now: Callable[[], float] = time.time
 
     # Runs for other windows of the same flow are usual, and show what they were asked to load.
     suspects_any: ClassVar = False
@@ -168,7 +170,7 @@ class Start:
 
     def check(self, hook: FlowServiceHook, target: DataflowRun, log: Any) -> None:
         """Refuse a time that has passed, and a flow of which certainly no run can be started."""
-        if self.start_time is not None and self.start_time < time.time():
+        if self.start_time is not None and self.start_time < int(self.now()):
             raise ValueError(
                 f"start_time is {_utc(self.start_time)}, which has passed: leave it out to start now."
             )

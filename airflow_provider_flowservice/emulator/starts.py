@@ -13,7 +13,7 @@ from airflow_provider_flowservice.emulator.runs import Run
 from airflow_provider_flowservice.emulator.settings import EmulatorSettings
 from airflow_provider_flowservice.emulator.state import State
 
-_TIMES = ("startTime", "windowStartTime", "windowEndTime")
+_WINDOW = ("windowStartTime", "windowEndTime")
 _SECONDS = re.compile(r"[0-9]{1,15}")
 
 
@@ -30,11 +30,14 @@ class Starts:
         flow = self._state.find_flow(_flow_id(asked), sandbox)
         self._check_flow(flow)
         params = self._params(asked)
-        start_time, window_start, window_end = (self._seconds(params, name) for name in _TIMES)
+        start_time = self._seconds(params, "startTime")
+        window = None
+        if any(name in params for name in _WINDOW):
+            window = (self._seconds(params, _WINDOW[0]), self._seconds(params, _WINDOW[1]))
         column = self._delta_column(params)
-        self._check_times(start_time, window_start, window_end)
+        self._check_times(start_time, window)
         self._keep_delta_column(flow, column)
-        return self._state.start(flow, start_time * 1000, (window_start * 1000, window_end * 1000))
+        return self._state.start(flow, start_time, window)
 
     def _check_flow(self, flow: Flow) -> None:
         if not (flow.source and flow.batch):
@@ -73,8 +76,8 @@ class Starts:
             raise self._refusal("1384-400", detail)
         return name
 
-    def _check_times(self, start_time: int, window_start: int, window_end: int) -> None:
-        if window_end < window_start:
+    def _check_times(self, start_time: int, window: tuple[int, int] | None) -> None:
+        if window and window[1] < window[0]:
             raise self._refusal("1381-400", "The window ends before it starts.")
         if start_time < self._settings.now_ms() // 1000:
             raise self._refusal("1360-400", "The start time is in the past.")

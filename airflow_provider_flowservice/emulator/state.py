@@ -123,15 +123,15 @@ class State:
         self.retriggers.append((source.run_id, run.run_id))
         return run
 
-    def start(self, flow: Flow, start_time: int, window: tuple[int, int]) -> Run:
-        """Start an on-demand run; times are milliseconds since the epoch."""
+    def start(self, flow: Flow, start_time: int, window: tuple[int, int] | None) -> Run:
+        """Start an on-demand run; times are seconds since the epoch."""
         run = self.add_run(
             flow.flow_id,
             self._next_lifecycle(flow.flow_id),
-            window=window,
+            window=(window[0] * 1000, window[1] * 1000) if window else None,
             created_client=self._settings.client_id,
-            on_demand=True,
-            start_time=start_time,
+            on_demand=window is not None,
+            start_time=start_time * 1000,
         )
         self._hide(run)
         self.starts.append((flow.flow_id, run.run_id))

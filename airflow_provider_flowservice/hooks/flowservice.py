@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timezone
 from functools import cached_property, partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -41,7 +40,7 @@ from airflow_provider_flowservice.flows import Dataflow, SourceConnection, Targe
 from airflow_provider_flowservice.runs import DataflowRun
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from airflow_provider_flowservice._client.client import FlowServiceClient
     from airflow_provider_flowservice._client.retries import RetryLimits
@@ -83,6 +82,8 @@ class FlowServiceHook(CheckedArguments, BaseHook):
     # The connection form, for Airflow before 3.2.
     get_connection_form_widgets = staticmethod(form.widgets)
     get_ui_field_behaviour = staticmethod(form.behaviour)
+
+    _now = staticmethod(time.time)
 
     def __init__(
         self,
@@ -370,13 +371,12 @@ class FlowServiceHook(CheckedArguments, BaseHook):
         start = partial(self._client.post, "/runs", may_retry, before_send)
         try:
             try:
-                body = start(body=start_request(arguments))
+                body = start(body=start_request(arguments, self._now()))
             except FlowServiceApiError as error:
                 if start_time is not None or not reason_of_refusal(error, IN_THE_PAST):
                     raise
                 # The service's clock is ahead of ours.
-                arguments["start_time"] = datetime.fromtimestamp(time.time() + 60, timezone.utc)
-                body = start(body=start_request(arguments))
+                body = start(body=start_request(arguments, self._now() + 60))
         except FlowServiceApiError as error:
             if reason := reason_of_refusal(error, NOT_STARTABLE):
                 raise DataflowNotStartableError(f"{tried} is refused: {reason}. {error}") from error

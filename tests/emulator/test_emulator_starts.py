@@ -67,6 +67,13 @@ def test_a_run_is_started_for_a_window(emulator, client, once):
     }
 
 
+def test_a_run_may_be_started_without_a_window(emulator, client, once):
+    new_run_id = new_run(client.start(once))
+
+    assert emulator.starts == [(once, new_run_id)]
+    assert "params" not in emulator.run(new_run_id)
+
+
 def test_times_may_be_texts(emulator, client, once):
     texts = {"startTime": "9999999999", "windowStartTime": "1700000000", "windowEndTime": "0"}
     texts["windowEndTime"] = texts["windowStartTime"]  # an empty window, and not a wrong one

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_flowservice._client.tokens import drop_tokens
 from airflow_provider_flowservice.emulator import FlowServiceEmulator
-from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+from helpers.engine import hook_with
 from helpers.fake_clock import FakeClock
 from helpers.in_process import connect
 
@@ -38,14 +38,16 @@ def service(module_service):
     module_service.clear_faults()
     module_service.new_run_hidden_for = 0
     module_service.retrigger_answer = "id_etag"
+    module_service.start_answer = "items"
+    module_service.on_demand_window = "params"
 
 
 @pytest.fixture(scope="module")
-def hook(module_service):
-    return FlowServiceHook(retries=0, backoff=0)
+def hook(module_service, clock):
+    return hook_with(clock)
 
 
 @pytest.fixture
-def direct_hook(service):
+def direct_hook(service, clock):
     """A hook that needs no HTTP, for tens of thousands of requests."""
-    return connect(FlowServiceHook(retries=0, backoff=0), service)
+    return connect(hook_with(clock), service)

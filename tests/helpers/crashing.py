@@ -58,6 +58,6 @@ class Crashing:
         return call
 
 
-HOOK_CALLS = ("get_run", "list_runs", "retrigger_run")
+HOOK_CALLS = ("get_run", "list_runs", "retrigger_run", "start_run")
 STORE_CALLS = ("get", "set", "delete")
 XCOM_CALLS = ("xcom_push", "xcom_pull")

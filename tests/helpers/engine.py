@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_flowservice._exactly_once.actions import Retrigger
+from airflow_provider_flowservice._exactly_once.actions import Retrigger, Start
 from airflow_provider_flowservice._exactly_once.clock import Clock
 from airflow_provider_flowservice._exactly_once.decisions import Try
 from airflow_provider_flowservice._exactly_once.engine import Engine
@@ -23,13 +23,74 @@ HOUR_MS = 3_600_000
 RETRIES = 50
 
 
+def hook_with(clock, **arguments):
+    """Make a hook that goes by a clock, and sends each request once."""
+    hook = FlowServiceHook(**{"retries": 0, "backoff": 0, **arguments})
+    hook._now = clock
+    return hook
+
+
+@dataclass
+class Retriggering:
+    """
+    The wish that a failed run be re-triggered.
+
+    :param flow_id: ID of its flow, which has no other run.
+    """
+
+    service: Any
+    clock: Any
+    flow_id: str = ""
+
+    call = "retrigger_run"
+    """The hook's method that grants it."""
+
+    def __post_init__(self):
+        self.flow_id = self.flow_id or self.service.add_flow()
+        self.run_id = add_failed_run(self.service, self.clock, self.flow_id)
+
+    def action(self, began_ms):
+        """Return what a task is to do."""
+        return Retrigger(self.run_id)
+
+    def requests(self):
+        """Return what each request was about that led to a run, and the run."""
+        chain = {self.run_id, *new_runs(self.service, self.run_id)}
+        return [pair for pair in self.service.retriggers if pair[0] in chain]
+
+
+@dataclass
+class Starting:
+    """The wish that a run be started, for a window that nothing else has."""
+
+    service: Any
+    clock: Any
+    flow_id: str = ""
+
+    call = "start_run"
+
+    def __post_init__(self):
+        self.flow_id = self.flow_id or self.service.add_flow(frequency="once")
+        self.clock.sleep(1)
+        now = int(self.clock())
+        self.window = (now - 3600, now)
+
+    def action(self, began_ms):
+        """Return what a task is to do."""
+        return Start(self.flow_id, self.window, began_ms, now=self.clock)
+
+    def requests(self):
+        """Return the flow for each run of it that was started, and the run."""
+        return [pair for pair in self.service.starts if pair[0] == self.flow_id]
+
+
 @dataclass
 class Task:
     """A task and its tries, each in a process of its own that may crash."""
 
     hook: FlowServiceHook
     clock: FakeClock
-    source_run_id: str
+    wish: Retriggering | Starting | str
     has_store: bool
     max_tries: int = RETRIES
     tries: int = 0
@@ -40,6 +101,10 @@ class Task:
 
     def __post_init__(self):
         self.began_ms = round(self.clock() * 1000)
+        if isinstance(self.wish, str):
+            self.action: Any = Retrigger(self.wish)
+        else:
+            self.action = self.wish.action(self.began_ms)
 
     def try_once(self, points=None):
         """Run a try up to the new run, and return what the operator gets."""
@@ -51,7 +116,7 @@ class Task:
             Crashing(self.hook, points, HOOK_CALLS),
             TaskStore(store),
             Try(self.tries, self.max_tries, RETRIES),
-            Retrigger(self.source_run_id),
+            self.action,
             began_ms=self.began_ms,
             siblings=Siblings(Crashing(self.ti, points, XCOM_CALLS)),
             settle_time=self.settle_time,

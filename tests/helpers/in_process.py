@@ -37,6 +37,7 @@ class InProcessSession:
         auth: Any,
         params: Any = (),
         headers: Mapping[str, str] | None = None,
+        body: object = None,
         before_send: Callable[[], None] | None = None,
         store: None = None,
     ) -> HttpResponse:
@@ -50,7 +51,7 @@ class InProcessSession:
             path=parts.path,
             raw_query="&".join(filter(None, [parts.query, urlencode(list(params))])),
             headers={name.lower(): value for name, value in signed.headers.items()},
-            body=(signed.body or "").encode(),
+            body=(signed.body or json.dumps(body)).encode(),
         )
         if before_send is not None:
             before_send()

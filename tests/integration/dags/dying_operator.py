@@ -1,4 +1,4 @@
-"""The real operator in a process that kills itself at named points."""
+"""The real operators in a process that kills itself at named points."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import threading
 from pathlib import Path
 
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
-from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
+from airflow_provider_flowservice.operators.flowservice import (
+    RetriggerDataflowRunOperator,
+    RunDataflowOperator,
+)
 
 
 class Killer:
@@ -68,38 +71,46 @@ class DyingStore:
         self._killer.at("after storing" if value["new_run_id"] else "after the intent")
 
 
-class DyingOperator(RetriggerDataflowRunOperator):
-    """The real operator, with points around what it does to the service and to the store."""
+class Dying:
+    """Points around what an operator does to the service and to the store."""
 
     def execute(self, context):
         killer = Killer(context)
         if store := context.get("task_state_store"):
             context["task_state_store"] = DyingStore(store, killer)
-        source_run_id, real_get, real_retrigger = (
-            self.run_id,
-            FlowServiceHook.get_run,
-            FlowServiceHook.retrigger_run,
-        )
+        real_get, real_request = FlowServiceHook.get_run, getattr(FlowServiceHook, self.call)
 
         def get_run(hook, run_id):
             run = real_get(hook, run_id)
-            if run_id != source_run_id:
+            if run_id != getattr(self, "run_id", None):
                 killer.at_turn(1, "look", "on resuming")
                 killer.at_turn(2, "wait", "in the wait")
             return run
 
-        def retrigger_run(hook, run_id, **kwargs):
+        def request(hook, *args, **kwargs):
             killer.at("before the request")
             killer.kill_soon("during the request")
-            answer = real_retrigger(hook, run_id, **kwargs)
+            answer = real_request(hook, *args, **kwargs)
             killer.at("after the answer")
             return answer
 
         # In this process only, which is the task's own.
         FlowServiceHook.get_run = get_run
-        FlowServiceHook.retrigger_run = retrigger_run
+        setattr(FlowServiceHook, self.call, request)
         return super().execute(context)
 
     def execute_complete(self, context, event, **kwargs):
         Killer(context).at("on resuming")
         return super().execute_complete(context, event, **kwargs)
+
+
+class DyingRetrigger(Dying, RetriggerDataflowRunOperator):
+    """The operator that re-triggers a run."""
+
+    call = "retrigger_run"
+
+
+class DyingStart(Dying, RunDataflowOperator):
+    """The operator that starts a run."""
+
+    call = "start_run"
