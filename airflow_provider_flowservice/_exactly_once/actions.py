@@ -36,11 +36,16 @@ class Action(Protocol):
     def suspects_any(self) -> bool:
         """Whether a run under way that does not show its window may well load the same data."""
 
-    def source(self, hook: FlowServiceHook) -> DataflowRun:
-        """Return the run that says which data the new one is to load."""
+    @property
+    def asked_ms(self) -> int:
+        """Epoch milliseconds; what had been loaded before is to be loaded again."""
 
-    def since_ms(self, source: DataflowRun) -> int | None:
-        """Return the epoch milliseconds since when a run that has loaded this data makes it needless."""
+    def source(self, hook: FlowServiceHook) -> DataflowRun:
+        """
+        Return the run that says which data the new one is to load.
+
+        No run for the same data was created before it.
+        """
 
     def target(self, hook: FlowServiceHook, source: DataflowRun, run_id: str) -> DataflowRun:
         """
@@ -76,6 +81,7 @@ class Retrigger:
     run_id: str
 
     suspects_any: ClassVar = True
+    asked_ms: ClassVar = 0  # what loads the data of a failed run repairs it
 
     @property
     def key(self) -> str:
@@ -90,10 +96,6 @@ class Retrigger:
     def source(self, hook: FlowServiceHook) -> DataflowRun:
         """Read the run."""
         return hook.get_run(self.run_id)
-
-    def since_ms(self, source: DataflowRun) -> int | None:
-        """Return when the run was created: all runs that load its data since then repair it."""
-        return source.created_at
 
     def target(self, hook: FlowServiceHook, source: DataflowRun, run_id: str) -> DataflowRun:
         """Return the run to re-trigger."""
@@ -137,6 +139,11 @@ class Start:
     suspects_any: ClassVar = False
 
     @property
+    def asked_ms(self) -> int:
+        """When the DAG run began."""
+        return self.began_ms - SKEW_MS
+
+    @property
     def key(self) -> str:
         """Flow and window."""
         return f"{self.flow_id} {'-'.join(map(str, self.window or ()))}"
@@ -159,10 +166,6 @@ class Start:
             is_window_asked=True,
             asked_window=window,
         )
-
-    def since_ms(self, source: DataflowRun) -> int | None:
-        """Return when the DAG run began: what had been loaded by then is to be loaded again."""
-        return self.began_ms - SKEW_MS
 
     def target(self, hook: FlowServiceHook, source: DataflowRun, run_id: str) -> DataflowRun:
         """Return the run as it is asked for, also after one has failed."""

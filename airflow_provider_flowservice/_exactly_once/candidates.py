@@ -86,3 +86,9 @@ def same_window(run: DataflowRun, other: DataflowRun) -> bool | None:
         return True
     is_apart = run.window[1] <= other.window[0] or other.window[1] <= run.window[0]
     return False if is_apart else None
+
+
+def had_ended(run: DataflowRun, time_ms: int) -> bool:
+    """Whether a run had ended before a time in epoch milliseconds."""
+    ended_ms = run.completed_at or run.created_at
+    return run.is_terminal and ended_ms is not None and ended_ms < time_ms

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_flowservice._client.responses import LARGEST_PAGE
 from airflow_provider_flowservice._compat import AirflowTaskTimeout
-from airflow_provider_flowservice._exactly_once.candidates import same_window
+from airflow_provider_flowservice._exactly_once.candidates import had_ended, same_window
 from airflow_provider_flowservice._exactly_once.engine import NewRun
 from airflow_provider_flowservice.runs import DataflowRun
 
@@ -39,6 +39,8 @@ def find_duplicates(
         wanted = run
     if wanted.window is None or not new_run.flow_id:
         return ()
+    # A run that was adopted may be older than what asked for it.
+    asked_ms = min(new_run.asked_ms, (run and run.created_at) or new_run.asked_ms)
     known = {new_run.run_id, *new_run.known_run_ids, *new_run.done_run_ids}
     try:
         runs = list(
@@ -55,5 +57,6 @@ def find_duplicates(
         if other.run_id not in known
         and same_window(other, wanted)
         and not other.is_failed
+        and not had_ended(other, asked_ms)
         and other.ingested_records != 0
     )

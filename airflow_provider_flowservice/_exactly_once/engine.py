@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_flowservice._exactly_once import decisions
 from airflow_provider_flowservice._exactly_once.actions import Action
-from airflow_provider_flowservice._exactly_once.candidates import same_window
+from airflow_provider_flowservice._exactly_once.candidates import had_ended, same_window
 from airflow_provider_flowservice._exactly_once.clock import SKEW_MS, WALL_CLOCK, Clock
 from airflow_provider_flowservice._exactly_once.decisions import Decision, Try
 from airflow_provider_flowservice._exactly_once.fence import (
@@ -49,8 +49,10 @@ class NewRun(NamedTuple):
     :param window: Data it has to load, in epoch milliseconds; ``None`` if that is not known.
     :param is_window_asked: Whether this is the window that an on-demand run is asked to load.
     :param is_certain: Whether it is certain that it is the new run.
-    :param since_ms: Epoch milliseconds since when further runs that load its data are duplicates;
-        ``None`` if that is not known.
+    :param since_ms: Epoch milliseconds before which no further run for its data was created; ``None`` if
+        that is not known.
+    :param asked_ms: Epoch milliseconds when it was asked for; runs that had ended before are no
+        duplicates.
     :param done_run_ids: Further runs of the window that had ended before the request.
     """
 
@@ -62,6 +64,7 @@ class NewRun(NamedTuple):
     is_window_asked: bool = False
     is_certain: bool = True
     since_ms: int | None = None
+    asked_ms: int = 0
     done_run_ids: tuple[str, ...] = ()
 
     @property
@@ -309,7 +312,6 @@ class Engine:
         :param settle_from: From when on to wait for one that is not shown yet; ``None`` for no wait.
         """
         put_off = {"send", "stop"} if settle_from else {"stop"}
-        since_ms = self._action.since_ms(source) or 0
         done_before: set[str] | None = None
         # Since the source: another task may have re-triggered that one, too.
         for candidates, is_settled in self._search.rounds(
@@ -324,7 +326,7 @@ class Engine:
                     run.run_id
                     for run in candidates.matching
                     if run.is_terminal
-                    and (self._try.is_cleared or (run.created_at or since_ms) < since_ms)
+                    and (self._try.is_cleared or had_ended(run, self._action.asked_ms))
                 }
             decision = decisions.after_check(
                 candidates,
@@ -385,7 +387,8 @@ class Engine:
             source.window,
             source.is_window_asked,
             record.is_certain,
-            self._action.since_ms(source),
+            source.created_at,
+            self._action.asked_ms,
             record.done_run_ids,
         )
 

@@ -45,7 +45,7 @@ def request_anyway(hook: FlowServiceHook, action: Action, log: Any) -> NewRun:
     source = action.source(hook)
     action.check(hook, source, log)
     run_id = action.send(hook, source)
-    return _new_run(run_id, source, action)._replace(is_sent=True, since_ms=action.since_ms(source))
+    return _new_run(run_id, source, action)._replace(is_sent=True, since_ms=source.created_at)
 
 
 def adopt(hook: FlowServiceHook, action: Action, run_id: str) -> NewRun:
@@ -61,6 +61,7 @@ def _new_run(run_id: str, like: DataflowRun, action: Action) -> NewRun:
         is_sent=False,
         window=like.window,
         is_window_asked=like.is_window_asked,
+        asked_ms=action.asked_ms,
         done_run_ids=(action.key,),
     )
 

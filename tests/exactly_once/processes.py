@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice._exactly_once.actions import Retrigger
 from airflow_provider_flowservice._exactly_once.clock import Clock
 from airflow_provider_flowservice._exactly_once.decisions import Try
 from airflow_provider_flowservice._exactly_once.duplicates import find_duplicates
@@ -75,7 +74,7 @@ class Task:
 
     def start(self) -> None:
         """Begin the DAG run."""
-        self.began_ms = self._now_in_database_ms()
+        self._begin_dag_run()
         self._start_try()
 
     def _start_try(self) -> None:
@@ -128,7 +127,7 @@ class Task:
         if process is not None:
             process.doom(0)
         if self.outcome:
-            self.began_ms = self._now_in_database_ms()
+            self._begin_dag_run()
         self.outcome = ""
         self.max_tries = self.tries + RETRIES
         self._start_later(world.rng.uniform(0.5, 5))
@@ -140,8 +139,10 @@ class Task:
             timeout = self.world.schedule.heartbeat_timeout
             self.world.after(timeout, lambda: self.declare_dead(process))
 
-    def _now_in_database_ms(self) -> int:
-        return round((self.world.clock.now + self.world.schedule.database_skew) * 1000)
+    def _begin_dag_run(self) -> None:
+        self.asked_at = self.world.now
+        now = self.world.clock.now + self.world.schedule.database_skew
+        self.began_ms = round(now * 1000)
 
     def end(self, process: Process, result: Any) -> None:
         """A try has ended: its result, or what it raised."""
@@ -284,7 +285,7 @@ class Process(Points):
             hook,
             TaskStore(store and Crashing(store, self, STORE_CALLS)),
             Try(self.number, self._max_tries, RETRIES),
-            Retrigger(world.source),
+            world.wish.action(self.task.began_ms),
             began_ms=self.task.began_ms,
             siblings=Siblings(Crashing(TaskInstance(), self, XCOM_CALLS)),
             settle_time=_SETTLE_TIME,
@@ -330,7 +331,7 @@ class Process(Points):
 
 
 class Wire:
-    """The hook, with the way of a re-trigger to the service, on which it can no longer be stopped."""
+    """The hook, with the way of a request to the service, on which it can no longer be stopped."""
 
     def __init__(self, process: Process) -> None:
         self._process, self._world = process, process._world
@@ -339,23 +340,34 @@ class Wire:
         return getattr(self._world.hook, name)
 
     def retrigger_run(self, run_id: str, before_send: Callable[[], None]) -> Any:
-        """Re-trigger a run; the process may be frozen before the check, and die after it."""
+        """Re-trigger a run."""
+        return self._request(self._world.hook.retrigger_run, run_id, before_send)
+
+    def start_run(self, flow_id: str, before_send: Callable[[], None], **arguments: Any) -> Any:
+        """Start a run."""
+        return self._request(self._world.hook.start_run, flow_id, before_send, **arguments)
+
+    def _request(
+        self, call: Any, about: str, before_send: Callable[[], None], **arguments: Any
+    ) -> Any:
+        """Send a request; the process may be frozen before the check, and die after it."""
         world, process = self._world, self._process
         before: int | None = None
 
         def check_and_send() -> None:
             nonlocal before
+            before = None  # for a second attempt of the hook
             process.pass_by("connecting")
             try:
                 before_send()
             except Exception:
                 world.counts["held back"] += 1
                 raise
-            self._travel(run_id)
-            before = len(world.service.retriggers)
+            self._travel(about)
+            before = len(world.wish.sent)
 
         try:
-            return world.hook.retrigger_run(run_id, before_send=check_and_send)
+            return call(about, before_send=check_and_send, **arguments)
         finally:
             is_given_up = process.is_superseded
             if before is not None and world.take_note(
@@ -363,7 +375,7 @@ class Wire:
             ):
                 world.clear_soon(process.task)
 
-    def _travel(self, run_id: str) -> None:
+    def _travel(self, about: str) -> None:
         process, world = self._process, self._world
         if world.chaos.dies(process, "in transit"):
             process.doom(0.001)
@@ -375,7 +387,7 @@ class Wire:
             world.counts["on their way when their sender died"] += 1
             world.after(
                 arrives_at - world.now,
-                lambda: world.deliver(run_id, process.writer, process.epoch),
+                lambda: world.deliver(about, process.writer, process.epoch),
             )
             raise
 

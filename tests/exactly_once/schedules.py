@@ -91,10 +91,13 @@ class Random(Chaos):
 
     # Between what a try knows and what it does.
     TENDER = frozenset(
-        {"after list_runs", "before set", "after set", "before retrigger_run", "connecting"}
+        {
+            *("after list_runs", "before set", "after set"),
+            *("before retrigger_run", "before start_run", "connecting"),
+        }
     )
     # Most seconds of a way; there and back are less than request_timeout.
-    SLOW: ClassVar = {"in transit": 28, "after retrigger_run": 1}
+    SLOW: ClassVar = {"in transit": 28, "after retrigger_run": 1, "after start_run": 1}
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -137,7 +140,9 @@ class Schedule:
     :param run_seconds: Seconds for which a new run is under way.
     :param heartbeat_timeout: Seconds after which Airflow declares a frozen try dead.
     :param database_skew: Seconds by which the clock that dates DAG runs is wrong.
-    :param person_at: When a person re-triggers the source in Adobe's UI.
+    :param person_at: When a person requests the same in Adobe's UI.
+    :param is_start: Whether a run is to be started, and not re-triggered.
+    :param shows_asked: Whether such a run shows at once what it was asked to load.
     """
 
     name: str
@@ -155,6 +160,8 @@ class Schedule:
     faults: list[tuple[float, Fault]] = field(default_factory=list)
     clears: list[tuple[float, str]] = field(default_factory=list)
     person_at: list[float] = field(default_factory=list)
+    is_start: bool = False
+    shows_asked: bool = True
     chaos: Chaos = field(default_factory=Chaos)
     rng: random.Random = field(default_factory=lambda: random.Random(0))
 
@@ -169,7 +176,7 @@ class Schedule:
         airflow = "3.4" if self.drops_state else "3.3" if self.has_store else "before 3.3"
         starts = ", ".join(f"{writer.name} {writer.start:.3f}" for writer in self.writers)
         return (
-            f"{self.name}: {'with' if self.uses_recipe else 'without'} the recipe, Airflow {airflow}, "
+            f"{self.name}: a {'start' if self.is_start else 're-trigger'} {'with' if self.uses_recipe else 'without'} the recipe, Airflow {airflow}, "
             f"{'deferred' if self.is_deferrable else 'in a worker'}; start {starts}; new runs hidden "
             f"for {self.hidden_for:.0f} s; heartbeat timeout {self.heartbeat_timeout:.0f} s, retry "
             f"delay {self.retry_delay:.0f} s"
@@ -187,9 +194,9 @@ LOST = [
 ]
 
 
-def random_schedule(seed: int, uses_recipe: bool) -> Schedule:
+def random_schedule(seed: int, uses_recipe: bool, is_start: bool = False) -> Schedule:
     """Return the schedule of a seed."""
-    rng = random.Random(f"{seed} {uses_recipe}")
+    rng = random.Random(f"{seed} {uses_recipe}" + " start" * is_start)
     is_close = rng.random() < 0.5
     writers = [
         Writer(
@@ -221,6 +228,8 @@ def random_schedule(seed: int, uses_recipe: bool) -> Schedule:
         person_at=[rng.uniform(0, 300)] if rng.random() < 0.25 else [],
         chaos=Random(rng),
         rng=rng,
+        is_start=is_start,
+        shows_asked=not is_start or rng.random() < 0.6,
     )
 
 

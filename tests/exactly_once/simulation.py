@@ -46,7 +46,7 @@ from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import FlowServiceError
 from exactly_once.processes import Baton, Task
 from exactly_once.schedules import CHAOS_SECONDS, Schedule, Writer
-from helpers.engine import add_failed_run
+from helpers.engine import Retriggering, Starting
 
 _LONGEST = 6 * 3600.0  # seconds
 _MOST_STEPS = 5000
@@ -54,7 +54,12 @@ _MOST_STEPS = 5000
 
 @dataclass
 class Sent:
-    """A re-trigger that took effect; ``epoch`` counts the Clears of its task before its try."""
+    """
+    A request that took effect.
+
+    :param epoch: Clears of its task before its try.
+    :param asked_at: When its DAG run began, or the person decided.
+    """
 
     run_id: str
     target: str
@@ -62,6 +67,7 @@ class Sent:
     sender: str
     epoch: int
     is_ours: bool = True
+    asked_at: float = 0.0
 
 
 @dataclass
@@ -122,11 +128,11 @@ class World:
         service, schedule = self.service, self.schedule
         service.clear_faults()
         service.clear_requests()
-        flow_id = service.add_flow()
-        self.source = add_failed_run(service, self.clock, flow_id)
+        service.on_demand_window = "params" if schedule.shows_asked else "metrics"
+        self.wish = (Starting if schedule.is_start else Retriggering)(service, self.clock)
         self.began = self.clock.now
-        self._names[self.source] = "the source"
-        service.plan(flow_id, *schedule.lifecycles())
+        self._names[self.wish.subject] = "the subject"
+        service.plan(self.wish.flow_id, *schedule.lifecycles())
         service.new_run_hidden_for = schedule.hidden_for
         for writer in schedule.writers:
             self.after(writer.start, lambda writer=writer: self._ask(writer))
@@ -170,15 +176,15 @@ class World:
         ours = self.service.client_id
         self.service.api_key, self.service.client_id = ours, "exc_app"
         try:
-            self.deliver(self.source, "a person", 0, is_ours=False)
+            self.deliver(self.wish.subject, "a person", 0, is_ours=False)
         finally:
             self.service.api_key, self.service.client_id = None, ours
 
-    def deliver(self, run_id: str, sender: str, epoch: int, is_ours: bool = True) -> None:
+    def deliver(self, about: str, sender: str, epoch: int, is_ours: bool = True) -> None:
         """Let a request arrive for whose answer nobody waits."""
-        before = len(self.service.retriggers)
+        before = len(self.wish.sent)
         try:
-            self.hook.retrigger_run(run_id)
+            self.wish.send(self.hook, about)
         except FlowServiceError as error:
             self.tell(sender, f"request is not accepted: {error}")
         self.take_note(before, sender, epoch, is_ours)
@@ -186,14 +192,18 @@ class World:
     def take_note(
         self, before: int, sender: str, epoch: int, is_ours: bool = True, is_given_up: bool = False
     ) -> bool:
-        """Note the re-triggers that have taken effect."""
-        new = self.service.retriggers[before:]
+        """Note the requests that have taken effect."""
+        new = self.wish.sent[before:]
         for target, run_id in new:
             self.counts["after Airflow had given the try up"] += is_given_up
             self._names[run_id] = f"run {len(self._names)}"
-            self.sent.append(Sent(run_id, target, self.now, sender, epoch, is_ours))
-            self.tell(sender, f"RE-TRIGGERS {target} as {run_id}" + ", given up" * is_given_up)
+            asked_at = self._asked_at(sender) if is_ours else self.now
+            self.sent.append(Sent(run_id, target, self.now, sender, epoch, is_ours, asked_at))
+            self.tell(sender, f"REQUEST FOR {target} IS {run_id}" + ", given up" * is_given_up)
         return bool(new)
+
+    def _asked_at(self, sender: str) -> float:
+        return next(task.asked_at for task in self.tasks.values() if task.name == sender)
 
     # The story
 
@@ -229,7 +239,7 @@ class World:
             if twins:
                 self._judge_one(late, twins)
         self.counts["schedules"] += 1
-        self.counts["re-triggers"] += sum(sent.is_ours for sent in self.sent)
+        self.counts["requests"] += sum(sent.is_ours for sent in self.sent)
         self.counts["by a person"] += sum(not sent.is_ours for sent in self.sent)
 
     def _judge_one(self, late: Sent, twins: list[Sent]) -> None:
@@ -268,6 +278,8 @@ class World:
             return True  # the other one is under way
         if self._has_failed(early):
             return False
+        if self.schedule.is_start and early.at + self.schedule.run_seconds < late.asked_at:
+            return False  # it was asked for again
         if early.sender == late.sender:
             return early.epoch >= late.epoch
         return not late.is_ours or late.epoch == 0

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_flowservice.emulator import Fault
 from helpers.support import TaskInstance, context, run_to_the_end
-from integration.dags.dying_operator import DyingOperator
+from integration.dags.dying_operator import DyingRetrigger, DyingStart
 
 RETRIES = 4
 KILLS = {
@@ -28,6 +28,25 @@ CASES = [
     *[(False, points) for points in {**KILLS, **KILLS_IN_THE_WORKER}.values()],
     *[(True, points) for points in {**KILLS, **KILLS_DEFERRED}.values()],
 ]
+
+
+def failed_run(flowservice):
+    """Return the flow of a failed run, and what its re-trigger takes."""
+    flow_id = flowservice.add_flow()
+    return flow_id, {"run_id": flowservice.add_run(flow_id, "failed")}
+
+
+def one_time_flow(flowservice):
+    """Return a flow, and what the start of a run takes."""
+    flow_id = flowservice.add_flow(frequency="once")
+    return flow_id, {
+        "flow_id": flow_id,
+        "window_start": "2026-11-01",
+        "window_end": "2026-11-02",
+    }
+
+
+OPERATORS = {"re-trigger": (DyingRetrigger, failed_run), "start": (DyingStart, one_time_flow)}
 
 
 def ids(value):
@@ -50,15 +69,17 @@ def run_try(number, operator, run_id, points):
 
 
 @pytest.mark.filterwarnings("ignore:This process")  # whose threads the child does without
+@pytest.mark.parametrize("request_for", OPERATORS)
 @pytest.mark.parametrize(("deferrable", "points"), CASES, ids=ids)
-def test_a_killed_process_leaves_one_retrigger(flowservice, deferrable, points):
-    failed_run = flowservice.add_run(flowservice.add_flow(), "failed")
-    flowservice.plan(failed_run, ["inProgress"] * 4 + ["success"])
+def test_a_killed_process_leaves_one_run(flowservice, deferrable, points, request_for):
+    operator_class, subject = OPERATORS[request_for]
+    flow_id, arguments = subject(flowservice)
+    flowservice.plan(flow_id, ["inProgress"] * 4 + ["success"])
     if "during the request" in points:
         flowservice.fail(Fault("POST /runs", kind="slow", delay=3))
-    operator = DyingOperator(
-        task_id="retrigger",
-        run_id=failed_run,
+    operator = operator_class(
+        task_id="request",
+        **arguments,
         deferrable=deferrable,
         poll_interval=0.01,
         settle_time=0,  # what is not there yet never appears here
@@ -72,4 +93,4 @@ def test_a_killed_process_leaves_one_retrigger(flowservice, deferrable, points):
     ]
 
     assert statuses == [-9] * len(points) + [0]
-    assert [source for source, _ in flowservice.retriggers] == [failed_run]
+    assert len(flowservice.retriggers + flowservice.starts) == 1

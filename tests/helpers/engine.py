@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Any
 
 from airflow_provider_flowservice._exactly_once.actions import Retrigger, Start
@@ -53,10 +54,24 @@ class Retriggering:
         """Return what a task is to do."""
         return Retrigger(self.run_id)
 
+    @property
+    def subject(self):
+        """What a request is about."""
+        return self.run_id
+
+    @property
+    def sent(self):
+        """All requests of this kind that took effect: what each was about, and its run."""
+        return self.service.retriggers
+
+    def send(self, hook, about):
+        """Send a request as somebody else does."""
+        hook.retrigger_run(about)
+
     def requests(self):
-        """Return what each request was about that led to a run, and the run."""
+        """Return those that this wish has led to."""
         chain = {self.run_id, *new_runs(self.service, self.run_id)}
-        return [pair for pair in self.service.retriggers if pair[0] in chain]
+        return [pair for pair in self.sent if pair[0] in chain]
 
 
 @dataclass
@@ -79,9 +94,24 @@ class Starting:
         """Return what a task is to do."""
         return Start(self.flow_id, self.window, began_ms, now=self.clock)
 
+    @property
+    def subject(self):
+        """What a request is about."""
+        return self.flow_id
+
+    @property
+    def sent(self):
+        """All requests of this kind that took effect: what each was about, and its run."""
+        return self.service.starts
+
+    def send(self, hook, about):
+        """Send a request as somebody else does."""
+        start, end = (datetime.fromtimestamp(seconds, timezone.utc) for seconds in self.window)
+        hook.start_run(about, window_start=start, window_end=end)
+
     def requests(self):
-        """Return the flow for each run of it that was started, and the run."""
-        return [pair for pair in self.service.starts if pair[0] == self.flow_id]
+        """Return those that this wish has led to."""
+        return [pair for pair in self.sent if pair[0] == self.flow_id]
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Exactly one re-trigger in a real Airflow, wherever its processes are killed."""
+"""Exactly one re-trigger or start in a real Airflow, wherever its processes are killed."""
 
 from __future__ import annotations
 
@@ -28,59 +28,86 @@ CASES_IN_THE_WORKER = {
     "on resuming": ["in the wait", "on resuming"],
 }
 CASES_DEFERRED = {"on resuming": ["on resuming"]}
+# Those of starts that `make test` has; the engine is the same.
+STARTS_IN_EVERY_TEST_RUN = {("worker", "in the wait"), ("deferred", "at one point after the other")}
 ALL = [
-    *[("worker", name) for name in (*CASES, *CASES_IN_THE_WORKER)],
-    *[("deferred", name) for name in (*CASES, *CASES_DEFERRED)],
+    pytest.param(
+        (dag, mode, name),
+        id=f"{dag}-{mode}-{name}",
+        marks=pytest.mark.distributed
+        if dag == "start_once" and (mode, name) not in STARTS_IN_EVERY_TEST_RUN
+        else [],
+    )
+    for dag in ("exactly_once", "start_once")
+    for mode, more in {"worker": CASES_IN_THE_WORKER, "deferred": CASES_DEFERRED}.items()
+    for name in (*CASES, *more)
 ]
 
 
 @dataclass
 class Case:
-    """A DAG run, the dataflow run it is about, and how often its task is killed."""
+    """A DAG run, the dataflow run or flow it is about, and how often its task is killed."""
 
-    source_run_id: str
+    subject: str
     run: Run
     kills: int = 0
 
 
 @pytest.fixture(scope="module")
 def begin(airflow, flowservice):
-    """Return a function that starts a DAG run for a failed dataflow run."""
+    """Return a function that starts a DAG run for a failed dataflow run, or for a flow."""
 
     def begin(mode, points=(), *lifecycles, dag="exactly_once"):
+        if dag == "start_once":
+            return begin_start(mode, points)
+        lifecycles = lifecycles or [["inProgress"] * 4 + ["success"]]
         source = flowservice.add_run(flowservice.add_flow(), "failed")
-        flowservice.plan(source, *lifecycles or [["inProgress"] * 4 + ["success"]])
+        flowservice.plan(source, *lifecycles)
         if "during the request" in points:
             # The service acts at once, and the task is killed before it answers.
             flowservice.fail(Fault(f"POST /runs/{source}/action", kind="slow", delay=3))
         conf = {"run_id": source, "points": list(points)}
         return Case(source, airflow.trigger(f"{dag}_{mode}", conf), len(points))
 
+    def begin_start(mode, points):
+        flow_id = flowservice.add_flow(frequency="once")
+        flowservice.plan(flow_id, ["inProgress"] * 8 + ["success"])
+        conf = {"flow_id": flow_id, "points": list(points)}
+        return Case(flow_id, airflow.trigger(f"start_once_{mode}", conf), len(points))
+
+    # Requests for starts do not show their flow, so the answers to all of them are slow.
+    flowservice.fail(Fault("POST /runs$", kind="slow", delay=3, times=None))
     return begin
 
 
 @pytest.fixture(scope="module")
-def cases(begin):
-    """All cases, which run at the same time."""
+def cases(request, begin):
+    """The cases asked for, which run at the same time."""
     points = {
         "worker": {**CASES, **CASES_IN_THE_WORKER},
         "deferred": {**CASES, **CASES_DEFERRED},
     }
-    return {(mode, name): begin(mode, points[mode][name]) for mode, name in ALL}
+    items = [item for item in request.session.items if "cases" in item.fixturenames]
+    names = [item.callspec.params["name"] for item in items]
+    return {
+        (dag, mode, name): begin(mode, points[mode][name], dag=dag) for dag, mode, name in names
+    }
 
 
 @pytest.fixture(scope="module")
 def new_runs(flowservice):
-    """Return a function that tells the new runs made of a run."""
-    return lambda run_id: [new for source, new in flowservice.retriggers if source == run_id]
+    """Return a function that tells the new runs made of a run or of a flow."""
+    return lambda subject: [
+        new for about, new in flowservice.retriggers + flowservice.starts if about == subject
+    ]
 
 
-@pytest.mark.parametrize(("mode", "name"), ALL)
-def test_a_killed_task_leaves_one_retrigger_and_ends_in_success(cases, new_runs, mode, name):
-    case = cases[mode, name]
+@pytest.mark.parametrize("name", ALL)
+def test_a_killed_task_leaves_one_run_and_ends_in_success(cases, new_runs, name):
+    case = cases[name]
 
     assert case.run.wait(200) == "success", case.run.log(TASK, case.kills + 1)
-    (new_run_id,) = new_runs(case.source_run_id)
+    (new_run_id,) = new_runs(case.subject)
     assert case.run.xcom(TASK) == new_run_id
     assert case.run.xcom(TASK, "attempts") == [new_run_id]
     # Not equal: a busy Airflow may take a resumed task for a dead one, and try once more.
@@ -93,7 +120,7 @@ def test_a_killed_worker_leaves_one_retrigger(airflow, begin, new_runs):
     airflow.kill_worker(case.run, TASK)
 
     assert case.run.wait() == "success"
-    assert new_runs(case.source_run_id) == [case.run.xcom(TASK)]
+    assert new_runs(case.subject) == [case.run.xcom(TASK)]
 
 
 def test_a_killed_triggerer_leaves_one_retrigger(airflow, begin, new_runs):
@@ -102,7 +129,7 @@ def test_a_killed_triggerer_leaves_one_retrigger(airflow, begin, new_runs):
     airflow.restart("triggerer")
 
     assert case.run.wait() == "success"
-    assert new_runs(case.source_run_id) == [case.run.xcom(TASK)]
+    assert new_runs(case.subject) == [case.run.xcom(TASK)]
     assert case.run.task(TASK)["try_number"] == 1
 
 
@@ -111,16 +138,16 @@ def test_a_retry_after_a_failure_and_a_clear_after_a_success_retrigger_again(
     airflow, begin, flowservice, new_runs, mode
 ):
     case = begin(mode, (), Lifecycle(["failed"]), Lifecycle(["success"]))
-    flow_id = flowservice.run(case.source_run_id)["flowId"]
+    flow_id = flowservice.run(case.subject)["flowId"]
     flowservice.plan(flow_id, ["success"])
 
     assert case.run.wait() == "success"
-    (first,) = new_runs(case.source_run_id)
+    (first,) = new_runs(case.subject)
     (second,) = new_runs(first)
     assert case.run.xcom(TASK, "attempts") == [first, second]
     case.run.clear(TASK)
     assert case.run.wait() == "success"
-    third = new_runs(case.source_run_id)[1]
+    third = new_runs(case.subject)[1]
     earlier = [first, second] if airflow.api.keeps_state_on_clear() else []
     assert case.run.xcom(TASK, "attempts") == [*earlier, third]
 
@@ -130,7 +157,7 @@ def cleared(airflow, begin, flowservice, new_runs):
     """Cases in each mode whose task was cleared before the service lists the new run."""
     flowservice.new_run_hidden_for = 14
     cases = {mode: begin(mode, (), ["inProgress"], dag="slow_lists") for mode in MODES}
-    sources = [case.source_run_id for case in cases.values()]
+    sources = [case.subject for case in cases.values()]
     wait_until(lambda: all(map(new_runs, sources)), 60, "both are re-triggered")
     flowservice.new_run_hidden_for = 0
     for mode, case in cases.items():
@@ -144,19 +171,19 @@ def test_a_clear_before_the_new_run_is_listed_sends_nothing_while_that_run_goes_
     airflow, cleared, flowservice, new_runs, mode
 ):
     case = cleared[mode]
-    first = new_runs(case.source_run_id)[0]
+    first = new_runs(case.subject)[0]
     # The service does not show yet which data the run loads. Without the task's state it may be
     # the run of another request, so that the task ends with an error that names it.
     is_known = airflow.api.keeps_state_on_clear()
     decision = "Going on with dataflow run" if is_known else "Candidates: Dataflow run"
 
     def has_decided():
-        if len(new_runs(case.source_run_id)) > 1:
+        if len(new_runs(case.subject)) > 1:
             return True
         return case.run.task(TASK)["try_number"] > 1 and decision in case.run.log(TASK, 2)
 
     wait_until(has_decided, 120, "the cleared task has decided what to do")
-    assert new_runs(case.source_run_id) == [first], case.run.log(TASK, 2)
+    assert new_runs(case.subject) == [first], case.run.log(TASK, 2)
     assert f"{decision} {first}" in case.run.log(TASK, 2)
     if is_known:
         flowservice.script(first, ["success"])
@@ -195,9 +222,9 @@ def test_a_task_ended_by_a_user_says_that_its_run_goes_on(begin, new_runs, mode,
     case.run.wait_for_task(TASK, state)
     # Not before its first look: a trigger that has not begun yet is dropped in silence.
     wait_until(lambda: "is now inProgress" in case.run.log(TASK), 60, "the task waits")
-    (new_run_id,) = new_runs(case.source_run_id)
+    (new_run_id,) = new_runs(case.subject)
     case.run.mark(TASK, "failed")
 
     text = f"Dataflow run {new_run_id} goes on: https://experience.adobe.com/"
     wait_until(lambda: text in case.run.log(TASK), 60, "the log says so")
-    assert new_runs(case.source_run_id) == [new_run_id]
+    assert new_runs(case.subject) == [new_run_id]
