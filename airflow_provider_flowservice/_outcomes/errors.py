@@ -10,8 +10,8 @@ from airflow_provider_flowservice._compat import (
     AirflowSkipException,
     AirflowTaskTimeout,
 )
+from airflow_provider_flowservice._outcomes import advice
 from airflow_provider_flowservice._outcomes.no_retry import not_retried
-from airflow_provider_flowservice._outcomes.source_credential import source_refuses
 from airflow_provider_flowservice._outcomes.table import (
     Outcome,
     OutcomePolicy,
@@ -20,7 +20,7 @@ from airflow_provider_flowservice._outcomes.table import (
     task_result,
 )
 from airflow_provider_flowservice._waiting.rules import WaitResult
-from airflow_provider_flowservice.runs import DataflowRun, is_of_destination
+from airflow_provider_flowservice.runs import DataflowRun
 
 _ERRORS: dict[Outcome, type[exceptions.FlowServiceError]] = {
     "late": exceptions.DataflowRunTimeoutError,
@@ -57,7 +57,7 @@ def describe(
         named = ", ".join(f"{run.run_id} ({run.status or 'no status yet'})" for run in duplicates)
         text += f" Further runs load the same data: {named}. Check that the dataset holds it once."
     if result.run:
-        text += _where_rejected_rows_are(result.run)
+        text += _sentence(advice.on_rejected_rows(result.run))
     return text
 
 
@@ -128,29 +128,13 @@ def _remark(outcome: Outcome, policy: OutcomePolicy, run: DataflowRun) -> str:
             return f" That is less than min_records ({policy.min_records}) asks for."
         case "too many rejected":
             return " That is more than max_failed_records or max_failed_share allows."
-        case "non-retryable" if any(map(is_of_destination, run.error_codes)):
-            return " Runs of destinations cannot be re-triggered."
-        case "non-retryable":
-            return " Re-triggering cannot fix this; the data or its mapping has to change first."
-        case "source refused":
-            return (
-                " The source refuses the credential of its account. Renew the account's credential in "
-                "Experience Platform (Sources > Accounts); until then a re-trigger fails alike."
-            )
-        case "failed" if source_refuses(run):
-            return (
-                " The source may refuse the credential of its account. Check the account in "
-                "Experience Platform (Sources > Accounts), and renew its credential if it has expired."
-            )
+        case "failed" | "non-retryable" | "source refused":
+            return _sentence(advice.on_failure(run))
     return ""
 
 
-def _where_rejected_rows_are(run: DataflowRun) -> str:
-    if run.failed_records_url:
-        return f" The rejected rows are at {run.failed_records_url} (kept for up to 30 days)."
-    if run.sample_errors_url:
-        return f" A sample of the rows' errors is at {run.sample_errors_url} (for up to 30 days)."
-    return ""
+def _sentence(text: str) -> str:
+    return f" {text}" if text else ""
 
 
 def _why_skipped(run: DataflowRun) -> str:
