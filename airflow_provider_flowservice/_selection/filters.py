@@ -110,11 +110,8 @@ class RunChoice:
 
         :param runs: All runs of the flows since the earliest creation time.
         """
-        by_flow: defaultdict[str, list[DataflowRun]] = defaultdict(list)
-        for run in sorted(runs, key=_age):
-            by_flow[run.flow_id].append(run)
         chosen = []
-        for flow_id, history in by_flow.items():
+        for flow_id, history in histories(runs).items():
             flow = flows.get(flow_id)
             wanted = [
                 run
@@ -137,11 +134,27 @@ class RunChoice:
         """Return whether a later run has replaced a run that loaded no data."""
         if run.is_successful and run.ingested_records != 0:
             return False
-        # A later run of the same window is a re-trigger of this one. If it failed as well, it
-        # stands for both.
-        if run.window is not None and any(other.window == run.window for other in later):
+        # If a re-trigger failed as well, it stands for both.
+        if retriggers_of(run, later):
             return True
         return self.unless_loaded_since and any(other.is_successful for other in later)
+
+
+def histories(runs: Iterable[DataflowRun]) -> dict[str, list[DataflowRun]]:
+    """Return the runs of each flow by its ID, the oldest first."""
+    by_flow: defaultdict[str, list[DataflowRun]] = defaultdict(list)
+    for run in sorted(runs, key=_age):
+        by_flow[run.flow_id].append(run)
+    return dict(by_flow)
+
+
+def retriggers_of(run: DataflowRun, later: Iterable[DataflowRun]) -> list[DataflowRun]:
+    """
+    Return the re-triggers of a run: later runs of its flow with the same window.
+
+    :param later: Runs of its flow that were created after it.
+    """
+    return [other for other in later if run.window is not None and other.window == run.window]
 
 
 def statuses_of(status: str | Iterable[str]) -> frozenset[str]:

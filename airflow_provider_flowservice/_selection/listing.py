@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice._arguments.kinds import epoch_milliseconds
@@ -12,6 +12,7 @@ from airflow_provider_flowservice._selection import filters
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from airflow_provider_flowservice.flows import Dataflow
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
     from airflow_provider_flowservice.runs import DataflowRun
 
@@ -34,27 +35,44 @@ def list_runs(
     :param created_after: Earliest creation time of the runs; ``None`` for 24 hours ago.
     :raises ValueError: No flow has the name, which would look like a night without failures.
     """
-    if flow_choice.flow_ids is not None:
-        # One by one, since an ID that does not exist must raise an error.
-        found = [hook.get_flow(flow_id) for flow_id in sorted(flow_choice.flow_ids)]
-    else:
-        every = list(hook.list_flows())
-        if reason := flow_choice.mismatch(every):
-            raise ValueError(reason)
-        found = [flow for flow in every if flow_choice.admits(flow.flow_id, flow)]
-    flows = {flow.flow_id: flow for flow in found}
+    flows = {flow.flow_id: flow for flow in _flows(hook, flow_choice)}
     since_ms = round(time.time() * 1000) - _DAY_MS
     if created_after is not None:
         since_ms = epoch_milliseconds(created_after)
     # In every status, since later runs matter for the filter.
-    runs = [
-        run
-        for properties in _filters(flow_choice, sorted(flows))
+    return run_choice.choose(iter_runs(hook, flow_choice, flows, since_ms), flows)
+
+
+def select_flows(flow_choice: filters.FlowChoice, every: Sequence[Dataflow]) -> list[Dataflow]:
+    """
+    Select the flows that match.
+
+    :param every: All flows of the sandbox.
+    :raises ValueError: No flow has the name, which would look like a night without failures.
+    """
+    if reason := flow_choice.mismatch(every):
+        raise ValueError(reason)
+    return [flow for flow in every if flow_choice.admits(flow.flow_id, flow)]
+
+
+def iter_runs(
+    hook: FlowServiceHook,
+    flow_choice: filters.FlowChoice,
+    flow_ids: Collection[str],
+    since_ms: int,
+) -> Iterator[DataflowRun]:
+    """
+    Iterate over the runs of flows; each page is requested when it is needed.
+
+    :param flow_choice: How the flows were selected.
+    :param flow_ids: IDs of the selected flows.
+    :param since_ms: Earliest creation time, in epoch milliseconds.
+    """
+    for properties in _filters(flow_choice, sorted(flow_ids)):
         # The time itself is included, like the start of an interval.
-        for run in hook.list_runs(created_after=since_ms - 1, filters=properties)
-        if run.flow_id in flows
-    ]
-    return run_choice.choose(runs, flows)
+        for run in hook.list_runs(created_after=since_ms - 1, filters=properties):
+            if run.flow_id in flow_ids:
+                yield run
 
 
 def log_found(log: Any, runs: Sequence[DataflowRun], left_out: int) -> None:
@@ -64,6 +82,13 @@ def log_found(log: Any, runs: Sequence[DataflowRun], left_out: int) -> None:
         log.info("%s", run.description)
     if left_out:
         log.warning("Newer runs left out because of the argument limit: %d.", left_out)
+
+
+def _flows(hook: FlowServiceHook, choice: filters.FlowChoice) -> list[Dataflow]:
+    if choice.flow_ids is not None:
+        # One by one, since an ID that does not exist must raise an error.
+        return [hook.get_flow(flow_id) for flow_id in sorted(choice.flow_ids)]
+    return select_flows(choice, list(hook.list_flows()))
 
 
 def _filters(choice: filters.FlowChoice, flow_ids: Sequence[str]) -> Iterator[list[str]]:
