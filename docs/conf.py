@@ -15,6 +15,7 @@ atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
 import airflow_provider_flowservice
 from airflow_provider_flowservice._client import errors, ims, started_run
+from airflow_provider_flowservice._commands.definitions import COMMANDS, Command
 from airflow_provider_flowservice._connection import form
 from airflow_provider_flowservice.emulator import __main__ as emulator
 
@@ -71,7 +72,13 @@ def _emulator_options() -> str:
     return _table(("Option", "What", "Default"), rows)
 
 
+def _command_options(command: Command) -> str:
+    rows = [(f"`{flags[-1]}`", f"{values['help'] % values}") for flags, values in command.options]
+    return _table(("Option", "What"), rows)
+
+
 myst_substitutions = {
+    **{f"{command.name}_options": _command_options(command) for command in COMMANDS},
     "emulator_options": _emulator_options(),
     "emulator_guesses": emulator._GUESSES.replace(":\n", ":\n\n", 1),
     "connection_fields": _connection_fields(),

@@ -29,6 +29,7 @@ collect_ignore = ["other_clients"]  # they have an environment of their own, see
 
 # What meets Python and its libraries, and of Airflow only what few of its releases change.
 _PURE = {"client", "emulator", "selection", "test_exceptions.py", "test_flows.py", "test_runs.py"}
+_PURE |= {"test_report.py"}
 # Of the room exactly_once, whose other tests let Airflow run DAGs.
 _PURE |= {f"test_{name}.py" for name in ("bulk", "decisions", "engine", "siblings", "two_writers")}
 _BUT = {"test_check.py"}  # reads connections

@@ -61,12 +61,16 @@ def check_connection(
         try:
             yield Stage(name, True, check(connect()))
         except (ValueError, AirflowException) as error:
-            yield Stage(name, False, _failure(name, error, conn_id))
+            yield Stage(name, False, failure_text(name, error, conn_id))
             return
 
 
-def _failure(stage: str, error: Exception, conn_id: str) -> str:
-    """Say what is wrong, and what to do."""
+def failure_text(stage: str, error: Exception, conn_id: str) -> str:
+    """
+    Say what is wrong, and what to do.
+
+    :param stage: Name of the stage that failed.
+    """
     if stage == "connection":
         # An error that is not ours is Airflow's own: no such connection.
         was_read = isinstance(error, ValueError)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_flowservice._client.check import check_connection
-from airflow_provider_flowservice._commands.connect import quiet_client
+from airflow_provider_flowservice._commands.quiet import quiet_client
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from airflow_provider_flowservice._arguments import kinds
+from airflow_provider_flowservice._commands.quiet import logs_on_stderr, write
 from airflow_provider_flowservice._defaults import CONN_ID
 
 
@@ -48,6 +51,16 @@ def _check(parsed: argparse.Namespace) -> int:
     return check(parsed.conn_id, parsed.flow)
 
 
+def _failures(parsed: argparse.Namespace) -> int:
+    with logs_on_stderr():
+        from airflow_provider_flowservice._commands.failures import failures
+
+        status, text = failures(parsed.conn_id, parsed.flow, parsed.since, parsed.json)
+    if text:
+        write(text)
+    return status
+
+
 def _flow_id(text: str) -> str:
     try:
         return str(kinds.ID.read(text))
@@ -55,24 +68,50 @@ def _flow_id(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{text!r} is not {kinds.ID.allowed}") from None
 
 
-_CONN_ID = (["--conn-id"], {"default": CONN_ID, "help": "default: %(default)s"})
+def _since(text: str) -> int:
+    """Read a time, or how long ago it was, as epoch milliseconds."""
+    now_ms = round(time.time() * 1000)
+    if found := re.fullmatch("([0-9]+)([mhd])", text):
+        return max(0, now_ms - int(found[1]) * _MILLISECONDS[found[2]])
+    try:
+        since_ms = kinds.epoch_milliseconds(text)
+    except (ValueError, OverflowError):
+        since_ms = -1
+    if not 0 <= since_ms <= now_ms:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a duration such as 90m, 24h or 7d, nor a past time in ISO 8601"
+        )
+    return since_ms
+
+
+_MILLISECONDS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_CONN_ID = (["--conn-id"], dict(default=CONN_ID, help="default: %(default)s"))
+_ACCOUNT = "flow whose source account to test as well"
+_FLOW = (
+    "a flow, or a pattern for names such as 'orders*'; default: all flows that load from a source"
+)
+_SINCE = "90m, 24h, 7d, or a time in ISO 8601, in UTC if it has no time zone; default: %(default)s"
 
 COMMANDS = (
     Command(
         "check",
         "check an Airflow connection of type flowservice",
         "Check an Airflow connection, stage by stage. Reads only, changes nothing.",
+        [_CONN_ID, (["--flow"], dict(type=_flow_id, metavar="ID", help=_ACCOUNT))],
+        _check,
+    ),
+    Command(
+        "failures",
+        "show the runs that failed, why, and what to do about each",
+        "Show the runs that failed, why, and what to do about each. Reads only, changes nothing. "
+        "Exit status: 0 if no run has failed, 1 if some have, 2 for wrong arguments, 3 if the runs "
+        "could not be read.",
         [
             _CONN_ID,
-            (
-                ["--flow"],
-                {
-                    "type": _flow_id,
-                    "metavar": "ID",
-                    "help": "flow whose source account to test as well",
-                },
-            ),
+            (["--flow"], dict(metavar="NAME_OR_ID", help=_FLOW)),
+            (["--since"], dict(type=_since, default="24h", metavar="TIME", help=_SINCE)),
+            (["--json"], dict(action="store_true", help="print one JSON document")),
         ],
-        _check,
+        _failures,
     ),
 )
