@@ -50,6 +50,7 @@ def get_provider_info() -> dict[str, Any]:
         "extra-links": [f"{_PACKAGE}.links.flowservice.DataflowRunLink"],
         "asset-uris": _ASSET_URIS,
         "dataset-uris": _ASSET_URIS,  # before Airflow 3.0
+        "cli": [f"{_PACKAGE}._commands.airflow_cli.get_commands"],  # from Airflow 3.2 on
         "connection-types": [
             {
                 "connection-type": form.CONN_TYPE,

@@ -84,8 +84,8 @@ for modules in sys.argv[1:]:
     assert os.waitpid(pid, 0)[1] == 0
 """
 OPERATORS, SENSORS = "operators.flowservice", "sensors.flowservice"
-BOTH = f"{OPERATORS} {SENSORS}"
-ASKED = [BOTH, OPERATORS, SENSORS, "repairs"]
+BOTH, CLI = f"{OPERATORS} {SENSORS}", "_commands.airflow_cli"
+ASKED = [BOTH, OPERATORS, SENSORS, "repairs", CLI]
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +130,9 @@ def test_parsing_a_dag_of_sensors_loads_nothing_of_what_their_tasks_do(loaded_by
 def test_asking_for_a_repair_needs_runs_and_arguments_only(loaded_by):
     arguments = {"_arguments", "_arguments.kinds"}
     assert ours(loaded_by["repairs"]) == {"repairs", "runs", "_json", *arguments}
+
+
+def test_what_airflow_loads_for_each_of_its_commands_is_little(loaded_by):
+    arguments = {"_defaults", "_arguments", "_arguments.kinds"}
+    commands = {"_commands", "_commands.definitions", "_commands.quiet"}
+    assert ours(loaded_by[CLI]) == {CLI, *commands, *arguments}
