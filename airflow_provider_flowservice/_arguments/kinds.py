@@ -7,11 +7,19 @@ Pure. A kind reads a value: it returns the value as the package uses it, or rais
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+# Forms that Python parses from 3.11 on: a final Z, and those of Airflow's `ds_nodash` and `ts_nodash`.
+_LATER_FORMS = (
+    (re.compile("Z$"), "+00:00"),
+    (re.compile(r"^(\d{4})(\d\d)(\d\d)(?=T|$)"), r"\1-\2-\3"),
+    (re.compile(r"T(\d\d)(\d\d)(\d\d)"), r"T\1:\2:\3"),
+    (re.compile(r"(T.*[+-]\d\d)(\d\d)$"), r"\1:\2"),
+)
 # What Python and Airflow can add to the time of day without an overflow.
 _LONGEST_SECONDS = 10 * 365 * 24 * 60 * 60
 
@@ -180,6 +188,19 @@ def _read_statuses(value: Any) -> str | Sequence[str]:
     raise WrongArgumentError
 
 
+def _extended(time: str) -> str:
+    """Return a time in ISO 8601 as all versions of Python parse it."""
+    for form, extended in _LATER_FORMS:
+        time = form.sub(extended, time)
+    return time
+
+
+def _timestamp(time: str | datetime) -> float:
+    if isinstance(time, str):
+        time = datetime.fromisoformat(_extended(time.strip()))
+    return (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).timestamp()
+
+
 def epoch_milliseconds(time: str | datetime) -> int:
     """
     Return a time as epoch milliseconds; without a time zone, it is in UTC.
@@ -187,17 +208,12 @@ def epoch_milliseconds(time: str | datetime) -> int:
     :param time: A time, or a text in ISO 8601, which templates render.
     :raises ValueError: The text is no time.
     """
-    if isinstance(time, str):
-        # Python parses the final Z from 3.11 on.
-        time = datetime.fromisoformat(time.strip().replace("Z", "+00:00"))
-    if time.tzinfo is None:
-        time = time.replace(tzinfo=timezone.utc)
-    return round(time.timestamp() * 1000)
+    return round(_timestamp(time) * 1000)
 
 
 def epoch_seconds(time: str | datetime) -> int:
-    """Return a time as whole epoch seconds; the rest of a second is cut off."""
-    return epoch_milliseconds(time) // 1000
+    """Return a time as whole epoch seconds; what is less than a second is cut off."""
+    return math.floor(_timestamp(time))
 
 
 def _read_time(value: Any) -> str | datetime:

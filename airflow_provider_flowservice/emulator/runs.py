@@ -47,7 +47,10 @@ class Run:
         self.created_client = created_client
         self.window = window
         self.on_demand = on_demand
-        self.started_at = max(created_at, start_time or 0)
+        # A client that wants it to start now asks for the next full second.
+        self.started_at = created_at
+        if start_time is not None and start_time >= created_at + 1000:
+            self.started_at = start_time
         self.etag = f'"{uuid.uuid4()}"'
         self.batch_id = f"01EMULATOR{uuid.uuid5(uuid.NAMESPACE_OID, run_id).hex[:16].upper()}"
         self.lifecycle = Lifecycle()
@@ -55,7 +58,7 @@ class Run:
         self._start_time = start_time
         self._window_in = window_in
         self._since = created_at
-        self._waits_until = start_time or 0
+        self._waits_until = self.started_at if self.started_at > created_at else 0
         self._step_ms: float | None = None
         self._position = 0
         self._hidden_polls = 0

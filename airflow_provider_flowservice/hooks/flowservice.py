@@ -367,6 +367,10 @@ class FlowServiceHook(CheckedArguments, BaseHook):
         kinds.check(**{name: (value, START_KINDS[name]) for name, value in arguments.items()})
         if wrong := " ".join(conflicts_of_window(arguments)):
             raise ValueError(wrong)
+        if start_time is not None and kinds.epoch_seconds(start_time) < int(self._now()):
+            raise ValueError(
+                f"start_time is {start_time!r}, which has passed: leave it out to start now."
+            )
         tried = f"Starting a run of dataflow {flow_id}"
         start = partial(self._client.post, "/runs", may_retry, before_send)
         try:

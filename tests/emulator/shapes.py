@@ -205,7 +205,7 @@ START_REQUEST = closed(
     ["flowId", "params"],
     flowId=WORD,
     params=closed(
-        ["startTime", "windowStartTime", "windowEndTime"],
+        ["startTime"],
         startTime=TIME_ASKED,
         windowStartTime=TIME_ASKED,
         windowEndTime=TIME_ASKED,

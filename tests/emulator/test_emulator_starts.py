@@ -68,7 +68,7 @@ def test_a_run_is_started_for_a_window(emulator, client, once):
 
 
 def test_a_run_may_be_started_without_a_window(emulator, client, once):
-    new_run_id = new_run(client.start(once))
+    new_run_id = new_run(client.start(once, windowStartTime=None, windowEndTime=None))
 
     assert emulator.starts == [(once, new_run_id)]
     assert "params" not in emulator.run(new_run_id)
