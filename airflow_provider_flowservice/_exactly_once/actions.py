@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_flowservice._exactly_once.clock import SKEW_MS
 from airflow_provider_flowservice._exactly_once.journal import Record
@@ -21,55 +21,6 @@ if TYPE_CHECKING:
 _LONGEST_RUN_MS = 24 * 60 * 60_000
 
 
-class Action(Protocol):
-    """An action that the user wants to be done once."""
-
-    @property
-    def key(self) -> str:
-        """What stands for the action in stores; the ID of its source."""
-
-    @property
-    def label(self) -> str:
-        """What the new run is to the user, such as ``new run of dataflow run r1``."""
-
-    @property
-    def suspects_any(self) -> bool:
-        """Whether a run under way that does not show its window may well load the same data."""
-
-    @property
-    def asked_ms(self) -> int:
-        """Epoch milliseconds; what had been loaded before is to be loaded again."""
-
-    def source(self, hook: FlowServiceHook) -> DataflowRun:
-        """
-        Return the run that says which data the new one is to load.
-
-        No run for the same data was created before it.
-        """
-
-    def target(self, hook: FlowServiceHook, source: DataflowRun, run_id: str) -> DataflowRun:
-        """
-        Return the run that a request is about.
-
-        :param run_id: The source, or the latest run of the action, which has failed.
-        """
-
-    def check(self, hook: FlowServiceHook, target: DataflowRun, log: Any) -> None:
-        """
-        Refuse what is certainly impossible, before anything is sent.
-
-        :raises FlowServiceError: It is impossible.
-        """
-
-    def send(
-        self,
-        hook: FlowServiceHook,
-        target: DataflowRun,
-        before_send: Callable[[], None] | None = None,
-    ) -> str:
-        """Send the request, and return the ID of the new run."""
-
-
 @dataclass(frozen=True)
 class Retrigger:
     """
@@ -81,11 +32,14 @@ class Retrigger:
     run_id: str
 
     suspects_any: ClassVar = True
-    asked_ms: ClassVar = 0  # what loads the data of a failed run repairs it
+    """Whether a run under way that does not show its window may well load the same data."""
+
+    asked_ms: ClassVar = 0
+    """Epoch milliseconds; what has been loaded before is to be loaded again."""
 
     @property
     def key(self) -> str:
-        """The ID of the run."""
+        """What stands for the action in stores; the ID of its source."""
         return self.run_id
 
     @property
@@ -94,11 +48,15 @@ class Retrigger:
         return f"new run of dataflow run {self.run_id}"
 
     def source(self, hook: FlowServiceHook) -> DataflowRun:
-        """Read the run."""
+        """Return the run that says which data the new one is to load, which was created after it."""
         return hook.get_run(self.run_id)
 
     def target(self, hook: FlowServiceHook, source: DataflowRun, run_id: str) -> DataflowRun:
-        """Return the run to re-trigger."""
+        """
+        Return the run that a request is about.
+
+        :param run_id: The source, or the latest run of the action, which has failed.
+        """
         return source if run_id == source.run_id else hook.get_run(run_id)
 
     def check(self, hook: FlowServiceHook, target: DataflowRun, log: Any) -> None:
@@ -207,6 +165,9 @@ class Start:
             return self
         start, _, end = window.partition("-")
         return replace(self, window=(int(start), int(end)) if window else None)
+
+
+Action = Retrigger | Start
 
 
 def _utc(seconds: int) -> datetime:

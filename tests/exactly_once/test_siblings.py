@@ -12,14 +12,14 @@ from airflow_provider_flowservice._exactly_once.siblings import Claim, Siblings
 from airflow_provider_flowservice.emulator import Fault, Lifecycle
 from airflow_provider_flowservice.exceptions import FlowServiceError, RetriggerAmbiguousError
 from helpers.crashing import Crash, Points
-from helpers.engine import HOUR_MS, MappedTaskInstance, Task, new_runs
+from helpers.engine import HOUR_MS, MappedTaskInstance, Starting, Task, new_runs
 from helpers.fake_clock import OwnTime
 
 with_and_without_store = pytest.mark.parametrize(
     "has_store", [True, False], ids=["store", "no store"]
 )
 WINDOW, OTHER_WINDOW = (1_000, 2_000), (2_000, 3_000)
-same_or_alike = pytest.mark.parametrize("is_same_run", [True, False], ids=["[A, A]", "[A, B]"])
+same_or_alike = pytest.mark.parametrize("kind", ["[A, A]", "[A, B]", "starts"])
 
 
 def add_failed_run(service, clock, flow_id, window=WINDOW):
@@ -45,11 +45,13 @@ def mapped(service, hook, clock):
 def two(service, clock, mapped):
     """Return a function that makes two tasks of one mapping for the same data."""
 
-    def tasks(is_same_run=True, has_store=True, number=2):
+    def tasks(kind="[A, A]", has_store=True, number=2):
+        if kind == "starts":
+            return mapped([Starting(service, clock)] * number, has_store)
         flow_id = service.add_flow()
         first = add_failed_run(service, clock, flow_id)
         run_ids = [first] * number
-        if not is_same_run:
+        if kind == "[A, B]":
             run_ids[1] = add_failed_run(service, clock, flow_id)
         return mapped(run_ids, has_store)
 
@@ -58,7 +60,9 @@ def two(service, clock, mapped):
 
 def sent(service, *tasks):
     """Return the new runs of all requests that were sent for the tasks' runs."""
-    sources = dict.fromkeys(task.source_run_id for task in tasks)
+    if isinstance(tasks[0].wish, Starting):
+        return [run_id for _, run_id in tasks[0].wish.requests()]
+    sources = dict.fromkeys(task.wish for task in tasks)
     return [run_id for source in sources for run_id in new_runs(service, source)]
 
 
@@ -67,8 +71,8 @@ def sent(service, *tasks):
 
 @with_and_without_store
 @same_or_alike
-def test_the_second_goes_on_with_the_new_run_of_the_first(service, two, is_same_run, has_store):
-    first, second = two(is_same_run, has_store)
+def test_the_second_goes_on_with_the_new_run_of_the_first(service, two, kind, has_store):
+    first, second = two(kind, has_store)
     service.new_run_hidden_for = 10
 
     new_run_ids = [task.try_once().run_id for task in (first, second)]
@@ -104,16 +108,16 @@ def test_a_lost_response_is_not_taken_for_the_run_of_another_request(
     for task in mapped(run_ids, has_store):
         service.fail(Fault("POST /runs", kind="close_after"))
 
-        assert new_runs(service, task.source_run_id) == []
+        assert new_runs(service, task.wish) == []
         new_run_id = task.try_once().run_id
 
-        assert new_runs(service, task.source_run_id) == [new_run_id]
+        assert new_runs(service, task.wish) == [new_run_id]
 
 
 @with_and_without_store
 def test_after_a_failed_run_the_retries_share_the_next_one(service, clock, two, has_store):
     first, second = two(has_store=has_store)
-    service.plan(first.source_run_id, ["failed"])
+    service.plan(first.wish, ["failed"])
     failed = {first.try_once().run_id, second.try_once().run_id}
     clock.sleep(100)
 
@@ -155,7 +159,7 @@ def test_cleared_alone_one_does_it_again(service, clock, two, has_store):
 
 def test_cleared_while_the_new_run_is_under_way_goes_on_with_it(service, two):
     first, second = two(has_store=False)
-    service.plan(first.source_run_id, Lifecycle(["inProgress", "success"], step_seconds=600))
+    service.plan(first.wish, Lifecycle(["inProgress", "success"], step_seconds=600))
     new_run_id = first.try_once().run_id
     second.clear()
 
@@ -201,14 +205,15 @@ def test_an_error_is_not_lost_although_the_others_cannot_be_told(service, two, c
 @pytest.mark.parametrize("is_first_killed", [True, False])
 @same_or_alike
 def test_one_killed_anywhere_leaves_one_new_run_to_both(
-    service, two, is_same_run, is_first_killed, has_store
+    service, two, kind, is_first_killed, has_store
 ):
     points = Points()
-    two(is_same_run, has_store)[0].try_once(points)
-    assert points.passed.count("before retrigger_run") == 1
+    two(kind, has_store)[0].try_once(points)
+    calls = ("before retrigger_run", "before start_run")
+    assert sum(map(points.passed.count, calls)) == 1
     assert points.passed.count("before xcom_push") == 2
     for number, name in enumerate(points.passed):
-        tasks = two(is_same_run, has_store)
+        tasks = two(kind, has_store)
         killed, other = tasks if is_first_killed else reversed(tasks)
         service.new_run_hidden_for = 40
         with pytest.raises(Crash):
@@ -243,7 +248,7 @@ def test_many_that_wait_for_a_dead_one_go_on_one_by_one(service, two):
 
 def test_a_run_that_a_dead_one_may_have_begun_is_not_doubled(service, two):
     first, second = two()
-    service.plan(first.source_run_id, Lifecycle(["inProgress", "success"], step_seconds=10_000))
+    service.plan(first.wish, Lifecycle(["inProgress", "success"], step_seconds=10_000))
     with pytest.raises(Crash):
         first.try_once(Points("after retrigger_run"))
 
@@ -271,7 +276,7 @@ def test_one_that_failed_with_its_request_in_doubt_is_waited_for(service, two):
 
 def test_a_request_of_a_dead_one_that_was_held_up_for_minutes_is_waited_for(service, two):
     first, second = two()
-    service.plan(first.source_run_id, ["success"])
+    service.plan(first.wish, ["success"])
     service.new_run_hidden_for = 330
     with pytest.raises(Crash):
         first.try_once(Points("after retrigger_run"))
@@ -284,7 +289,7 @@ def test_a_request_of_a_dead_one_that_was_held_up_for_minutes_is_waited_for(serv
 def test_a_claim_that_goes_while_it_is_waited_for_may_have_been_sent(service, two):
     """Airflow clears the XComs of a task when its next try begins."""
     first, second = two()
-    service.plan(first.source_run_id, ["success"])
+    service.plan(first.wish, ["success"])
     service.new_run_hidden_for = 50
     with pytest.raises(Crash):
         first.try_once(Points("after retrigger_run"))
@@ -343,7 +348,7 @@ class Steps(Points):
 class StepsOfOne(Points):
     """The steps of one task: what others may see, or what shows it the others."""
 
-    NAMES = ("xcom_push", "xcom_pull", "list_runs", "retrigger_run")
+    NAMES = ("xcom_push", "xcom_pull", "list_runs", "retrigger_run", "start_run")
 
     def __init__(self, steps, name):
         super().__init__()
@@ -380,10 +385,10 @@ def orders(steps):
 
 @same_or_alike
 @pytest.mark.once
-def test_two_at_once_send_one_request_whatever_the_order_of_their_steps(service, two, is_same_run):
+def test_two_at_once_send_one_request_whatever_the_order_of_their_steps(service, two, kind):
     service.new_run_hidden_for = 10
-    for order in orders(5 if is_same_run else 4):
-        tasks = two(is_same_run)
+    for order in orders(4 if kind == "[A, B]" else 5):
+        tasks = two(kind)
 
         new_run_ids = {retriggered.run_id for retriggered in at_once(tasks, order)}
 
