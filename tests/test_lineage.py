@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_flowservice.emulator import Fault
-from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
+from airflow_provider_flowservice.operators.flowservice import (
+    RetriggerDataflowRunOperator,
+    RunDataflowOperator,
+)
 from airflow_provider_flowservice.runs import DataflowRun
 from airflow_provider_flowservice.sensors.flowservice import DataflowSensor
 from helpers.support import run_to_the_end
@@ -97,6 +100,19 @@ def test_a_run_that_was_not_waited_for_has_lineage_without_numbers(add_failed_ru
     assert lineage.outputs[0].name.startswith("staging/dataset/")
     assert lineage.outputs[0].outputFacets == {}
     assert lineage.run_facets == {}
+
+
+def test_a_start_has_lineage_before_there_is_a_run(flowservice):
+    flow_id = flowservice.add_flow(frequency="once")
+    task = RunDataflowOperator(task_id="load", flow_id=flow_id, poll_interval=0.01)
+
+    at_start = task.get_openlineage_facets_on_start()
+    run_id = run_to_the_end(task)
+    at_end = task.get_openlineage_facets_on_complete(None)
+
+    assert at_start.inputs[0].name == f"/emulator/{flow_id}/"
+    assert at_end.outputs[0].outputFacets["outputStatistics"].rowCount == 100
+    assert at_end.run_facets["externalQuery"].externalQueryId == run_id
 
 
 def test_a_wait_for_a_flow_has_lineage_from_its_start(flowservice):

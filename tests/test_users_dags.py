@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from packaging.version import Version
 from airflow_provider_flowservice.testing import fails, remove_delays, succeeds
 from helpers.dag_bundles import only_dags_of
 from users_dags import every_operator
-from users_dags.every_operator import DAGS, FLOWS, MODES, RUNS, SINCE, WAITS
+from users_dags.every_operator import DAGS, FLOWS, MODES, ONE_TIME_FLOW, RUNS, SINCE, WAITS
 
 this_airflow = Version(airflow_version)
 
@@ -95,6 +96,44 @@ def test_runs_are_retriggered_in_one_task(flowservice):
     (new_run_ids,) = returned_by("bulk")
 
     assert sorted(flowservice.retriggers) == list(zip(RUNS, new_run_ids, strict=True))
+
+
+@pytest.fixture
+def asked(flowservice):
+    """Add the flow that the DAGs run on demand; return a function that tells what was asked for."""
+    flowservice.add_flow(flow_id=ONE_TIME_FLOW, frequency="once")
+
+    def asked(run_id):
+        params = flowservice.run(run_id)["params"]
+        times = (int(params[name]) for name in ("windowStartTime", "windowEndTime"))
+        return [datetime.fromtimestamp(seconds, timezone.utc) for seconds in times]
+
+    return asked
+
+
+DAYS = [datetime(2026, 11, day, tzinfo=timezone.utc) for day in (1, 2, 3)]
+
+
+@each_wait
+def test_a_run_is_started(flowservice, asked, wait):
+    (run_id,) = returned_by(f"start_{wait}")
+
+    assert flowservice.starts == [(ONE_TIME_FLOW, run_id)]
+    assert asked(run_id) == DAYS[:2]
+
+
+@each_wait
+def test_runs_are_started_by_mapped_tasks(flowservice, asked, wait):
+    run_ids = returned_by(f"start_mapped_{wait}")
+
+    assert sorted(new for _, new in flowservice.starts) == sorted(run_ids)
+    assert [asked(run_id) for run_id in run_ids] == [DAYS[:2], DAYS[1:]]
+
+
+def test_a_run_is_started_for_the_data_interval(asked):
+    (run_id,) = returned_by("start_interval", logical_date=DAYS[0])
+
+    assert asked(run_id) == DAYS[:2]
 
 
 @pytest.mark.usefixtures("failed_runs")

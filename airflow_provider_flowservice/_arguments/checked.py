@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Context
 
 
+_NO_INTERVAL = (
+    " From Airflow 3.0 on, the data interval of a DAG run is empty, unless the DAG's timetable makes "
+    "intervals, such as CronDataIntervalTimetable."
+)
+
+
 class CheckedArguments:
     """Keeps arguments in attributes of their names, and refuses wrong ones."""
 
@@ -153,11 +159,12 @@ def conflicts_of_window(values: Mapping[str, Any]) -> Iterator[str]:
     start, end = values.get("window_start"), values.get("window_end")
     if "window_start" in values and "window_end" in values and (start is None) != (end is None):
         yield "window_start and window_end go together: give both, or neither."
-    if start is not None and end is not None and epoch_seconds(start) >= epoch_seconds(end):
-        yield (
-            f"window_end is {end!r}, and must be at least a second after window_start, which is "
-            f"{start!r}."
-        )
+    if start is None or end is None:
+        return
+    seconds = epoch_seconds(end) - epoch_seconds(start)
+    if seconds <= 0:
+        text = f"window_end is {end!r}, and must be at least a second after window_start, which is {start!r}."
+        yield text + ("" if seconds else _NO_INTERVAL)
 
 
 def _is_template(value: Any) -> bool:

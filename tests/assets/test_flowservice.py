@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
 
 from airflow_provider_flowservice._compat import AirflowException, Asset
 from airflow_provider_flowservice.assets.flowservice import dataset_uri, sanitize_uri
-from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
+from airflow_provider_flowservice.operators.flowservice import (
+    RetriggerDataflowRunOperator,
+    RunDataflowOperator,
+)
 from airflow_provider_flowservice.runs import DataflowRun
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor, DataflowSensor
 from helpers.support import both_ways, context, run_to_the_end
@@ -57,13 +61,16 @@ def test_another_uri_is_refused_with_the_form_it_should_have(written, said):
 
 
 @both_ways
-def test_the_operators_asset_events_carry_the_runs_metrics(flowservice, deferrable):
-    run_id = flowservice.add_run(flowservice.add_flow(), "failed")
+@pytest.mark.parametrize("request_for", ["re-trigger", "start"])
+def test_the_operators_asset_events_carry_the_runs_metrics(flowservice, deferrable, request_for):
+    operator = partial(RunDataflowOperator, flow_id=flowservice.add_flow(frequency="once"))
+    if request_for == "re-trigger":
+        run_id = flowservice.add_run(flowservice.add_flow(), "failed")
+        operator = partial(RetriggerDataflowRunOperator, run_id=run_id)
     events = OutletEventAccessors()
     events[Asset(URI)].extra["mine"] = 1
-    task = RetriggerDataflowRunOperator(
-        task_id="retrigger",
-        run_id=run_id,
+    task = operator(
+        task_id="request",
         poll_interval=0.01,
         deferrable=deferrable,
         outlets=[Asset(URI)],

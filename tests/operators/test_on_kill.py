@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
-from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
+from airflow_provider_flowservice.operators.flowservice import (
+    RetriggerDataflowRunOperator,
+    RunDataflowOperator,
+)
 from airflow_provider_flowservice.triggers.flowservice import DataflowRunTrigger
 from helpers.support import context, fire, run_to_the_end
 
 
-@pytest.fixture
-def new_operator(flowservice):
-    """Return a function that makes the operator anew, as each process does."""
+def retrigger_operator(flowservice):
     run_id = flowservice.add_run(flowservice.add_flow())
+    return partial(RetriggerDataflowRunOperator, run_id=run_id)
 
-    def new_operator():
-        return RetriggerDataflowRunOperator(
-            task_id="retrigger", run_id=run_id, wait_for_completion=False
-        )
 
-    return new_operator
+def start_operator(flowservice):
+    return partial(RunDataflowOperator, flow_id=flowservice.add_flow(frequency="once"))
+
+
+@pytest.fixture(params=[retrigger_operator, start_operator], ids=["re-trigger", "start"])
+def new_operator(request, flowservice):
+    """Return a function that makes the operator anew, as each process does."""
+    return partial(request.param(flowservice), task_id="request", wait_for_completion=False)
 
 
 def test_a_killed_task_says_that_its_run_goes_on(flowservice, new_operator, logged):

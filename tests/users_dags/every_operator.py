@@ -11,16 +11,27 @@ except ImportError:  # before Airflow 3.0
     from airflow.decorators import task
     from airflow.operators.python import get_current_context
 
+try:
+    from airflow.sdk import CronDataIntervalTimetable
+except ImportError:  # before Airflow 3.2
+    from airflow.timetables.interval import CronDataIntervalTimetable
+
 from airflow_provider_flowservice.operators.flowservice import (
     ListDataflowRunsOperator,
     RetriggerDataflowRunOperator,
     RetriggerDataflowRunsOperator,
+    RunDataflowOperator,
 )
 from airflow_provider_flowservice.sensors.flowservice import DataflowRunSensor, DataflowSensor
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 FLOWS = ["flow-1", "flow-2"]
 RUNS = ["run-1", "run-2"]
+ONE_TIME_FLOW = "flow-3"
+DAYS = [
+    {"window_start": "2026-11-01", "window_end": "2026-11-02"},
+    {"window_start": "2026-11-02", "window_end": "2026-11-03"},
+]
 # As docs/healing.md has it. Some DAG runs of Airflow 3 have no data interval, and those of Airflow 2
 # have no `run_after`.
 SINCE = "{{ data_interval_end | default(dag_run.run_after, true) }}"
@@ -31,9 +42,9 @@ MODES = {**WAITS, "reschedule": {"mode": "reschedule"}}
 DAGS = {}
 
 
-def new_dag(name):
+def new_dag(name, schedule=None):
     """Return a DAG that the tests find by its name."""
-    DAGS[name] = DAG(f"users_{name}", start_date=START, schedule=None)
+    DAGS[name] = DAG(f"users_{name}", start_date=START, schedule=schedule)
     return DAGS[name]
 
 
@@ -66,6 +77,14 @@ with new_dag("retrigger_nested"):
 
     retrigger()
 
+with new_dag("start_interval", CronDataIntervalTimetable("@daily", timezone="UTC")):
+    RunDataflowOperator(
+        task_id="only",
+        flow_id=ONE_TIME_FLOW,
+        window_start="{{ data_interval_start }}",
+        window_end="{{ data_interval_end }}",
+    )
+
 with new_dag("bulk"):
     RetriggerDataflowRunsOperator(task_id="only", run_ids=RUNS)
 
@@ -75,6 +94,14 @@ for wait, arguments in WAITS.items():
 
     with new_dag(f"retrigger_mapped_{wait}"):
         RetriggerDataflowRunOperator.partial(task_id="only", **arguments).expand(run_id=RUNS)
+
+    with new_dag(f"start_{wait}"):
+        RunDataflowOperator(task_id="only", flow_id=ONE_TIME_FLOW, **DAYS[0], **arguments)
+
+    with new_dag(f"start_mapped_{wait}"):
+        RunDataflowOperator.partial(
+            task_id="only", flow_id=ONE_TIME_FLOW, **arguments
+        ).expand_kwargs(DAYS)
 
     with new_dag(f"run_sensor_mapped_{wait}"):
         DataflowRunSensor.partial(task_id="only", **arguments).expand(run_id=RUNS)
