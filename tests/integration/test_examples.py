@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import pytest
 
@@ -70,6 +71,25 @@ def test_mapped_tasks(airflow, add_failed_run, new_runs):
         (new_run_id,) = new_runs(run_id)
         assert run.xcom("retrigger", map_index=index) == new_run_id
         assert new_run_id in run.links("retrigger", map_index=index)[LINK]
+
+
+def test_a_backfill_in_mapped_tasks(airflow, flowservice):
+    flow_id = flowservice.add_flow("Orders of old", frequency="once")
+    period = {"first_day": "2026-01-01", "last_day": "2026-01-05", "days_per_window": 2}
+
+    run = airflow.trigger("example_flowservice_backfill", {"flow_id": flow_id, **period})
+
+    assert run.wait() == "success", run.states()
+    started = {new for flow, new in flowservice.starts if flow == flow_id}
+    assert len(started) == 3
+    summaries = [run.xcom("load", "summary", map_index=index) for index in range(3)]
+    assert {summary["run_id"] for summary in summaries} == started
+    days = ["2026-01-01", "2026-01-03", "2026-01-05", "2026-01-06"]
+    windows = [(each["window_start"][:10], each["window_end"][:10]) for each in summaries]
+    assert windows == list(pairwise(days))
+    for index, summary in enumerate(summaries):
+        assert run.xcom("load", map_index=index) == summary["run_id"]
+        assert summary["run_id"] in run.links("load", map_index=index)[LINK]
 
 
 def test_a_deferred_wait_survives_its_triggerer(airflow, add_failed_run, new_runs):

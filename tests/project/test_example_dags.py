@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,9 @@ RETRIGGERS = {
     "retrigger_sensor_etl": 1,
 }
 """Example: number of runs it re-triggers."""
+
+STARTS = {"backfill_on_demand": 3, "load_on_demand": 1}
+"""Example: number of runs it starts on demand."""
 
 SLOW = {"repair_in_bulk"}
 """Examples that use of Airflow what the others do, and take their time."""
@@ -62,13 +66,14 @@ def run(dag, **arguments):
 def test_every_example_is_run_here():
     assert {path.stem for path in FOLDER.glob("*.py")} == {
         *RETRIGGERS,
+        *STARTS,
         *ASKING,
         "approve_and_retrigger",
         "retrigger_notify",
     }
 
 
-@pytest.mark.parametrize("name", sorted({*RETRIGGERS, "retrigger_notify"}))
+@pytest.mark.parametrize("name", sorted({*RETRIGGERS, *STARTS, "retrigger_notify"}))
 def test_the_trigger_form_explains_each_of_its_fields(name):
     dag = load_dag(name)
     if dag is None:
@@ -91,7 +96,10 @@ def test_an_example_for_newer_airflows_loads_on_all(name, first_airflow):
 @pytest.mark.usefixtures("airflow_db")
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=[pytest.mark.once] * (name in SLOW)) for name in RETRIGGERS],
+    [
+        pytest.param(name, marks=[pytest.mark.once] * (name in SLOW))
+        for name in (*RETRIGGERS, *STARTS)
+    ],
 )
 def test_an_example_runs_to_success(seeded_flowservice, name):
     dag = load_dag(name)
@@ -102,7 +110,41 @@ def test_an_example_runs_to_success(seeded_flowservice, name):
 
     states = {ti.task_id: str(ti.state) for ti in dag_run.get_task_instances()}
     assert set(states.values()) == {"success"}, states
-    assert len(seeded_flowservice.retriggers) == RETRIGGERS[name]
+    assert len(seeded_flowservice.retriggers) == RETRIGGERS.get(name, 0)
+    assert len(seeded_flowservice.starts) == STARTS.get(name, 0)
+
+
+def windows_asked_for(flowservice):
+    """List the windows of the on-demand runs, in the order of their data."""
+    params = [flowservice.run(run_id)["params"] for _, run_id in flowservice.starts]
+    names = ("windowStartTime", "windowEndTime")
+    return sorted(tuple(utc(asked[name]) for name in names) for asked in params)
+
+
+def utc(seconds):
+    return f"{datetime.fromtimestamp(int(seconds), timezone.utc):%Y-%m-%dT%H:%M}"
+
+
+@pytest.mark.usefixtures("airflow_db")
+def test_a_backfill_loads_a_period_without_gap_and_overlap(seeded_flowservice):
+    days = ["2026-02-27T00:00", "2026-03-02T00:00", "2026-03-05T00:00", "2026-03-06T00:00"]
+    period = {"first_day": "2026-02-27", "last_day": "2026-03-05", "days_per_window": 3}
+
+    dag_run = run(load_dag("backfill_on_demand"), run_conf=period)
+
+    assert str(dag_run.state) == "success"
+    assert windows_asked_for(seeded_flowservice) == list(pairwise(days))
+
+
+@pytest.mark.usefixtures("airflow_db")
+def test_a_daily_dag_run_loads_the_day_of_its_interval(seeded_flowservice):
+    day = datetime(2026, 3, 1, 8, tzinfo=timezone.utc)
+    name = "execution_date" if Version(airflow_version) < Version("3.0") else "logical_date"
+
+    dag_run = run(load_dag("load_on_demand"), **{name: day})
+
+    assert str(dag_run.state) == "success"
+    assert windows_asked_for(seeded_flowservice) == [("2026-02-28T00:00", "2026-03-01T00:00")]
 
 
 @pytest.mark.usefixtures("airflow_db")
