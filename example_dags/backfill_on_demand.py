@@ -59,7 +59,7 @@ with DAG(
             raise ValueError(f"The last day, {last_day}, is before the first one, {first_day}.")
         found = []
         while start < end:
-            stop = min(start + timedelta(int(days)), end)  # the first day that is not loaded
+            stop = min(start + timedelta(int(days)), end)  # where the next one begins
             found.append({"window_start": str(start), "window_end": str(stop)})
             start = stop
         return found

@@ -19,6 +19,7 @@ from helpers.support import airflow_command
 
 FOLDER = Path(__file__).parents[2] / "example_dags"
 RETRIGGERS = {
+    "enable_and_retrigger": 1,
     "repair_in_bulk": 1,
     "repair_run": 1,
     "retrigger_and_wait": 1,
