@@ -59,8 +59,14 @@ def _connection_fields() -> str:
 
 
 def _codes(advice: dict[str, str]) -> str:
-    rows = [(f"`{code}`", f"{hint[0].upper()}{hint[1:]}.") for code, hint in advice.items()]
+    rows = [(f"`{code}`", f"{_sentence(hint)}.") for code, hint in advice.items()]
     return _table(("Code", "What to do"), rows)
+
+
+def _sentence(text: str) -> str:
+    word, _, rest = text.partition(" ")
+    # A sentence may begin with the name of an argument.
+    return f"`{word}` {rest}" if "_" in word else f"{text[0].upper()}{text[1:]}"
 
 
 def _emulator_options() -> str:
@@ -85,6 +91,7 @@ myst_substitutions = {
     "gateway_codes": _codes(errors._GATEWAY),
     "ims_refusals": _codes(ims._REFUSALS),
     "retrigger_refusals": _codes(started_run.NOT_RETRIGGERABLE),
+    "start_refusals": _codes(started_run.NOT_STARTABLE),
     "role_hint": f"{errors._ROLE}.",
     "missing_hint": f"{errors._MISSING}.",
     "server_error_hint": f"{errors._SERVER_ERROR}.",

@@ -15,7 +15,6 @@ except ImportError:  # before Airflow 3.2
 
 from airflow_provider_flowservice.operators.flowservice import RunDataflowOperator
 
-# [START howto_run]
 with DAG(
     "example_flowservice_on_demand",
     description="Load the data of each day with an on-demand run of a dataflow.",
@@ -36,6 +35,7 @@ with DAG(
     },
     tags=["flowservice"],
 ) as dag:
+    # [START howto_run]
     RunDataflowOperator(
         task_id="load",
         flow_id="{{ params.flow_id }}",
@@ -44,4 +44,4 @@ with DAG(
         deferrable=True,
         retries=2,
     )
-# [END howto_run]
+    # [END howto_run]
