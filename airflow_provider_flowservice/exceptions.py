@@ -141,7 +141,7 @@ class DataflowRunNotRetriggerableError(FlowServiceError):
 
 
 class DataflowNotStartableError(FlowServiceError):
-    """No run of the flow can be started on demand, or not like this; nothing was started."""
+    """No run of the flow can be started on demand; nothing was started."""
 
 
 class RetriggerAmbiguousError(FlowServiceError):

@@ -31,7 +31,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-flowservice",
         "name": form.HOOK_NAME,
-        "description": "Re-trigger dataflow runs of Adobe Experience Platform, and wait for them.",
+        "description": "Re-trigger and start dataflow runs of Adobe Experience Platform, and wait for them.",
         "versions": [__version__],
         "integrations": [
             {
@@ -40,6 +40,7 @@ def get_provider_info() -> dict[str, Any]:
                 "how-to-guide": [
                     "/docs/connection.md",
                     "/docs/operators.md",
+                    "/docs/on-demand.md",
                     "/docs/sensors.md",
                     "/docs/triggers.md",
                 ],

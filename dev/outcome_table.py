@@ -37,11 +37,11 @@ _WORDS: dict[Outcome, str] = {
     "missing": "not found (while waiting: for two minutes, or for the sensor's `missing_grace`)",
     "refused": "credential or permission refused",
     "error": "any other error, such as a rejected request",
-    "ineligible": "the run cannot be re-triggered",
-    "ambiguous": "the operator cannot tell whether the run was already re-triggered",
+    "ineligible": "the run cannot be re-triggered, or no run of the flow can be started",
+    "ambiguous": "the operator cannot tell whether the run was already requested",
 }
 _NAMES: dict[Task, str] = {
-    "operator": "RetriggerDataflowRunOperator",
+    "operator": "RetriggerDataflowRunOperator`, `RunDataflowOperator",
     "operator, durable=False": "durable=False",
     "sensor": "DataflowRunSensor",
 }
@@ -54,7 +54,7 @@ also in the modes `poke` and `reschedule`. Where an argument offers a choice, th
 
 - **success with a warning**: the task is green, and its log gives the reason as a warning.
 - **failed**: Airflow retries while `retries` are left. Used only where a retry can help: the operator's next
-  try resumes the run it started, or re-triggers that run again if it has failed.
+  try resumes the run it started, or requests it again if it has failed.
 - **failed, not retried**: Airflow does not retry (`AirflowFailException`), since the next try would have the
   same result. The error keeps its class, such as `DataflowRunFailedError`. If an operator has a
   `retry_policy` (Airflow 3.3), the result is **failed** instead and the policy decides, unless a retry could
@@ -69,7 +69,7 @@ refused credential or an unreachable service still fails the task, so that a typ
 quiet day. `never_fail` skips the task on these, too. Airflow itself treats the two arguments differently
 from mode to mode and from release to release.
 
-With `durable=False` every try of the operator re-triggers the run. So Airflow does not retry after contact
+With `durable=False` every try of the operator requests a run. So Airflow does not retry after contact
 with the service was lost or `timeout` passed, because the run may still be running.
 
 In mode `reschedule` a sensor remembers nothing from poll to poll, so it does not notice that the service has

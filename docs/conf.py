@@ -91,7 +91,7 @@ myst_substitutions = {
     "gateway_codes": _codes(errors._GATEWAY),
     "ims_refusals": _codes(ims._REFUSALS),
     "retrigger_refusals": _codes(started_run.NOT_RETRIGGERABLE),
-    "start_refusals": _codes(started_run.NOT_STARTABLE),
+    "start_refusals": _codes(started_run.WRONG_START | started_run.NOT_STARTABLE),
     "role_hint": f"{errors._ROLE}.",
     "missing_hint": f"{errors._MISSING}.",
     "server_error_hint": f"{errors._SERVER_ERROR}.",

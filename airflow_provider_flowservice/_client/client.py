@@ -33,6 +33,8 @@ LARGEST_RESPONSE = 64 * 2**20
 # What the hook calls the ID of a resource, by its collection.
 _ID_ARGUMENTS = {"runs": "run_id", "flows": "flow_id", "connections": "account_id"}
 
+Body = Callable[[], Mapping[str, Any]]
+
 # Real listings are far shorter; more pages mean that their links form a loop.
 _MOST_PAGES = 1000
 
@@ -148,13 +150,14 @@ class FlowServiceClient:
         before_send: Callable[[], None] | None = None,
         *,
         params: Params = (),
-        body: Mapping[str, Any] | None = None,
+        body: Body | None = None,
     ) -> Any:
         """
         Send a POST request.
 
         :param path: Path below that of the API.
         :param may_retry: Whether an error is transient and proves that the service did nothing.
+        :param body: Makes the body, when it is sent.
         :param before_send: Called right before the request is sent, each time; if it raises, nothing is
             sent.
         :return: The JSON in the response.
@@ -263,7 +266,7 @@ class FlowServiceClient:
         params: Params,
         before_send: Callable[[], None] | None = None,
         store: Store | None = None,
-        body: Mapping[str, Any] | None = None,
+        body: Body | None = None,
     ) -> Any:
         send = partial(self._send, method, path, params, before_send, store, body)
         token = self._get_token()
@@ -282,7 +285,7 @@ class FlowServiceClient:
         params: Params,
         before_send: Callable[[], None] | None,
         store: Store | None,
-        body: Mapping[str, Any] | None,
+        body: Body | None,
         token: Token,
     ) -> Any:
         headers = self._headers
@@ -294,7 +297,7 @@ class FlowServiceClient:
             params=params,
             headers=headers,
             auth=token,
-            body=body,
+            body=body() if body else None,
             before_send=before_send,
             store=store,
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from airflow_provider_flowservice import exceptions
@@ -40,12 +40,14 @@ _TIMES = {
     "start_time": "startTime",
 }
 IN_THE_PAST = {"1360-400": "start_time is in the past by the clock of the service"}
-NOT_STARTABLE = {
+WRONG_START = {
     **IN_THE_PAST,
     "1381-400": "window_end is before window_start",
     "1382-400": "its flow keeps the delta column of its first run, and delta_column is another one",
     "1383-400": "its source is a table, so its first run on demand needs a delta_column",
     "1384-400": "the parameters of the run are not valid",
+}
+NOT_STARTABLE = {
     "1385-400": "its type of source does not support it; only batch sources do",
     "1386-400": "its schedule does not support it; the flow has to be scheduled once",
     "1388-400": "it is not enabled; enable it first, such as with FlowServiceHook.enable_flow",
@@ -72,14 +74,14 @@ class StartedRun(NamedTuple):
     etag: str | None
 
 
-def start_request(arguments: Mapping[str, Any], now: float) -> dict[str, Any]:
+def start_request(arguments: Mapping[str, Any], begin: Callable[[], float]) -> dict[str, Any]:
     """
     Return the JSON of a request to start a run, in which times are epoch seconds.
 
     :param arguments: By their names; what is ``None`` is left out.
-    :param now: Epoch seconds when the run is to begin, unless an argument says so.
+    :param begin: Returns the epoch seconds when the run is to begin, unless an argument says so.
     """
-    params: dict[str, Any] = {"startTime": math.ceil(now)}
+    params: dict[str, Any] = {"startTime": math.ceil(begin())}
     for name, key in _TIMES.items():
         if arguments[name] is not None:
             params[key] = epoch_seconds(arguments[name])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_flowservice._exactly_once.candidates import NO_WINDOW
 from airflow_provider_flowservice._exactly_once.clock import SKEW_MS
 from airflow_provider_flowservice._exactly_once.journal import Record
 from airflow_provider_flowservice._selection.eligibility import check_eligible, check_startable
@@ -81,7 +82,8 @@ class Start:
     :param flow_id: ID of its flow.
     :param window: Start and end of the data to load, in epoch seconds; ``None`` to ask for no window.
     :param began_ms: Epoch milliseconds before which no try can have sent anything.
-    :param start_time: Epoch seconds when the run is to begin; ``None`` for now.
+    :param start_time: Epoch seconds when the run is to begin; ``None``, or a time that has passed since
+        the DAG run began, for now.
     :param delta_column: See :meth:`FlowServiceHook.start_run`.
     :param now: Returns the epoch seconds.
     """
@@ -104,7 +106,7 @@ class Start:
     @property
     def key(self) -> str:
         """Flow and window."""
-        return f"{self.flow_id} {'-'.join(map(str, self.window or ()))}"
+        return f"{self.flow_id} {'..'.join(map(str, self.window or ()))}"
 
     @property
     def label(self) -> str:
@@ -114,7 +116,7 @@ class Start:
 
     def source(self, hook: FlowServiceHook) -> DataflowRun:
         """Return the run as it is asked for; one for the same window may have been requested before."""
-        window = (self.window[0] * 1000, self.window[1] * 1000) if self.window else None
+        window = self.window and (self.window[0] * 1000, self.window[1] * 1000)
         return DataflowRun(
             self.key,
             self.flow_id,
@@ -122,7 +124,7 @@ class Start:
             created_at=self.began_ms - _LONGEST_RUN_MS,
             window=window,
             is_window_asked=True,
-            asked_window=window,
+            asked_window=window or NO_WINDOW,
         )
 
     def target(self, hook: FlowServiceHook, source: DataflowRun, run_id: str) -> DataflowRun:
@@ -130,10 +132,11 @@ class Start:
         return source
 
     def check(self, hook: FlowServiceHook, target: DataflowRun, log: Any) -> None:
-        """Refuse a time that has passed, and a flow of which certainly no run can be started."""
-        if self.start_time is not None and self.start_time < int(self.now()):
+        """Refuse a time that had passed, and a flow of which certainly no run can be started."""
+        if self.start_time is not None and self.start_time < self.began_ms // 1000:
             raise ValueError(
-                f"start_time is {_utc(self.start_time)}, which has passed: leave it out to start now."
+                f"start_time is {_utc(self.start_time)}, which had passed when the DAG run began: leave "
+                "it out to start now."
             )
         check_startable(hook, log, self.flow_id)
 
@@ -145,11 +148,12 @@ class Start:
     ) -> str:
         """Start the run."""
         start, end = map(_utc, self.window) if self.window else (None, None)
+        is_to_come = self.start_time is not None and self.start_time > self.now()
         return hook.start_run(
             self.flow_id,
             window_start=start,
             window_end=end,
-            start_time=None if self.start_time is None else _utc(self.start_time),
+            start_time=_utc(self.start_time or 0) if is_to_come else None,
             delta_column=self.delta_column,
             before_send=before_send,
         ).run_id
@@ -163,7 +167,7 @@ class Start:
         flow_id, _, window = record.source_run_id.rpartition(" ") if record else ("", "", "")
         if flow_id != self.flow_id:
             return self
-        start, _, end = window.partition("-")
+        start, _, end = window.partition("..")
         return replace(self, window=(int(start), int(end)) if window else None)
 
 

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 from airflow_provider_flowservice.runs import DataflowRun
 
+NO_WINDOW = (0, 0)
+"""What a run is asked to load if it is asked for no window."""
+
 
 @dataclass(frozen=True)
 class Candidates:

@@ -15,9 +15,10 @@ STORE_KEY = "flowservice_retrigger"
 @dataclass(frozen=True)
 class Record:
     """
-    What is stored about a re-trigger: the intent before it is sent, the new run after.
+    What is stored about an action: the intent before its request is sent, the new run after.
 
-    :param source_run_id: Run the user wants to be re-triggered.
+    :param source_run_id: Key of the action: the run that the user wants to be re-triggered, or flow and
+        window of a start.
     :param target_run_id: Run the request names: the source, or its latest failed successor.
     :param max_tries: Of the task when it was written.
     :param requested_ms: Epoch milliseconds just before the request was sent.

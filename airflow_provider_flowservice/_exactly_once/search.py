@@ -96,8 +96,7 @@ class Search:
     def _candidates(self, target: DataflowRun, since_ms: int, known: set[str]) -> Candidates:
         if not target.flow_id:
             raise FlowServiceAnswerError(
-                f"Dataflow run {target.run_id} shows no flow, so a re-trigger of it by an "
-                "earlier try could not be found."
+                f"Dataflow run {target.run_id} shows no flow, so the {self._label} could not be found."
             )
         after_ms = since_ms - 1  # the filter leaves out the moment itself
         runs = list(

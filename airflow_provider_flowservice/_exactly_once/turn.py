@@ -81,7 +81,7 @@ class Turn:
                 continue
             if decision.action == "yield":
                 self._log.info(
-                    "Waiting for a task beside this one, which re-triggers the same data."
+                    "Waiting for a task beside this one, which requests a run for the same data."
                 )
             self._publish(
                 replace(self._claim, state="yields" if decision.action == "yield" else "asks")

@@ -18,6 +18,7 @@ from airflow_provider_flowservice._client.started_run import (
     NOT_RETRIGGERABLE,
     NOT_STARTABLE,
     START_KINDS,
+    WRONG_START,
     StartedRun,
     may_have_started_a_run,
     may_retry,
@@ -352,7 +353,8 @@ class FlowServiceHook(CheckedArguments, BaseHook):
         :param delta_column: The column that says when a row has changed: its name, or a dict with
             ``name``, ``dateFormat`` and ``timezone``. Only for tables, and only for the flow's first run.
         :param before_send: See :meth:`retrigger_run`.
-        :raises DataflowNotStartableError: The service refuses to start a run of this flow.
+        :raises DataflowNotStartableError: The service starts no run of this flow.
+        :raises FlowServiceApiError: The service refuses the request otherwise, such as its parameters.
         :raises FlowServiceConnectionError: No response came, so a run may have started or not.
         :raises FlowServiceAnswerError: The response names no run, though one may have started.
         :raises ValueError: An argument is wrong.
@@ -372,20 +374,31 @@ class FlowServiceHook(CheckedArguments, BaseHook):
                 f"start_time is {start_time!r}, which has passed: leave it out to start now."
             )
         tried = f"Starting a run of dataflow {flow_id}"
-        start = partial(self._client.post, "/runs", may_retry, before_send)
         try:
-            try:
-                body = start(body=start_request(arguments, self._now()))
-            except FlowServiceApiError as error:
-                if start_time is not None or not reason_of_refusal(error, IN_THE_PAST):
-                    raise
-                # The service's clock is ahead of ours.
-                body = start(body=start_request(arguments, self._now() + 60))
+            body = self._post_start(arguments, before_send)
         except FlowServiceApiError as error:
             if reason := reason_of_refusal(error, NOT_STARTABLE):
                 raise DataflowNotStartableError(f"{tried} is refused: {reason}. {error}") from error
+            if reason := reason_of_refusal(error, WRONG_START):
+                facts = (error.http_status, error.code, error.request_id, None, error.codes)
+                raise FlowServiceApiError(
+                    f"{tried} is refused: {reason}. {error}", *facts
+                ) from error
             raise
         return read_started(body, tried)
+
+    def _post_start(
+        self, arguments: Mapping[str, Any], before_send: Callable[[], None] | None
+    ) -> Any:
+        """Post a start, once more for a minute later if the service's clock is ahead of ours."""
+        begin = self._now
+        post = partial(self._client.post, "/runs", may_retry, before_send)
+        try:
+            return post(body=lambda: start_request(arguments, begin))
+        except FlowServiceApiError as error:
+            if arguments["start_time"] is not None or not reason_of_refusal(error, IN_THE_PAST):
+                raise
+        return post(body=lambda: start_request(arguments, lambda: begin() + 60))
 
     def enable_flow(self, flow_id: str) -> None:
         """

@@ -6,7 +6,6 @@ Over 400 lines, since half of them document and keep arguments; each execute() i
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -125,15 +124,16 @@ class RunDataflowOperator(NewRunOperator):
     Times are texts in ISO 8601 or ``datetime``, in UTC if they have no time zone, and cut off to seconds.
 
     :param flow_id: ID of the flow. (templated)
-    :param window_start: Time from which on the run loads data, such as ``{{ data_interval_start }}``. It
-        has to be the same in each try; an automatic retry keeps that of the first try where Airflow
-        stores it, from 3.3 on. Without window, the request names none, and Adobe does not document what
-        the run loads. (templated)
+    :param window_start: Time from which on the run loads data, such as ``{{ data_interval_start }}``; on
+        Airflow 3, name a timetable with intervals for that, such as ``CronDataIntervalTimetable``. The
+        window has to be the same in each try; an automatic retry keeps that of the first try where
+        Airflow stores it, from 3.3 on. Without window, the request names none, and Adobe does not
+        document what the run loads. (templated)
     :param window_end: Time up to which it does, such as ``{{ data_interval_end }}``. (templated)
     :param delta_column: The column that says when a row of a table has changed: its name, or a dict with
         ``name``, ``dateFormat`` and ``timezone``. Only for the flow's first run; leave it out for files.
-    :param start_time: When the run is to begin; by default at once. In a later try, a time that has passed
-        means at once. (templated)
+    :param start_time: When the run is to begin; by default at once, as also if the time passes after the
+        DAG run has begun. (templated)
     :param on_ineligible: What to do if no run of the flow can be started: ``fail`` or ``skip`` the task.
     """
 
@@ -190,8 +190,6 @@ class RunDataflowOperator(NewRunOperator):
                 f"{self._owner}: window_start and window_end have rendered to nothing."
             )
         start = None if self.start_time is None else kinds.epoch_seconds(self.start_time)
-        if start is not None and start < time.time() and context["ti"].try_number > 1:
-            start = None
         return Start(self.flow_id, window, began_ms(context), start, self.delta_column)
 
     def _flow_id_for_lineage(self, hook: FlowServiceHook) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +12,7 @@ from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.exceptions import (
     DataflowNotStartableError,
     DataflowRunFailedError,
+    FlowServiceApiError,
     FlowServiceConnectionError,
     FlowServiceNotFoundError,
     RetriggerAmbiguousError,
@@ -174,19 +176,25 @@ def test_an_unknown_flow_sends_nothing(flowservice):
     assert flowservice.count("POST /runs") == 0
 
 
+@pytest.mark.parametrize("number", [1, 2])
 @pytest.mark.parametrize("durable", [True, False])
-def test_a_start_in_the_past_sends_nothing(flowservice, flow_id, durable):
-    store = StateStore()
+def test_a_start_in_the_past_sends_nothing(flowservice, flow_id, durable, number):
+    store, task = StateStore(), operator(flow_id, start_time="2026-11-01", durable=durable)
 
-    with pytest.raises(ValueError, match="start_time is .*, which has passed: leave it out"):
-        run_to_the_end(operator(flow_id, start_time="2026-11-01", durable=durable), a_try(1, store))
+    with pytest.raises(ValueError, match="start_time is .*, which had passed when the DAG run"):
+        run_to_the_end(task, a_try(number, store))
 
     assert flowservice.count("POST /runs") == 0
     assert store.values == {}
 
 
-def test_in_a_later_try_a_start_that_has_passed_is_now(flowservice, flow_id):
-    run_id = run_to_the_end(operator(flow_id, start_time="2026-11-01"), a_try(2, StateStore()))
+def test_a_start_that_has_passed_since_the_dag_run_began_is_now(flowservice, flow_id):
+    task_context = a_try()
+    task_context["dag_run"] = SimpleNamespace(
+        start_date=datetime(2026, 10, 31, tzinfo=timezone.utc)
+    )
+
+    run_id = run_to_the_end(operator(flow_id, start_time="2026-11-01"), task_context)
 
     assert flowservice.starts == [(flow_id, run_id)]
 
@@ -211,8 +219,8 @@ def test_the_delta_column_of_a_table_is_named(flowservice):
 def test_a_table_without_its_delta_column_is_explained(flowservice):
     flow_id = flowservice.add_flow(frequency="once", delta_column="")
 
-    with pytest.raises(DataflowNotStartableError, match="needs a delta_column"):
-        run_to_the_end(operator(flow_id))
+    with pytest.raises(FlowServiceApiError, match="needs a delta_column"):
+        run_to_the_end(operator(flow_id, on_ineligible="skip"))
 
 
 # Tries, and other writers
@@ -330,6 +338,34 @@ def test_what_was_loaded_before_the_dag_run_began_is_loaded_again(flowservice, f
 
     assert flowservice.starts == [(flow_id, run_id)]
     assert "duplicates" not in task_context["ti"].xcoms
+
+
+def test_a_lost_request_without_a_window_is_not_taken_for_a_run_with_one(flowservice, flow_id):
+    def add_stranger(seen):
+        """Begin a run of our client for a window, just when our request is lost."""
+        if seen.status == 0:
+            client = flowservice.client_id
+            flowservice.add_run(flow_id, "inProgress", created_client=client, on_demand=True)
+
+    flowservice.on_request(add_stranger)
+    flowservice.fail(Fault("POST /runs$", kind="close_before"))
+
+    run_id = run_to_the_end(operator(flow_id, window_start=None, window_end=None))
+
+    assert flowservice.starts == [(flow_id, run_id)]
+
+
+def test_a_window_of_long_ago_survives_a_retry(flowservice, flow_id):
+    flowservice.fail(Fault("POST /runs$", kind="close_before", times=2))
+    store, task = (
+        StateStore(),
+        operator(flow_id, window_start="1900-01-01", window_end="1960-01-01"),
+    )
+    with pytest.raises(FlowServiceConnectionError):
+        run_to_the_end(task, a_try(1, store))
+
+    with pytest.raises(FlowServiceApiError, match="1384-400"):  # the emulator has no such times
+        run_to_the_end(task, a_try(2, store))
 
 
 def test_a_lost_answer_leads_to_the_run_for_this_window(flowservice, flow_id):
