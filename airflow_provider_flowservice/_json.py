@@ -90,10 +90,10 @@ def count(value: object) -> int | None:
     return number if 0 <= number < 2**63 else None
 
 
-def milliseconds(value: object) -> int | None:
+def milliseconds(value: object, *, zero_is_none: bool = True) -> int | None:
     """Return a time as epoch milliseconds; the service also sends seconds, and ``0`` for none."""
     number = count(value)
-    if not number:
+    if number is None or (zero_is_none and not number):
         return None
     number = number if number > _SMALLEST_MILLISECONDS else number * 1000
     return number if number <= _LARGEST_MILLISECONDS else None

@@ -39,7 +39,7 @@ _FACTS = (
 
 
 class LineageMixin:
-    """Methods that OpenLineage calls on a task which re-triggers a run or waits for one."""
+    """Methods that OpenLineage calls on a task which requests a run or waits for one."""
 
     run_id: str
     flowservice_conn_id: str

@@ -25,6 +25,7 @@ FAIL_AT_ONCE: tuple[type[exceptions.FlowServiceError], ...] = (
     exceptions.FlowServiceAuthError,
     exceptions.FlowServiceNotFoundError,
     exceptions.DataflowRunNotRetriggerableError,
+    exceptions.DataflowNotStartableError,
     exceptions.RetriggerAmbiguousError,
     exceptions.DataflowRunIncompleteError,
     exceptions.SourceCredentialError,

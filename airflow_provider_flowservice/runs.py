@@ -440,11 +440,15 @@ def _used_window(places: Iterable[Mapping[str, Any]]) -> tuple[int, int] | None:
 
 
 def _asked_window(item: Mapping[str, Any]) -> tuple[int, int] | None:
-    return _window(mapping(item, "params"), "windowStartTime", "windowEndTime")
+    # A user may ask for all data since 1970.
+    names = ("windowStartTime", "windowEndTime")
+    return _window(mapping(item, "params"), *names, zero_is_none=False)
 
 
-def _window(place: Mapping[str, Any], *names: str) -> tuple[int, int] | None:
-    start, end = (milliseconds(place.get(name)) for name in names)
+def _window(
+    place: Mapping[str, Any], *names: str, zero_is_none: bool = True
+) -> tuple[int, int] | None:
+    start, end = (milliseconds(place.get(name), zero_is_none=zero_is_none) for name in names)
     return None if start is None or end is None else (start, end)
 
 

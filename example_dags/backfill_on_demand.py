@@ -69,7 +69,7 @@ with DAG(
         flow_id="{{ params.flow_id }}",
         deferrable=True,
         retries=2,  # each starts another run for the window if the last one has failed
-        max_active_tis_per_dag=2,  # limit concurrent runs to what the source can handle
+        max_active_tis_per_dag=2,  # with deferred ones from Airflow 3.3 on; before, use a pool
     ).expand_kwargs(
         windows("{{ params.first_day }}", "{{ params.last_day }}", "{{ params.days_per_window }}")
     )

@@ -42,6 +42,6 @@ with DAG(
     RetriggerDataflowRunOperator.partial(
         task_id="retrigger",
         deferrable=True,
-        max_active_tis_per_dag=4,  # limit concurrent re-triggers to what the source can handle
+        max_active_tis_per_dag=4,  # with deferred ones from Airflow 3.3 on; before, use a pool
     ).expand(run_id=runs_to_retrigger())
     # [END howto_mapped]

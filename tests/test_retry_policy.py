@@ -20,6 +20,7 @@ DECISIONS = {
     "credential refused": (exceptions.FlowServiceAuthError("no", 403), "fail", None),
     "not found": (exceptions.FlowServiceNotFoundError("no", 404), "fail", None),
     "not re-triggerable": (exceptions.DataflowRunNotRetriggerableError("no"), "fail", None),
+    "not startable": (exceptions.DataflowNotStartableError("no"), "fail", None),
     "ambiguous": (exceptions.RetriggerAmbiguousError("perhaps"), "fail", None),
     "too few records": (exceptions.DataflowRunIncompleteError("no"), "fail", None),
     "source's credential refused": (

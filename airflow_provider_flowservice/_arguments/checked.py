@@ -161,6 +161,8 @@ def conflicts_of_window(values: Mapping[str, Any]) -> Iterator[str]:
         yield "window_start and window_end go together: give both, or neither."
     if start is None or end is None:
         return
+    if epoch_seconds(start) < 0:
+        yield f"window_start is {start!r}, and must not be before 1970-01-01, which is 0 to the service."
     seconds = epoch_seconds(end) - epoch_seconds(start)
     if seconds <= 0:
         text = f"window_end is {end!r}, and must be at least a second after window_start, which is {start!r}."

@@ -43,7 +43,7 @@ def check_connection(
     """
     Check an Airflow connection, stage by stage, up to the first one that fails.
 
-    The check only reads, so it cannot find out whether the credential may re-trigger runs.
+    The check only reads, so it cannot find out whether the credential may re-trigger or start runs.
 
     :param connect: Reads the connection and returns a client for it.
     :param flow_id: ID of a flow whose source account to test as well.
@@ -141,7 +141,7 @@ def _check_flows(client: FlowServiceClient) -> str:
         items_of(body, "GET /flows")
     except exceptions.FlowServiceAnswerError as error:
         raise ValueError(f"{error} {FOREIGN}.") from None
-    return "Flows can be read. To re-trigger runs, the role needs Manage Sources as well."
+    return "Flows can be read. To re-trigger or start runs, the role needs Manage Sources as well."
 
 
 def _check_source(client: FlowServiceClient, flow_id: str) -> str:

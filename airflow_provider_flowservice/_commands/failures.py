@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -48,6 +49,9 @@ def failures(conn_id: str, flow: str | None, since_ms: int, as_json: bool) -> tu
     except (ValueError, AirflowException) as error:
         print(line(failure_text(stage, error, conn_id), _LONGEST_MESSAGE), file=sys.stderr)
         return NOT_SEEN, ""
+    except Exception:  # noqa: BLE001  # Python's own exit status would say that runs have failed
+        traceback.print_exc()
+        return NOT_SEEN, ""
     status = SOME_FAILED if found.failures else NONE_FAILED
     sandbox = hook.settings.sandbox_name
     if as_json:
@@ -88,7 +92,7 @@ def with_progress(runs: Iterator[DataflowRun], terminal: TextIO) -> Iterator[Dat
 def _choice(flow: str | None, every: list[Dataflow]) -> FlowChoice:
     if any(each.flow_id == flow for each in every):
         return FlowChoice.of(flow, None, all_kinds=False)
-    return FlowChoice.of(None, flow, all_kinds=False)
+    return FlowChoice(None, flow, option="--flow", way_out="Name one by its ID to include it.")
 
 
 def _document(found: Report, sandbox: str, since_ms: int) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -47,6 +48,8 @@ def logs_on_stderr() -> Iterator[None]:
 
 def write(text: str) -> None:
     """Write to standard output, whose reader may have seen enough, such as ``head``."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of flows may have letters that it lacks
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         print(text, flush=True)
     except BrokenPipeError:

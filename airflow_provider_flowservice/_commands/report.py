@@ -7,13 +7,14 @@ Pure: runs and flows in, values out.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from airflow_provider_flowservice._outcomes import advice
 from airflow_provider_flowservice._selection.eligibility import judge
-from airflow_provider_flowservice._selection.filters import histories, retriggers_of
+from airflow_provider_flowservice._selection.filters import histories
+from airflow_provider_flowservice._selection.windows import repeats_in
 from airflow_provider_flowservice.flows import Dataflow
 from airflow_provider_flowservice.runs import DataflowRun, meaning_of
 
@@ -98,28 +99,28 @@ def report(
     for flow_id, history in histories(runs).items():
         flow = flows[flow_id]
         counts.append(_count(flow, history))
-        for number, run in enumerate(history, 1):
+        repeats_of = repeats_in(history)
+        for index, run in enumerate(history):
             if run.is_failed:
-                verdict = judge_failure(run, flow, history[number:])
+                verdict = judge_failure(run, flow, repeats_of(index))
                 failures.append(Failure(run, flow, verdict, url_of(flow_id, run.run_id)))
     failures.sort(key=lambda failure: failure.run.created_at or 0)
     counts.sort(key=lambda each: (each.flow_name.lower(), each.flow_id))
     return Report(failures, counts)
 
 
-def judge_failure(run: DataflowRun, flow: Dataflow, later: Iterable[DataflowRun]) -> Verdict:
+def judge_failure(run: DataflowRun, flow: Dataflow, repeats: Sequence[DataflowRun]) -> Verdict:
     """
     Say whether a failed run can be re-triggered, and what to do about it.
 
-    :param later: Runs of its flow that were created after it, the oldest first.
+    :param repeats: Later runs that load the same data, the oldest first.
     """
-    retriggers = retriggers_of(run, later)
-    for other in reversed(retriggers):
+    for other in reversed(repeats):
         if other.is_successful and other.ingested_records != 0:
             text = f"loaded since by run {other.run_id}"
             return Verdict("loaded", text, "Nothing: its data is there.", other.run_id)
-    if retriggers:
-        return _repeated(retriggers[-1])
+    if repeats:
+        return _repeated(repeats[-1])
     needs = advice.on_failure(run)
     rows = advice.on_rejected_rows(run)
     eligibility = judge(run, flow)

@@ -1,1 +1,1 @@
-"""One re-trigger, whatever crashes."""
+"""One re-trigger or start, whatever crashes."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_flowservice._exactly_once.candidates import NO_WINDOW
 from airflow_provider_flowservice._exactly_once.clock import SKEW_MS
 from airflow_provider_flowservice._exactly_once.journal import Record
 from airflow_provider_flowservice._selection.eligibility import check_eligible, check_startable
+from airflow_provider_flowservice._selection.windows import NO_WINDOW, same_window
 from airflow_provider_flowservice.runs import DataflowRun
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Start:
 
     :param flow_id: ID of its flow.
     :param window: Start and end of the data to load, in epoch seconds; ``None`` to ask for no window.
-    :param began_ms: Epoch milliseconds before which no try can have sent anything.
+    :param began_ms: Epoch milliseconds when it was asked for.
     :param start_time: Epoch seconds when the run is to begin; ``None``, or a time that has passed since
         the DAG run began, for now.
     :param delta_column: See :meth:`FlowServiceHook.start_run`.
@@ -114,7 +114,7 @@ class Start:
         times = [f"{_utc(seconds):%Y-%m-%dT%H:%M:%SZ}" for seconds in self.window or ()]
         return f"run of flow {self.flow_id}" + (f" from {' to '.join(times)}" if times else "")
 
-    def source(self, hook: FlowServiceHook) -> DataflowRun:
+    def source(self, hook: FlowServiceHook | None = None) -> DataflowRun:
         """Return the run as it is asked for; one for the same window may have been requested before."""
         window = self.window and (self.window[0] * 1000, self.window[1] * 1000)
         return DataflowRun(
@@ -158,13 +158,18 @@ class Start:
             before_send=before_send,
         ).run_id
 
-    def as_begun(self, record: Record | None) -> Start:
+    def may_lead_to(self, run: DataflowRun) -> bool:
+        """Return whether a run may be what the start leads to, by its flow and window."""
+        is_other = same_window(run, self.source()) is False
+        return run.flow_id == self.flow_id and not is_other
+
+    def as_begun(self, record: Record) -> Start:
         """
         Return the start that an earlier try has begun, whose window may have been another one.
 
         :param record: What that try has stored.
         """
-        flow_id, _, window = record.source_run_id.rpartition(" ") if record else ("", "", "")
+        flow_id, _, window = record.source_run_id.rpartition(" ")
         if flow_id != self.flow_id:
             return self
         start, _, end = window.partition("..")

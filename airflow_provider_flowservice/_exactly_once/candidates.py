@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from airflow_provider_flowservice._selection.windows import same_window
 from airflow_provider_flowservice.runs import DataflowRun
-
-NO_WINDOW = (0, 0)
-"""What a run is asked to load if it is asked for no window."""
 
 
 @dataclass(frozen=True)
@@ -70,28 +68,6 @@ def find_candidates(
     return Candidates(tuple(matching), tuple(doubtful), shared)
 
 
-def same_window(run: DataflowRun, other: DataflowRun) -> bool | None:
-    """
-    Whether two runs load the data of the same window; ``None`` if they do not show it.
-
-    The window that an on-demand run was asked to load need not be the one it shows later to the
-    millisecond; of these, only windows without a common moment prove something.
-    """
-    for mine, theirs in (
-        (run.used_window, other.used_window),
-        (run.asked_window, other.asked_window),
-    ):
-        if mine and theirs:
-            return mine == theirs
-    if run.window is None or other.window is None:
-        return None
-    if run.window == other.window:
-        return True
-    is_apart = run.window[1] <= other.window[0] or other.window[1] <= run.window[0]
-    return False if is_apart else None
-
-
 def had_ended(run: DataflowRun, time_ms: int) -> bool:
-    """Whether a run had ended before a time in epoch milliseconds."""
-    ended_ms = run.completed_at or run.created_at
-    return run.is_terminal and ended_ms is not None and ended_ms < time_ms
+    """Whether a run shows that it had ended before a time in epoch milliseconds."""
+    return run.is_terminal and run.completed_at is not None and run.completed_at < time_ms

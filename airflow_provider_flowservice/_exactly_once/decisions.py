@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Literal
 
-from airflow_provider_flowservice._exactly_once.candidates import (
-    Candidates,
-    same_window,
-)
+from airflow_provider_flowservice._exactly_once.candidates import Candidates
 from airflow_provider_flowservice._exactly_once.journal import Record
 from airflow_provider_flowservice._exactly_once.siblings import Claim
+from airflow_provider_flowservice._selection.windows import same_window
 from airflow_provider_flowservice.runs import DataflowRun
 
 
@@ -147,7 +145,7 @@ def after_search(
     """
     Decide what to do after the service was searched for the run an earlier request led to.
 
-    :param target_run_id: Run to re-trigger if none was found.
+    :param target_run_id: Run to request it for if none was found.
     :param has_record: Whether it is stored that a request was about to be sent; if not, failed
         runs found are those of earlier tries.
     """

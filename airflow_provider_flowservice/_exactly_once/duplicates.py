@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_flowservice._client.responses import LARGEST_PAGE
 from airflow_provider_flowservice._compat import AirflowTaskTimeout
-from airflow_provider_flowservice._exactly_once.candidates import had_ended, same_window
+from airflow_provider_flowservice._exactly_once.candidates import had_ended
 from airflow_provider_flowservice._exactly_once.engine import NewRun
+from airflow_provider_flowservice._selection.windows import same_window
 from airflow_provider_flowservice.runs import DataflowRun
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_flowservice._exactly_once import decisions
 from airflow_provider_flowservice._exactly_once.actions import Action
-from airflow_provider_flowservice._exactly_once.candidates import had_ended, same_window
+from airflow_provider_flowservice._exactly_once.candidates import had_ended
 from airflow_provider_flowservice._exactly_once.clock import SKEW_MS, WALL_CLOCK, Clock
 from airflow_provider_flowservice._exactly_once.decisions import Decision, Try
 from airflow_provider_flowservice._exactly_once.fence import (
@@ -22,6 +22,7 @@ from airflow_provider_flowservice._exactly_once.search import SETTLE_INTERVAL, S
 from airflow_provider_flowservice._exactly_once.siblings import Siblings
 from airflow_provider_flowservice._exactly_once.turn import Turn
 from airflow_provider_flowservice._json import with_lists, with_tuples
+from airflow_provider_flowservice._selection.windows import same_window
 from airflow_provider_flowservice.exceptions import (
     FlowServiceConnectionError,
     FlowServiceError,
@@ -313,7 +314,7 @@ class Engine:
         """
         put_off = {"send", "stop"} if settle_from else {"stop"}
         done_before: set[str] | None = None
-        # Since the source: another task may have re-triggered that one, too.
+        # Since the source: another task may have requested a run for that one, too.
         for candidates, is_settled in self._search.rounds(
             target,
             source.created_at or 0,

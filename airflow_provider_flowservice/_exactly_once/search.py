@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from airflow_provider_flowservice._exactly_once.candidates import (
     Candidates,
     find_candidates,
-    same_window,
 )
 from airflow_provider_flowservice._exactly_once.clock import Clock
 from airflow_provider_flowservice._exactly_once.fence import LONGEST_STOP, Fence, Moment
 from airflow_provider_flowservice._exactly_once.turn import Turn
+from airflow_provider_flowservice._selection.windows import same_window
 from airflow_provider_flowservice.exceptions import (
     FlowServiceAnswerError,
     FlowServiceConnectionError,
@@ -22,6 +23,8 @@ from airflow_provider_flowservice.runs import DataflowRun
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+
+log = logging.getLogger(__name__)
 
 # Seconds between rounds, in which a new run may appear.
 SETTLE_INTERVAL = 5.0
@@ -102,6 +105,13 @@ class Search:
         runs = list(
             self._hook.list_runs(flow_id=target.flow_id, created_after=after_ms, limit=_MOST_RUNS)
         )
+        if len(runs) == _MOST_RUNS:
+            log.warning(
+                "Flow %s has at least %d runs since then; older ones were not searched for the %s.",
+                target.flow_id,
+                _MOST_RUNS,
+                self._label,
+            )
         # Read after the runs: a request beside this one shows a run only once it has appeared.
         shared, foreign = self._turn.runs_beside()
         return find_candidates(

@@ -28,8 +28,8 @@ class Claim:
     """
     What a request tells the requests beside it.
 
-    :param source_run_id: Run the user wants to be re-triggered.
-    :param window: Data it loads, in epoch milliseconds; ``None`` if the service does not show it.
+    :param source_run_id: Key of the action, see :class:`Record`.
+    :param window: Data it loads, in epoch milliseconds; ``None`` if that is not known.
     :param map_index: Of the task.
     :param max_tries: Of the task, which is higher after a Clear.
     :param asked_ms: Epoch milliseconds when the try asked for its turn.

@@ -26,8 +26,9 @@ def request_once(
 ) -> NewRun:
     """Do an action once for the task, whatever earlier tries have begun."""
     store, this_try = TaskStore(context.get("task_state_store")), try_of(context, retries)
-    if isinstance(action, Start) and this_try.is_automatic_retry:
-        action = action.as_begun(store.load()[0])
+    record, _ = store.load()
+    if isinstance(action, Start) and record and record.max_tries == this_try.max_tries:
+        action = action.as_begun(record)
     return Engine(
         hook,
         store,
@@ -49,8 +50,18 @@ def request_anyway(hook: FlowServiceHook, action: Action, log: Any) -> NewRun:
 
 
 def adopt(hook: FlowServiceHook, action: Action, run_id: str) -> NewRun:
-    """Go on with a run that the user has named."""
-    return _new_run(run_id, hook.get_run(run_id), action)
+    """
+    Go on with a run that the user has named.
+
+    :raises ValueError: It is no run that the action can have led to.
+    """
+    run = hook.get_run(run_id)
+    if isinstance(action, Start) and not action.may_lead_to(run):
+        raise ValueError(
+            f"adopt_run_id is {run_id!r}, and that is no {action.label}: leave it out for other data. "
+            f"{run.description}"
+        )
+    return _new_run(run_id, run, action)
 
 
 def _new_run(run_id: str, like: DataflowRun, action: Action) -> NewRun:
@@ -76,3 +87,12 @@ def began_ms(context: Context) -> int:
     """Return the epoch milliseconds before which no try of the task can have done anything."""
     start = context["dag_run"].start_date
     return round(start.timestamp() * 1000) if start else 0
+
+
+def asked_ms(context: Context) -> int:
+    """Return the epoch milliseconds when the DAG run was asked for."""
+    dag_run = context["dag_run"]
+    # `airflow dags test` lets a DAG run begin at its logical date.
+    if dag_run.start_date == getattr(dag_run, "logical_date", None):
+        return round(context["ti"].start_date.timestamp() * 1000)
+    return began_ms(context)

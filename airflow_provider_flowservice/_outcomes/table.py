@@ -58,8 +58,8 @@ _TIMEOUT: TaskResult = "timed out, not retried"
 TASKS: tuple[Task, ...] = ("operator", "operator, durable=False", "sensor")
 
 
-# The next try of a durable operator resumes the run of the first one, or re-triggers that again if it
-# has failed. With durable=False it re-triggers in any case, though the first run may go on. A sensor's
+# The next try of a durable operator resumes the run of the first one, or requests it again if it has
+# failed. With durable=False it requests a run in any case, though the first one may go on. A sensor's
 # next try polls the same run.
 TABLE: dict[Outcome, dict[Task, TaskResult]] = {
     "success": dict.fromkeys(TASKS, _FINE),

@@ -19,6 +19,8 @@ from airflow_provider_flowservice.runs import DataflowRun
 if TYPE_CHECKING:
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
+_RECURRING = frozenset({"minute", "hour", "day", "week", "month", "year"})
+
 
 @dataclass(frozen=True)
 class Eligibility:
@@ -102,12 +104,14 @@ def check_startable(hook: FlowServiceHook, log: Any, flow_id: str) -> None:
     """Refuse a flow of which certainly no run can be started; log why the service may refuse it."""
     flow = hook.get_flow(flow_id)
     refusal = _refuse_flow(flow, "started")
-    if not refusal and flow.frequency not in ("", "once"):
+    if not refusal and flow.frequency in _RECURRING:
         refusal = (
             f"flow {flow.name!r} ({flow_id}) is scheduled by the {flow.frequency}; only runs of flows that "
             "are scheduled once can be started"
         )
     if refusal:
         raise exceptions.DataflowNotStartableError(f"No run can be started: {refusal}.")
-    if not flow.frequency:
+    if flow.frequency != "once":
         log.warning("Flow %s may be refused: it does not show that it is scheduled once.", flow_id)
+    if flow.state.lower() != "enabled":
+        log.warning("Flow %s may be refused: its state is %s.", flow_id, flow.state or "not shown")

@@ -7,12 +7,13 @@ Pure: arguments, flows and runs in, runs out.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from airflow_provider_flowservice._selection.eligibility import judge
+from airflow_provider_flowservice._selection.windows import repeats_in
 from airflow_provider_flowservice.flows import Dataflow
 from airflow_provider_flowservice.runs import DataflowRun, meaning_of
 
@@ -29,11 +30,15 @@ class FlowChoice:
     :param flow_name: Name, or a pattern with ``*`` and ``?``, in upper or lower case; ``None`` for
         all.
     :param all_kinds: Whether to include the service's own flows and flows to destinations.
+    :param option: What the user knows ``flow_name`` as.
+    :param way_out: How the user includes those flows.
     """
 
     flow_ids: frozenset[str] | None = None
     flow_name: str | None = None
     all_kinds: bool = False
+    option: str = "flow_name"
+    way_out: str = "Set all_kinds=True to include them."
 
     @classmethod
     def of(
@@ -65,13 +70,13 @@ class FlowChoice:
         flows = list(flows)
         if self.flow_name is None or _admitted(self, flows):
             return None
-        setting = f"flow_name={self.flow_name!r}"
+        setting = f"{self.option}={self.flow_name!r}"
         if others := _admitted(replace(self, all_kinds=True), flows):
             return (
                 f"{setting} matches only flows to destinations or the service's own: "
-                f"{_quoted(others)}. Set all_kinds=True to include them."
+                f"{_quoted(others)}. {self.way_out}"
             )
-        advice = "Correct flow_name, or the sandbox name in the connection."
+        advice = f"Correct {self.option}, or the sandbox name in the connection."
         names = _admitted(replace(self, flow_name=None), flows)
         if not names:
             kind = "flow" if self.all_kinds else "flow that loads from a source"
@@ -113,10 +118,11 @@ class RunChoice:
         chosen = []
         for flow_id, history in histories(runs).items():
             flow = flows.get(flow_id)
+            is_settled = self._settled_in(history)
             wanted = [
                 run
                 for index, run in enumerate(history)
-                if self._admits(run, flow) and not self._is_settled(run, history[index + 1 :])
+                if self._admits(run, flow) and not is_settled(index)
             ]
             chosen += wanted[-1:] if self.newest_per_flow else wanted
         return sorted(chosen, key=_age)
@@ -130,14 +136,21 @@ class RunChoice:
             return False
         return not (self.retriggerable_only and judge(run, flow).refusal)
 
-    def _is_settled(self, run: DataflowRun, later: Sequence[DataflowRun]) -> bool:
-        """Return whether a later run has replaced a run that loaded no data."""
-        if run.is_successful and run.ingested_records != 0:
-            return False
-        # If a re-trigger failed as well, it stands for both.
-        if retriggers_of(run, later):
-            return True
-        return self.unless_loaded_since and any(other.is_successful for other in later)
+    def _settled_in(self, history: Sequence[DataflowRun]) -> Callable[[int], bool]:
+        """Return whether a later run of its flow has replaced a run that loaded no data, by its index."""
+        repeats_of = repeats_in(history)
+        successes = [index for index, run in enumerate(history) if run.is_successful]
+
+        def is_settled(index: int) -> bool:
+            run = history[index]
+            if run.is_successful and run.ingested_records != 0:
+                return False
+            # If a re-trigger failed as well, it stands for both.
+            if repeats_of(index):
+                return True
+            return self.unless_loaded_since and bool(successes) and successes[-1] > index
+
+        return is_settled
 
 
 def histories(runs: Iterable[DataflowRun]) -> dict[str, list[DataflowRun]]:
@@ -146,15 +159,6 @@ def histories(runs: Iterable[DataflowRun]) -> dict[str, list[DataflowRun]]:
     for run in sorted(runs, key=_age):
         by_flow[run.flow_id].append(run)
     return dict(by_flow)
-
-
-def retriggers_of(run: DataflowRun, later: Iterable[DataflowRun]) -> list[DataflowRun]:
-    """
-    Return the re-triggers of a run: later runs of its flow with the same window.
-
-    :param later: Runs of its flow that were created after it.
-    """
-    return [other for other in later if run.window is not None and other.window == run.window]
 
 
 def statuses_of(status: str | Iterable[str]) -> frozenset[str]:

@@ -63,7 +63,7 @@ class FlowServiceHook(CheckedArguments, BaseHook):
 
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
     :param retrigger_op: The service's name for the action that re-triggers a run.
-    :param retries: Largest number of retries after a transient error. The hook retries a re-trigger
+    :param retries: Largest number of retries after a transient error. The hook retries a request for a run
         only if the service certainly did not start a run.
     :param backoff: Seconds before the first retry; each further one waits twice as long.
     :param longest_sleep: Most seconds to sleep before a retry. If ``Retry-After`` asks for more,

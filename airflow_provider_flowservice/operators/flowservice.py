@@ -180,17 +180,17 @@ class RunDataflowOperator(NewRunOperator):
 
     def _action(self, context: Context) -> Action:
         from airflow_provider_flowservice._exactly_once.actions import Start
-        from airflow_provider_flowservice._exactly_once.task import began_ms
+        from airflow_provider_flowservice._exactly_once.task import asked_ms
 
         window = None
         if self.window_start is not None and self.window_end is not None:
             window = (kinds.epoch_seconds(self.window_start), kinds.epoch_seconds(self.window_end))
-        elif "window_start" in self._origins:
+        elif {"window_start", "window_end"} & self._origins.keys():
             raise ValueError(
                 f"{self._owner}: window_start and window_end have rendered to nothing."
             )
         start = None if self.start_time is None else kinds.epoch_seconds(self.start_time)
-        return Start(self.flow_id, window, began_ms(context), start, self.delta_column)
+        return Start(self.flow_id, window, asked_ms(context), start, self.delta_column)
 
     def _flow_id_for_lineage(self, hook: FlowServiceHook) -> str:
         return self.flow_id

@@ -360,9 +360,16 @@ def not_seen(capsys):
 
 def test_a_name_that_matches_nothing_names_the_nearest(seed, not_seen):
     assert not_seen("--flow", "Order nightly").startswith(
-        "flow_name='Order nightly' matches no flow of the sandbox. The nearest names are "
+        "--flow='Order nightly' matches no flow of the sandbox. The nearest names are "
         "'Orders nightly (Amazon S3)'"
     )
+
+
+def test_a_name_of_a_destination_names_the_way_to_it(seed, not_seen):
+    text = not_seen("--flow", seed.flow(DESTINATION_FLOW_ID)["name"])
+
+    assert "matches only flows to destinations" in text
+    assert text.endswith("Name one by its ID to include it.")
 
 
 def test_a_wrong_secret_is_told_and_not_shown(flowservice, monkeypatch, not_seen):
@@ -440,7 +447,7 @@ def test_a_service_that_is_down_is_told_in_one_line():
 
 def test_a_reader_who_has_seen_enough_is_no_error(seed):
     command = [sys.executable, "-m", "airflow_provider_flowservice", "failures"]
-    command += ["--since", "2025-01-12"]
+    command += ["--since", "1m"]
     reader, writer = os.pipe()
     os.close(reader)
     try:
@@ -450,8 +457,19 @@ def test_a_reader_who_has_seen_enough_is_no_error(seed):
     finally:
         os.close(writer)
 
-    assert done.returncode == 1
+    assert done.returncode == 0
     assert "Error" not in done.stderr
+
+
+def test_letters_that_the_terminal_lacks_are_written_otherwise(flowservice):
+    flowservice.add_run(flowservice.add_flow("データ"), "success")
+
+    done = run_command(
+        PYTHONIOENCODING="ascii", AIRFLOW_CONN_FLOWSERVICE_DEFAULT=flowservice.connection_json
+    )
+
+    assert done.returncode == 0
+    assert "\\u30c7\\u30fc\\u30bf" in done.stdout
 
 
 # The progress

@@ -66,17 +66,6 @@ def test_the_last_of_several_failed_retriggers_stands_for_all():
     assert judge_failure(FAILED, FLOW, later).later_run_id == "r3"
 
 
-@pytest.mark.parametrize("window", [None, (2, 3)])
-def test_a_run_of_other_data_is_no_retrigger(window):
-    assert judge_failure(FAILED, FLOW, [replace(LOADED, window=window)]).retrigger == "possible"
-
-
-def test_nor_is_a_run_without_a_window_one_of_another_without():
-    run = replace(FAILED, window=None)
-
-    assert judge_failure(run, FLOW, [replace(LOADED, window=None)]).retrigger == "possible"
-
-
 @pytest.mark.parametrize(
     ("run", "advice"),
     [

@@ -9,11 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_flowservice._exactly_once.candidates import (
-    Candidates,
-    find_candidates,
-    same_window,
-)
+from airflow_provider_flowservice._exactly_once.candidates import Candidates, find_candidates
 from airflow_provider_flowservice._exactly_once.decisions import (
     Decision,
     Record,
@@ -324,27 +320,6 @@ def test_a_run_of_a_sibling_for_the_same_data_is_a_candidate():
     found = find_candidates([theirs], SOURCE, 1500, {"ours"}, (), shared_run_ids={"x"})
 
     assert found.matching == (theirs,)
-
-
-@pytest.mark.parametrize(
-    ("window", "asked", "is_same"),
-    [
-        ((1, 101), None, None),
-        (WINDOW, None, True),
-        (OTHER_WINDOW, None, False),
-        ((1, 101), WINDOW, True),
-        (None, WINDOW, True),
-        (None, (1, 101), False),
-        (None, None, None),
-    ],
-)
-def test_a_window_that_was_only_asked_for_is_compared_with_what_another_run_was_asked_for(
-    window, asked, is_same
-):
-    ours = run("x", window=window or asked, asked_window=asked, is_window_asked=window is None)
-    source = replace(SOURCE, is_window_asked=True, asked_window=WINDOW)
-
-    assert same_window(ours, source) is same_window(source, ours) is is_same
 
 
 def test_a_source_without_a_window_leaves_only_the_client():

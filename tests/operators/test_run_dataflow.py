@@ -15,6 +15,7 @@ from airflow_provider_flowservice.exceptions import (
     FlowServiceApiError,
     FlowServiceConnectionError,
     FlowServiceNotFoundError,
+    FlowServiceUnavailableError,
     RetriggerAmbiguousError,
 )
 from airflow_provider_flowservice.operators.flowservice import RunDataflowOperator
@@ -24,6 +25,7 @@ from helpers.support import TaskInstance, both_ways, context, execute, run_to_th
 DAY = {"window_start": "2026-11-01", "window_end": "2026-11-02"}
 NEXT_DAY = {"window_start": "2026-11-02", "window_end": "2026-11-03"}
 SHOWN = {"windowStartTime": "1793491200", "windowEndTime": "1793577600"}
+NEXT_SHOWN = {"windowStartTime": "1793577600", "windowEndTime": "1793664000"}
 
 
 @pytest.fixture
@@ -89,9 +91,13 @@ def test_without_a_window_the_request_names_none(flowservice, flow_id):
         ({"window_start": None}, "window_start and window_end go together"),
         ({"window_end": "2026-10-31"}, "window_end is '2026-10-31', and must be at least a second"),
         ({"window_end": "2026-11-01"}, "window_end is .* such as CronDataIntervalTimetable"),
+        (
+            {"window_start": "1969-12-31"},
+            "window_start is '1969-12-31', and must not be before 1970",
+        ),
         ({"min_records": 1, "wait_for_completion": False}, "min_records is 1"),
     ],
-    ids=["no end", "no start", "end before start", "empty", "what no wait can see"],
+    ids=["no end", "no start", "end before start", "empty", "too early", "what no wait can see"],
 )
 def test_a_window_that_cannot_be_fails_the_dag(flow_id, arguments, words):
     with pytest.raises(ValueError, match=f"^RunDataflowOperator 'load': {words}"):
@@ -126,8 +132,11 @@ def test_a_window_that_cannot_be_once_rendered_sends_nothing(
     assert flowservice.requests == []
 
 
-def test_a_window_that_a_native_template_renders_to_nothing_sends_nothing(flowservice, flow_id):
-    task = operator(flow_id, **TEMPLATES)
+@pytest.mark.parametrize("templates", [TEMPLATES, {"window_end": "{{ end }}"}], ids=["both", "one"])
+def test_a_window_that_a_native_template_renders_to_nothing_sends_nothing(
+    flowservice, flow_id, templates
+):
+    task = operator(flow_id, **templates)
     task.window_start = task.window_end = None
 
     with pytest.raises(ValueError, match="have rendered to nothing"):
@@ -160,8 +169,11 @@ def test_a_flow_of_which_certainly_no_run_can_be_started(flowservice, case, on_i
     assert flowservice.count("POST /runs") == 0
 
 
-def test_a_flow_that_does_not_show_its_schedule_is_left_to_the_service(flowservice, logged):
-    flow_id = flowservice.add_flow(frequency="once", scheduleParams=None)
+@pytest.mark.parametrize("schedule", [None, {"frequency": "onetime"}], ids=["none", "unknown"])
+def test_a_flow_that_does_not_show_its_schedule_is_left_to_the_service(
+    flowservice, logged, schedule
+):
+    flow_id = flowservice.add_flow(frequency="once", scheduleParams=schedule)
 
     run_to_the_end(operator(flow_id))
 
@@ -264,7 +276,21 @@ def test_after_a_clear_the_window_is_that_of_the_dag(flowservice, flow_id):
     run_id = run_to_the_end(operator(flow_id, **NEXT_DAY), cleared)
 
     assert len(flowservice.starts) == 2
-    assert params(flowservice, run_id) != SHOWN
+    assert params(flowservice, run_id) == NEXT_SHOWN
+
+
+def test_a_retry_after_a_clear_takes_the_new_window(flowservice, flow_id):
+    store = StateStore()
+    run_to_the_end(operator(flow_id), a_try(1, store))
+    flowservice.fail(Fault("GET /flows", status=503, body=""))
+    task = operator(flow_id, **NEXT_DAY)
+    with pytest.raises(FlowServiceUnavailableError):
+        run_to_the_end(task, context(ti=TaskInstance(2, max_tries=4), task_state_store=store))
+
+    retry = context(ti=TaskInstance(3, max_tries=4), task_state_store=store)
+    run_id = run_to_the_end(task, retry)
+
+    assert params(flowservice, run_id) == NEXT_SHOWN
 
 
 @both_ways
@@ -355,17 +381,51 @@ def test_a_lost_request_without_a_window_is_not_taken_for_a_run_with_one(flowser
     assert flowservice.starts == [(flow_id, run_id)]
 
 
-def test_a_window_of_long_ago_survives_a_retry(flowservice, flow_id):
-    flowservice.fail(Fault("POST /runs$", kind="close_before", times=2))
-    store, task = (
-        StateStore(),
-        operator(flow_id, window_start="1900-01-01", window_end="1960-01-01"),
-    )
-    with pytest.raises(FlowServiceConnectionError):
-        run_to_the_end(task, a_try(1, store))
+def test_a_window_since_1970_is_recognized(flowservice, flow_id):
+    flowservice.plan(flow_id, ["inProgress"])
+    all_data = {"window_start": "1970-01-01", "window_end": "2026-11-01"}
+    first = run_to_the_end(operator(flow_id, wait_for_completion=False, **all_data))
 
-    with pytest.raises(FlowServiceApiError, match="1384-400"):  # the emulator has no such times
-        run_to_the_end(task, a_try(2, store))
+    second = run_to_the_end(operator(flow_id, wait_for_completion=False, **all_data))
+
+    assert second == first
+    assert flowservice.starts == [(flow_id, first)]
+
+
+@both_ways
+def test_a_run_to_adopt_is_waited_for_and_nothing_is_sent(flowservice, flow_id, deferrable):
+    run_id = run_to_the_end(operator(flow_id, wait_for_completion=False))
+    flowservice.clear_requests()
+
+    assert run_to_the_end(operator(flow_id, deferrable=deferrable, adopt_run_id=run_id)) == run_id
+    assert flowservice.count("POST /runs") == 0
+
+
+@pytest.mark.parametrize("is_of_the_flow", [True, False], ids=["another window", "another flow"])
+def test_a_run_for_other_data_is_not_adopted(flowservice, flow_id, is_of_the_flow):
+    of = flow_id if is_of_the_flow else flowservice.add_flow(frequency="once")
+    other = flowservice.add_run(of, "success", window=(1000, 2000), on_demand=True)
+
+    with pytest.raises(ValueError, match=f"adopt_run_id is '{other}', and that is no run of flow"):
+        run_to_the_end(operator(flow_id, adopt_run_id=other))
+
+    assert flowservice.starts == []
+
+
+def test_a_test_of_the_dag_for_a_day_of_the_past_loads_it_again(flowservice, flow_id):
+    """`airflow dags test` lets the DAG run begin at its logical date."""
+    day = datetime(2026, 11, 1, tzinfo=timezone.utc)
+    window = (1_793_491_200_000, 1_793_577_600_000)
+    hour_ago = flowservice.now_ms() - 3_600_000
+    flowservice.add_run(
+        flow_id, "success", created_at=hour_ago, window=window, on_demand=True, records=5
+    )
+    task_context = a_try()
+    task_context["dag_run"] = SimpleNamespace(start_date=day, logical_date=day)
+
+    run_id = run_to_the_end(operator(flow_id), task_context)
+
+    assert flowservice.starts == [(flow_id, run_id)]
 
 
 def test_a_lost_answer_leads_to_the_run_for_this_window(flowservice, flow_id):
