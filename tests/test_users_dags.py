@@ -131,7 +131,8 @@ def test_runs_are_started_by_mapped_tasks(flowservice, asked, wait):
 
 
 def test_a_run_is_started_for_the_data_interval(asked):
-    (run_id,) = returned_by("start_interval", logical_date=DAYS[1])
+    name = "logical_date" if this_airflow >= Version("3.0") else "execution_date"
+    (run_id,) = returned_by("start_interval", **{name: DAYS[1]})
 
     assert asked(run_id) == DAYS[:2]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice._exactly_once.actions import Action, Start
+from airflow_provider_flowservice._exactly_once.clock import WALL_CLOCK
 from airflow_provider_flowservice._exactly_once.decisions import Try
 from airflow_provider_flowservice._exactly_once.engine import Engine, NewRun
 from airflow_provider_flowservice._exactly_once.journal import TaskStore
@@ -94,5 +95,5 @@ def asked_ms(context: Context) -> int:
     dag_run = context["dag_run"]
     # `airflow dags test` lets a DAG run begin at its logical date.
     if dag_run.start_date == getattr(dag_run, "logical_date", None):
-        return round(context["ti"].start_date.timestamp() * 1000)
+        return WALL_CLOCK.now_ms()
     return began_ms(context)
