@@ -38,7 +38,7 @@ def airflow(flowservice):
 
 def pytest_collection_modifyitems(items):
     """Run last what shares one Airflow, which would go on beside those of the other tests."""
-    items.sort(key=_shares_an_airflow)
+    items.sort(key=lambda item: (_shares_an_airflow(item), not item.get_closest_marker("early")))
 
 
 def _shares_an_airflow(item):

@@ -22,15 +22,28 @@ def test_a_retry_policy_fails_at_once_what_no_retry_mends(airflow, add_failed_ru
     assert "a re-trigger cannot fix MAPPER-3700-400" in run.log("retrigger")
 
 
-def test_a_retry_policy_retries_when_the_service_asks_for_it(airflow, flowservice, add_failed_run):
-    run_id = add_failed_run(["success"])
+@pytest.fixture(scope="session")
+def throttled(airflow, flowservice):
+    """A failed dataflow run, and a DAG run whose first request for it is throttled."""
+    run_id = flowservice.add_run(flowservice.add_flow(), "failed")
+    flowservice.plan(run_id, ["success"])
     flowservice.fail(Fault(f"GET /runs/{run_id}", status=429, headers={"Retry-After": "3"}))
+    return run_id, airflow.trigger("example_flowservice_retry_policy", {"run_id": run_id})
 
-    run = airflow.trigger("example_flowservice_retry_policy", {"run_id": run_id})
+
+@pytest.mark.early  # its retry searches for a minute and a half
+def test_a_retry_policy_waits_as_the_service_asks(throttled):
+    _, run = throttled
+
+    wait_until(lambda: run.task("retrigger")["try_number"] == 2, 60, "the task is retried")
+    assert "the service asks to wait 3 s" in run.log("retrigger", try_number=1)
+
+
+def test_a_retry_policy_retries_when_the_service_asks_for_it(flowservice, throttled):
+    run_id, run = throttled
 
     assert run.wait() == "success"  # and not after the ten minutes the task would wait by itself
     assert run.task("retrigger")["try_number"] == 2
-    assert "the service asks to wait 3 s" in run.log("retrigger", try_number=1)
     assert [source for source, _ in flowservice.retriggers].count(run_id) == 1
 
 
