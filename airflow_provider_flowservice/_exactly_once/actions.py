@@ -81,7 +81,7 @@ class Start:
 
     :param flow_id: ID of its flow.
     :param window: Start and end of the data to load, in epoch seconds; ``None`` to ask for no window.
-    :param began_ms: Epoch milliseconds when it was asked for.
+    :param began_ms: Epoch milliseconds when the DAG run began.
     :param start_time: Epoch seconds when the run is to begin; ``None``, or a time that has passed since
         the DAG run began, for now.
     :param delta_column: See :meth:`FlowServiceHook.start_run`.
@@ -100,7 +100,7 @@ class Start:
 
     @property
     def asked_ms(self) -> int:
-        """When the DAG run began."""
+        """When the DAG run began, by a clock that may be behind."""
         return self.began_ms - SKEW_MS
 
     @property

@@ -27,9 +27,10 @@ def request_once(
 ) -> NewRun:
     """Do an action once for the task, whatever earlier tries have begun."""
     store, this_try = TaskStore(context.get("task_state_store")), try_of(context, retries)
-    record, _ = store.load()
-    if isinstance(action, Start) and record and record.max_tries == this_try.max_tries:
-        action = action.as_begun(record)
+    if isinstance(action, Start):
+        record, _ = store.load()
+        if record and record.max_tries == this_try.max_tries:
+            action = action.as_begun(record)
     return Engine(
         hook,
         store,

@@ -37,8 +37,8 @@ __all__ = [
 ]
 
 _INSTEAD = (
-    "Make it a task of the DAG, or call FlowServiceHook(...).retrigger_run(run_id), which re-triggers the "
-    "run in each try of the task that calls it."
+    "Make it a task of the DAG, or call FlowServiceHook(...).{call}, which {what} in each try of the task "
+    "that calls it."
 )
 
 # By default, Airflow maps lists of at most 1024 entries.
@@ -99,7 +99,7 @@ class RetriggerDataflowRunOperator(NewRunOperator):
         "run_id": kinds.ID,
         **NewRunOperator.argument_kinds,
     }
-    instead = _INSTEAD
+    instead = _INSTEAD.format(call="retrigger_run(run_id)", what="re-triggers the run")
 
     def __init__(self, *, run_id: str | XComArg, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -151,9 +151,7 @@ class RunDataflowOperator(NewRunOperator):
         "delta_column": kinds.DELTA_COLUMN.or_none(),
         **NewRunOperator.argument_kinds,
     }
-    instead = _INSTEAD.replace(
-        "retrigger_run(run_id), which re-triggers the run", "start_run(...), which starts a run"
-    )
+    instead = _INSTEAD.format(call="start_run(...)", what="starts a run")
 
     def __init__(
         self,
@@ -265,7 +263,7 @@ class RetriggerDataflowRunsOperator(CheckedTask, BaseOperator):
         from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 
         self._check_rendered()
-        self._refuse_nested(context, _INSTEAD)
+        self._refuse_nested(context, RetriggerDataflowRunOperator.instead)
         hook = FlowServiceHook(self.flowservice_conn_id, **self.hook_params)
         hook.get_conn()  # reads the connection before there are threads
         results = retrigger_all(
