@@ -14,7 +14,7 @@ os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-home-")
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
 import airflow_provider_flowservice
-from airflow_provider_flowservice._client import errors, ims, started_run
+from airflow_provider_flowservice._client import errors, ims, run_requests
 from airflow_provider_flowservice._commands.definitions import COMMANDS, Command
 from airflow_provider_flowservice._connection import form
 from airflow_provider_flowservice.emulator import __main__ as emulator
@@ -90,8 +90,8 @@ myst_substitutions = {
     "connection_fields": _connection_fields(),
     "gateway_codes": _codes(errors._GATEWAY),
     "ims_refusals": _codes(ims._REFUSALS),
-    "retrigger_refusals": _codes(started_run.NOT_RETRIGGERABLE),
-    "start_refusals": _codes(started_run.WRONG_START | started_run.NOT_STARTABLE),
+    "retrigger_refusals": _codes(run_requests.NOT_RETRIGGERABLE),
+    "start_refusals": _codes(run_requests.WRONG_START | run_requests.NOT_STARTABLE),
     "role_hint": f"{errors._ROLE}.",
     "missing_hint": f"{errors._MISSING}.",
     "server_error_hint": f"{errors._SERVER_ERROR}.",

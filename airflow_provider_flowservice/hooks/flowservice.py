@@ -13,7 +13,7 @@ from airflow_provider_flowservice._arguments import kinds
 from airflow_provider_flowservice._arguments.checked import CheckedArguments, conflicts_of_window
 from airflow_provider_flowservice._client.diagnostics import path_of
 from airflow_provider_flowservice._client.responses import LARGEST_PAGE, items_of
-from airflow_provider_flowservice._client.started_run import (
+from airflow_provider_flowservice._client.run_requests import (
     IN_THE_PAST,
     NOT_RETRIGGERABLE,
     NOT_STARTABLE,

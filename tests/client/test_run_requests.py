@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_flowservice._client.started_run import (
+from airflow_provider_flowservice._client.run_requests import (
     NOT_RETRIGGERABLE,
     may_have_started_a_run,
     may_retry,
