@@ -10,10 +10,12 @@ import argparse
 import os
 import re
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from airflow_provider_flowservice._arguments import kinds
+from airflow_provider_flowservice._commands import NOT_SEEN
 from airflow_provider_flowservice._commands.quiet import logs_on_stderr, write
 from airflow_provider_flowservice._defaults import CONN_ID
 
@@ -52,12 +54,16 @@ def _check(parsed: argparse.Namespace) -> int:
 
 
 def _failures(parsed: argparse.Namespace) -> int:
-    with logs_on_stderr():
-        from airflow_provider_flowservice._commands.failures import failures
+    try:
+        with logs_on_stderr():
+            from airflow_provider_flowservice._commands.failures import failures
 
-        status, text = failures(parsed.conn_id, parsed.flow, parsed.since, parsed.json)
-    if text:
-        write(text)
+            status, text = failures(parsed.conn_id, parsed.flow, parsed.since, parsed.json)
+        if text:
+            write(text)
+    except Exception:  # noqa: BLE001  # Python's own exit status would say that runs have failed
+        traceback.print_exc()
+        return NOT_SEEN
     return status
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-import traceback
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import TextIO
 
 from airflow_provider_flowservice._client.check import failure_text
+from airflow_provider_flowservice._commands import NONE_FAILED, NOT_SEEN, SOME_FAILED
 from airflow_provider_flowservice._commands.layout import lines_of
 from airflow_provider_flowservice._commands.quiet import quiet_client
 from airflow_provider_flowservice._commands.report import Report, report
@@ -21,8 +21,6 @@ from airflow_provider_flowservice._selection.listing import iter_runs, select_fl
 from airflow_provider_flowservice.flows import Dataflow
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from airflow_provider_flowservice.runs import DataflowRun
-
-NONE_FAILED, SOME_FAILED, NOT_SEEN = 0, 1, 3
 
 _LONGEST_MESSAGE = 2000
 _RUNS_PER_STEP = 100
@@ -48,9 +46,6 @@ def failures(conn_id: str, flow: str | None, since_ms: int, as_json: bool) -> tu
         found = read_report(hook, flow, since_ms, sys.stderr)
     except (ValueError, AirflowException) as error:
         print(line(failure_text(stage, error, conn_id), _LONGEST_MESSAGE), file=sys.stderr)
-        return NOT_SEEN, ""
-    except Exception:  # noqa: BLE001  # Python's own exit status would say that runs have failed
-        traceback.print_exc()
         return NOT_SEEN, ""
     status = SOME_FAILED if found.failures else NONE_FAILED
     sandbox = hook.settings.sandbox_name

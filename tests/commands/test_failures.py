@@ -461,6 +461,17 @@ def test_a_reader_who_has_seen_enough_is_no_error(seed):
     assert "Error" not in done.stderr
 
 
+def test_an_error_that_is_not_foreseen_does_not_say_that_runs_have_failed(seed):
+    command = f"{sys.executable} -m airflow_provider_flowservice failures >&-"
+
+    done = subprocess.run(
+        command, shell=True, stderr=subprocess.PIPE, text=True, timeout=110, check=False
+    )
+
+    assert done.returncode == 3
+    assert "Traceback" in done.stderr
+
+
 def test_letters_that_the_terminal_lacks_are_written_otherwise(flowservice):
     flowservice.add_run(flowservice.add_flow("データ"), "success")
 
