@@ -20,6 +20,7 @@ _LATER_FORMS = (
     (re.compile(r"T(\d\d)(\d\d)(\d\d)"), r"T\1:\2:\3"),
     (re.compile(r"(T.*[+-]\d\d)(\d\d)$"), r"\1:\2"),
 )
+_DELTA_COLUMN_KEYS = ("name", "dateFormat", "timezone")
 # What Python and Airflow can add to the time of day without an overflow.
 _LONGEST_SECONDS = 10 * 365 * 24 * 60 * 60
 
@@ -235,6 +236,8 @@ def _read_delta_column(value: Any) -> dict[str, str]:
     column = {"name": value} if isinstance(value, str) else value
     if not isinstance(column, Mapping) or "name" not in column:
         raise WrongArgumentError
+    if unknown := [key for key in column if key not in _DELTA_COLUMN_KEYS]:
+        raise WrongArgumentError(f"It has no {brief(unknown[0])}")
     return {_read_text(key): _read_text(text) for key, text in column.items()}
 
 

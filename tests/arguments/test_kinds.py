@@ -52,6 +52,7 @@ def test_what_is_less_than_a_second_is_cut_off():
         (kinds.TIME, "2026-13-01", "a text in ISO 8601"),
         (kinds.TIME, "1788220800", "a text in ISO 8601"),
         (kinds.DELTA_COLUMN, {"column": "x"}, "a dict of texts with its 'name'"),
+        (kinds.DELTA_COLUMN, {"name": "at", "dateformat": "YYYY"}, "It has no 'dateformat'"),
         (kinds.DELTA_COLUMN, {"name": 5}, "a dict of texts with its 'name'"),
     ],
 )
