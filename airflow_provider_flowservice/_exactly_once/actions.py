@@ -148,12 +148,14 @@ class Start:
     ) -> str:
         """Start the run."""
         start, end = map(_utc, self.window) if self.window else (None, None)
-        is_to_come = self.start_time is not None and self.start_time > self.now()
+        begin = None
+        if self.start_time is not None and self.start_time > self.now():
+            begin = _utc(self.start_time)
         return hook.start_run(
             self.flow_id,
             window_start=start,
             window_end=end,
-            start_time=_utc(self.start_time or 0) if is_to_come else None,
+            start_time=begin,
             delta_column=self.delta_column,
             before_send=before_send,
         ).run_id

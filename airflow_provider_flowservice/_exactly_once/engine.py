@@ -238,7 +238,7 @@ class Engine:
             failed = tuple(run.run_id for run in runs if run.is_failed)
             known = replace(known, known_run_ids=failed)
         is_certain = any(
-            run.run_id == decision.run_id and bool(same_window(run, source))
+            run.run_id == decision.run_id and same_window(run, source)
             for run in candidates.matching
         )
         return replace(known, is_certain=is_certain), decision

@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_flowservice._compat import NEVER_EXPIRE
 from airflow_provider_flowservice._json import with_lists, with_tuples
 
-STORE_KEY = "flowservice_retrigger"
+STORE_KEY = "flowservice_retrigger"  # of starts as well
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ This is NOT Adobe's service. It plays what Adobe documents, and guesses the rest
   - that a partial success cannot be re-triggered
   - that a new run is readable at once, starts as `inProgress`, and names no source run
   - that the source run of a re-trigger stays as it is
-  - that an on-demand run needs a start time and both ends of its window
+  - that an on-demand run needs a start time, and both ends of its window or neither
   - that it is `scheduled` until its start time, for which the current second is not too late
   - that flows which read files ignore `deltaColumn`
   - that a flow can be enabled twice, and that reading takes no permission to manage sources

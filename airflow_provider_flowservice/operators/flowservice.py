@@ -1,7 +1,8 @@
 """
 Operators that find dataflow runs, re-trigger them, and start new ones.
 
-Over 400 lines, since half of them document and keep arguments; each execute() is read in one place.
+Over 400 lines, since half of them document and keep arguments. What those do that request one run is
+in ``_base``.
 """
 
 from __future__ import annotations

@@ -9,7 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_flowservice._exactly_once.candidates import Candidates, find_candidates
+from airflow_provider_flowservice._exactly_once.candidates import (
+    Candidates,
+    find_candidates,
+    had_ended,
+)
 from airflow_provider_flowservice._exactly_once.decisions import (
     Decision,
     Record,
@@ -308,6 +312,19 @@ def candidates(*runs, target=SOURCE, known=()):
 )
 def test_a_candidate_is_of_our_client_or_shows_the_window(seen, expected):
     assert candidates(seen) == expected
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_before"),
+    [
+        ({"status": "success", "completed_at": 2999}, True),
+        ({"status": "success", "completed_at": 3000}, False),
+        ({"status": "success"}, False),
+        ({"status": "inProgress", "completed_at": 2999}, False),
+    ],
+)
+def test_only_a_run_that_shows_its_end_had_ended_before(facts, is_before):
+    assert had_ended(run(**facts), 3000) is is_before
 
 
 def test_a_run_whose_origin_is_known_is_no_candidate():

@@ -181,6 +181,26 @@ def test_a_flow_that_does_not_show_its_schedule_is_left_to_the_service(
     assert len(flowservice.starts) == 1
 
 
+@both_ways
+def test_the_services_own_refusal_of_a_flow_skips_as_well(flowservice, deferrable):
+    flow_id = flowservice.add_flow(frequency="hour", scheduleParams=None)
+
+    with pytest.raises(AirflowSkipException, match="scheduled once"):
+        run_to_the_end(operator(flow_id, deferrable=deferrable, on_ineligible="skip"))
+
+    assert flowservice.count("POST /runs") == 1
+
+
+def test_a_flow_in_another_state_is_left_to_the_service(flowservice, logged):
+    task = operator(flowservice.add_flow(frequency="once", state="updating"))
+
+    with pytest.raises(DataflowNotStartableError, match="not enabled"):
+        run_to_the_end(task)
+
+    assert "its state is updating" in logged()
+    assert flowservice.count("POST /runs") == 1
+
+
 def test_an_unknown_flow_sends_nothing(flowservice):
     with pytest.raises(FlowServiceNotFoundError, match="sandbox_name"):
         run_to_the_end(operator("no-such-flow"))
@@ -426,6 +446,17 @@ def test_a_test_of_the_dag_for_a_day_of_the_past_loads_it_again(flowservice, flo
     run_id = run_to_the_end(operator(flow_id), task_context)
 
     assert flowservice.starts == [(flow_id, run_id)]
+
+
+def test_a_search_that_leaves_older_runs_out_says_so(flowservice, flow_id, logged):
+    for number in range(1000):
+        window = (number * 1000, number * 1000 + 1000)
+        flowservice.add_run(flow_id, "success", window=window, on_demand=True)
+
+    run_to_the_end(operator(flow_id))
+
+    assert "has at least 1000 runs since then; older ones were not searched" in logged()
+    assert len(flowservice.starts) == 1
 
 
 def test_a_lost_answer_leads_to_the_run_for_this_window(flowservice, flow_id):
