@@ -34,7 +34,7 @@ from airflow_provider_flowservice.emulator.in_memory import InMemoryService
 from airflow_provider_flowservice.emulator.lifecycle import Lifecycle
 from airflow_provider_flowservice.emulator.messages import JSON, Answer, Request
 
-_PREFIX = "/_emulator/"
+PREFIX = "/_emulator/"
 _NAMED: dict[str, Callable[..., Lifecycle]] = {
     name: getattr(Lifecycle, name)
     for name, member in vars(Lifecycle).items()
@@ -54,7 +54,7 @@ def answer(service: InMemoryService, request: Request) -> Answer:
 
 
 def _act(service: InMemoryService, request: Request, body: JSON) -> Any:  # noqa: C901  # a table
-    match request.method, request.path.removeprefix(_PREFIX):
+    match request.method, request.path.removeprefix(PREFIX):
         case "GET", "requests":
             return [asdict(seen) for seen in service.requests]
         case "GET", "retriggers":
@@ -79,7 +79,7 @@ def _act(service: InMemoryService, request: Request, body: JSON) -> Any:  # noqa
         case "POST", "script":
             service.script(body["run_id"], body["statuses"])
         case method, name:
-            raise LookupError(f"{method} {_PREFIX}{name}")
+            raise LookupError(f"{method} {PREFIX}{name}")
     return {}
 
 

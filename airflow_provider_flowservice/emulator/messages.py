@@ -72,3 +72,18 @@ class Answer:
         if isinstance(self.body, str):
             return self.body.encode(), "text/html"
         return json.dumps(self.body, separators=(",", ":")).encode(), "application/json"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """
+    What a server does about a request.
+
+    :param answer: ``None`` hangs up instead.
+    :param delay: Seconds to wait first.
+    :param is_truncated: Whether the connection ends before the body of the answer does.
+    """
+
+    answer: Answer | None
+    delay: float = 0
+    is_truncated: bool = False

@@ -1,4 +1,4 @@
-"""Sockets, threads and HTTP around a backend."""
+"""Sockets, threads and HTTP around whatever responds to requests."""
 
 from __future__ import annotations
 
@@ -6,33 +6,28 @@ import contextlib
 import socket
 import sys
 import threading
-import uuid
 from collections.abc import Callable
 from functools import partialmethod
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any
 
-from airflow_provider_flowservice.emulator.backend import Backend
-from airflow_provider_flowservice.emulator.messages import Answer, Request
+from airflow_provider_flowservice.emulator.messages import Answer, Reply, Request
 
 
 class Server(ThreadingHTTPServer):
     """
-    Serves a backend until it is closed, and then hangs up on everyone.
+    Serves until it is closed, and then hangs up on everyone.
 
     :param address: Host and port to listen on.
-    :param control: Answers requests to the emulator itself.
+    :param respond: Acts on a request, in the thread of its connection.
     """
 
     request_queue_size = 512
     daemon_threads = True
 
-    def __init__(
-        self, address: tuple[str, int], backend: Backend, control: Callable[[Request], Answer]
-    ) -> None:
-        self.backend = backend
-        self.control = control
+    def __init__(self, address: tuple[str, int], respond: Callable[[Request], Reply]) -> None:
+        self.respond = respond
         self.stopping = threading.Event()
         self._connections: set[socket.socket] = set()
         self._connections_lock = threading.Lock()
@@ -79,24 +74,13 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # one packet for headers and body
 
     def _handle(self) -> None:
-        backend = self.server.backend
-        request = self._read()
-        request_id = str(uuid.uuid4())
-        if request.path.startswith("/_emulator/"):
-            self._send(self.server.control(request), request_id)
-            return
-        fault = backend.fault(request)
-        answer = fault.answer if fault and not fault.acts else backend.answer(request, request_id)
-        hangs_up = fault is not None and fault.hangs_up
-        # Before the answer is out, so that whoever got it finds the record.
-        backend.record(request, 0 if hangs_up else answer.status)
-        if fault:
-            self.server.stopping.wait(fault.delay)
-        if hangs_up:
+        reply = self.server.respond(self._read())
+        self.server.stopping.wait(reply.delay)
+        if reply.answer:
+            self._send(reply.answer, truncated=reply.is_truncated)
+        else:
             self.close_connection = True
             hang_up(self.connection)
-        else:
-            self._send(answer, request_id, truncated=fault is not None and fault.is_truncated)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = partialmethod(_handle)
 
@@ -111,9 +95,9 @@ class Handler(BaseHTTPRequestHandler):
             body=self.rfile.read(length),
         )
 
-    def _send(self, answer: Answer, request_id: str, truncated: bool = False) -> None:
+    def _send(self, answer: Answer, truncated: bool) -> None:
         body, content_type = answer.encoded()
-        headers = {"Content-Type": content_type, "x-request-id": request_id, **answer.headers}
+        headers = {"Content-Type": content_type, **answer.headers}
         self.send_response(answer.status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -125,7 +109,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Stay silent; the backend keeps the record."""
+        """Stay silent; whoever responds keeps the record."""
 
 
 def hang_up(connection: socket.socket) -> None:

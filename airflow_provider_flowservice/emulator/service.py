@@ -13,7 +13,7 @@ from types import TracebackType
 from airflow_provider_flowservice.emulator import control
 from airflow_provider_flowservice.emulator.connection import as_uri, connection_to
 from airflow_provider_flowservice.emulator.in_memory import InMemoryService
-from airflow_provider_flowservice.emulator.messages import JSON
+from airflow_provider_flowservice.emulator.messages import JSON, Reply, Request
 from airflow_provider_flowservice.emulator.seed import load
 from airflow_provider_flowservice.emulator.server import Server
 
@@ -64,7 +64,7 @@ class FlowServiceEmulator(InMemoryService):
 
     def start(self) -> None:
         """Listen, and serve from a thread of its own."""
-        self._server = Server(self._address, self._backend, partial(control.answer, self))
+        self._server = Server(self._address, self._respond)
         self._address = (self._address[0], self._server.server_port)
         serve = partial(self._server.serve_forever, poll_interval=0.01)
         threading.Thread(target=serve, name="flowservice-emulator", daemon=True).start()
@@ -75,6 +75,11 @@ class FlowServiceEmulator(InMemoryService):
             self._server.shutdown()
             self._server.server_close()
             self._server = None
+
+    def _respond(self, request: Request) -> Reply:
+        if request.path.startswith(control.PREFIX):
+            return Reply(control.answer(self, request))
+        return self._backend.respond(request)
 
     # How to reach it
 
