@@ -50,7 +50,7 @@ class Command(NamedTuple):
 def _check(parsed: argparse.Namespace) -> int:
     from airflow_provider_flowservice._commands.check import check
 
-    return check(parsed.conn_id, parsed.flow)
+    return check(parsed.conn_id, parsed.flow, _via(parsed))
 
 
 def _failures(parsed: argparse.Namespace) -> int:
@@ -58,13 +58,21 @@ def _failures(parsed: argparse.Namespace) -> int:
         with logs_on_stderr():
             from airflow_provider_flowservice._commands.failures import failures
 
-            status, text = failures(parsed.conn_id, parsed.flow, parsed.since, parsed.json)
+            status, text = failures(
+                parsed.conn_id, parsed.flow, parsed.since, parsed.json, _via(parsed)
+            )
         if text:
             write(text)
     except Exception:  # noqa: BLE001  # Python's own exit status would say that runs have failed
         traceback.print_exc()
         return NOT_SEEN
     return status
+
+
+def _via(parsed: argparse.Namespace) -> str | None:
+    """Return where the requests of a command go instead; no option says so."""
+    via: str | None = getattr(parsed, "via", None)
+    return via
 
 
 def _flow_id(text: str) -> str:

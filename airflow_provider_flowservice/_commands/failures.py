@@ -11,6 +11,7 @@ from typing import TextIO
 
 from airflow_provider_flowservice._client.check import failure_text
 from airflow_provider_flowservice._commands import NONE_FAILED, NOT_SEEN, SOME_FAILED
+from airflow_provider_flowservice._commands.connection import open_hook
 from airflow_provider_flowservice._commands.layout import lines_of
 from airflow_provider_flowservice._commands.quiet import quiet_client
 from airflow_provider_flowservice._commands.report import Report, report
@@ -26,19 +27,22 @@ _LONGEST_MESSAGE = 2000
 _RUNS_PER_STEP = 100
 
 
-def failures(conn_id: str, flow: str | None, since_ms: int, as_json: bool) -> tuple[int, str]:
+def failures(
+    conn_id: str, flow: str | None, since_ms: int, as_json: bool, via: str | None = None
+) -> tuple[int, str]:
     """
     Report the failed runs; an error is printed.
 
     :param flow: ID or name of a flow, or a pattern for names; ``None`` for all that load from a source.
     :param since_ms: Earliest creation time of the runs, in epoch milliseconds.
     :param as_json: Whether to report in one JSON document instead of text.
+    :param via: See :func:`open_hook`.
     :return: Exit status, 0 if no run has failed, 1 if some have, 3 if the runs could not be read; and the
         report.
     """
     stage = "connection"
     try:
-        hook = FlowServiceHook(conn_id)
+        hook = open_hook(conn_id, via)
         client = quiet_client(hook)
         stage = "token"
         client.get_token()
