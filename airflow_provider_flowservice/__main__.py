@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 
-from airflow_provider_flowservice._commands.definitions import COMMANDS
+from airflow_provider_flowservice._commands.definitions import COMMANDS, parser_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -16,15 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :param arguments: Command-line arguments; ``None`` for those of the process.
     :return: Exit status of the command.
     """
-    parser = argparse.ArgumentParser(prog="python -m airflow_provider_flowservice")
-    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        subparser = subparsers.add_parser(
-            command.name, help=command.help, description=command.description
-        )
-        for flags, settings in command.options:
-            subparser.add_argument(*flags, **settings)
-        subparser.set_defaults(run=command.run)
+    parser = parser_of(COMMANDS, "python -m airflow_provider_flowservice")
     parsed = parser.parse_args(arguments)
     return int(parsed.run(parsed))
 

@@ -1,3 +1,3 @@
 """The commands of the terminal, and their exit statuses."""
 
-NONE_FAILED, SOME_FAILED, NOT_SEEN = 0, 1, 3
+NONE_FAILED, SOME_FAILED, WRONG_ARGUMENTS, NOT_SEEN = 0, 1, 2, 3

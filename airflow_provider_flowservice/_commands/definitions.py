@@ -9,9 +9,12 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import signal
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from airflow_provider_flowservice._arguments import kinds
@@ -69,6 +72,48 @@ def _failures(parsed: argparse.Namespace) -> int:
     return status
 
 
+def _record(parsed: argparse.Namespace) -> int:
+    inner = _inner(parsed)
+    if inner is None:
+        # Blocked in all threads; the recorder fetches them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    from airflow_provider_flowservice._commands.record import record
+
+    conn_id = inner.conn_id if inner else parsed.conn_id
+    run = partial(_run_via, inner) if inner else None
+    return record(parsed.out, conn_id, parsed.port, parsed.keep, run)
+
+
+def _run_via(inner: argparse.Namespace, via: str) -> int:
+    inner.via = via
+    return int(inner.run(inner))
+
+
+def _inner(parsed: argparse.Namespace) -> argparse.Namespace | None:
+    """Return the command that is to be recorded, with its options."""
+    if not parsed.recorded:
+        return None
+    prog = f"python -m airflow_provider_flowservice record --out {parsed.out}"
+    inner = parser_of(RECORDABLE, prog).parse_args(parsed.recorded)
+    if inner.conn_id == CONN_ID:
+        inner.conn_id = parsed.conn_id
+    return inner
+
+
+def parser_of(commands: Sequence[Command], prog: str) -> argparse.ArgumentParser:
+    """Return a parser of command lines, whose result has the ``run`` of its command."""
+    parser = argparse.ArgumentParser(prog=prog)
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in commands:
+        subparser = subparsers.add_parser(
+            command.name, help=command.help, description=command.description
+        )
+        for flags, settings in command.options:
+            subparser.add_argument(*flags, **settings)
+        subparser.set_defaults(run=command.run)
+    return parser
+
+
 def _via(parsed: argparse.Namespace) -> str | None:
     """Return where the requests of a command go instead; no option says so."""
     via: str | None = getattr(parsed, "via", None)
@@ -106,7 +151,11 @@ _FLOW = (
 )
 _SINCE = "90m, 24h, 7d, or a time in ISO 8601, in UTC if it has no time zone; default: %(default)s"
 
-COMMANDS = (
+_KEEP = "a key or word to keep that the package does not know; can be given several times"
+_PORT = "port of the proxy on this machine; default: a free one"
+_RECORDED = "command to record, with its options; without one, a proxy for a DAG is started"
+
+RECORDABLE = (
     Command(
         "check",
         "check an Airflow connection of type flowservice",
@@ -127,5 +176,24 @@ COMMANDS = (
             (["--json"], dict(action="store_true", help="print one JSON document")),
         ],
         _failures,
+    ),
+)
+
+COMMANDS = (
+    *RECORDABLE,
+    Command(
+        "record",
+        "record what the service says, without what identifies you",
+        "Record requests and responses of a command, or of a DAG that calls a proxy on this machine. "
+        "IDs and names are replaced, and all that is not known to be harmless is left out. Exit status: "
+        "that of the command; 2 for wrong arguments, 3 if the connection could not be read.",
+        [
+            (["--out"], dict(type=Path, required=True, metavar="FILE", help="file to make")),
+            _CONN_ID,
+            (["--port"], dict(type=int, default=0, metavar="PORT", help=_PORT)),
+            (["--keep"], dict(action="append", default=[], metavar="WORD", help=_KEEP)),
+            (["recorded"], dict(nargs=argparse.REMAINDER, metavar="COMMAND", help=_RECORDED)),
+        ],
+        _record,
     ),
 )

@@ -97,8 +97,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, answer: Answer, truncated: bool) -> None:
         body, content_type = answer.encoded()
-        headers = {"Content-Type": content_type, **answer.headers}
-        self.send_response(answer.status)
+        # What a proxy answers with has headers of its own.
+        headers = {
+            "Server": self.version_string(),
+            "Date": self.date_time_string(),
+            "Content-Type": content_type,
+            **answer.headers,
+        }
+        self.send_response_only(answer.status)
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body) + (1000 if truncated else 0)))

@@ -1,0 +1,92 @@
+"""Records what the service says: to one of the other commands, or to a DAG that calls a proxy."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from airflow_provider_flowservice._client.check import failure_text
+from airflow_provider_flowservice._commands import NONE_FAILED, NOT_SEEN, WRONG_ARGUMENTS
+from airflow_provider_flowservice._commands.connection import open_hook
+from airflow_provider_flowservice._commands.quiet import logs_on_stderr, quiet_client
+from airflow_provider_flowservice._compat import AirflowException
+from airflow_provider_flowservice._json import line
+from airflow_provider_flowservice._recording.proxy import RecordingProxy
+from airflow_provider_flowservice._recording.recorder import Recorder
+
+_ENDING_SIGNALS = {signal.SIGINT, signal.SIGTERM}
+_MOST_SHOWN = 20
+_LONGEST_SHOWN = 100
+_INVITATION = """\
+Recording to {out}. Make a copy of connection {conn_id!r} with these two fields changed, and let a DAG use it:
+  Platform URL (host)  {url}
+  IMS URL              {url}
+Its Airflow has to run on this machine. Ctrl-C ends the recording."""
+
+
+def record(
+    out: Path,
+    conn_id: str,
+    port: int,
+    keep: Sequence[str],
+    command: Callable[[str], int] | None,
+) -> int:
+    """
+    Record until a command has ended, or until interrupted or terminated.
+
+    :param out: File to make.
+    :param port: Port of the proxy, 0 for a free one.
+    :param keep: Further keys and words that are harmless.
+    :param command: Runs with the address of the proxy, and returns its exit status.
+    :return: Exit status: that of the command; 2 if the file cannot be made, 3 if the connection cannot be
+        read.
+    """
+    try:
+        with logs_on_stderr():
+            settings = quiet_client(open_hook(conn_id)).settings
+    except (ValueError, AirflowException) as error:
+        _say(failure_text("connection", error, conn_id))
+        return NOT_SEEN
+    try:
+        recorder = Recorder(out, settings, keep)
+    except OSError as error:
+        _say(f"--out: {out} cannot be made: {error.strerror}. Name a file that does not exist.")
+        return WRONG_ARGUMENTS
+    with recorder, RecordingProxy(settings, recorder, port) as proxy:
+        if command:
+            status = command(proxy.url)
+        else:
+            status = NONE_FAILED
+            _say(_INVITATION.format(out=out, conn_id=conn_id, url=proxy.url))
+            signal.sigwait(_ENDING_SIGNALS)
+    for text in _report(recorder, out):
+        _say(text)
+    return status
+
+
+def _report(recorder: Recorder, out: Path) -> Iterator[str]:
+    scrubber = recorder.scrubber
+    yield f"Recorded {recorder.exchanges} exchanges in {out}, with {len(scrubber.names)} names replaced."
+    unknown = (("keys", scrubber.unknown_keys), ("words", scrubber.unknown_words))
+    for what, counts in unknown:
+        if counts:
+            yield f"Left out, since the package does not know these {what}: {_shown(counts)}."
+    if any(counts for _, counts in unknown):
+        yield "Those that are harmless can be kept: record again with --keep WORD for each."
+    for each in recorder.refused:
+        yield f"Not recorded: {each}"
+    yield "Read the file before you send it to anybody: its first line says what was removed."
+
+
+def _shown(counts: Counter[str]) -> str:
+    names = [line(name, _LONGEST_SHOWN) for name, _ in counts.most_common(_MOST_SHOWN)]
+    more = len(counts) - len(names)
+    return ", ".join(names) + (f", and {more} more" if more else "")
+
+
+def _say(text: str) -> None:
+    # Standard output is the command's own.
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""Recordings of a Flow Service for others to read: without what identifies a customer."""

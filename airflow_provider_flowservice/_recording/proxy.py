@@ -1,0 +1,98 @@
+"""A proxy on loopback: forwards requests to the hosts of a connection, and records the exchanges."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+
+import requests
+from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import HTTPError
+
+from airflow_provider_flowservice._connection.settings import Settings
+from airflow_provider_flowservice._recording.recorder import Recorder, Response
+from airflow_provider_flowservice.emulator.messages import Answer, Reply, Request
+from airflow_provider_flowservice.emulator.server import Server
+
+_LARGEST_RESPONSE = 64 * 2**20
+_CHUNK = 64 * 1024
+# Of one connection, and so not to be passed on. The body is passed on unpacked.
+_OWN = (
+    "connection keep-alive te trailer transfer-encoding upgrade host accept-encoding content-length"
+)
+_NOT_PASSED_ON = frozenset({*_OWN.split(), "content-encoding", "set-cookie"})
+
+
+class RecordingProxy:
+    """
+    Serves on a loopback port until it is stopped; a context manager.
+
+    It has no credential of its own: whoever calls it sends one.
+
+    :param settings: The connection whose hosts it stands for.
+    :param port: Port to listen on, 0 for a free one.
+    :raises OSError: The port is taken.
+    """
+
+    def __init__(self, settings: Settings, recorder: Recorder, port: int = 0) -> None:
+        self._settings = settings
+        self._recorder = recorder
+        self._server = Server(("127.0.0.1", port), self.respond)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> RecordingProxy:
+        serve = partial(self._server.serve_forever, poll_interval=0.01)
+        threading.Thread(target=serve, name="flowservice-recorder", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def respond(self, request: Request) -> Reply:
+        """Forward a request, and record it. If no complete response came, hang up as well."""
+        at = self._recorder.now()
+        try:
+            response = self._forward(request)
+        except (requests.RequestException, HTTPError, OSError):
+            self._recorder.record(request, None, at)
+            return Reply(None)
+        self._recorder.record(request, response, at)
+        passed_on = {
+            name.title(): value
+            for name, value in response.headers.items()
+            if name.lower() not in _NOT_PASSED_ON
+        }
+        return Reply(Answer(response.status, response.body, passed_on))
+
+    def _forward(self, request: Request) -> Response:
+        settings = self._settings
+        is_ims = request.path.startswith("/ims/")
+        base = settings.ims_url if is_ims else settings.base_url
+        query = f"?{request.raw_query}" if request.raw_query else ""
+        headers = {k: v for k, v in request.headers.items() if k not in _NOT_PASSED_ON}
+        # A new connection for each request: a dead one would lose a request that may not be repeated.
+        with requests.Session() as session:
+            session.headers = CaseInsensitiveDict({"Accept-Encoding": "gzip"})
+            session.trust_env = base.startswith("https://")  # no proxy is on the way to loopback
+            made = requests.Request(request.method, base, headers=headers, data=request.body)
+            # Without an `auth`, requests would take one from `.netrc`.
+            made.auth = lambda prepared: prepared
+            prepared = session.prepare_request(made)
+            prepared.url = f"{base}{request.path}{query}"  # byte for byte, as page tokens need it
+            environment = session.merge_environment_settings(prepared.url, {}, True, None, None)
+            if settings.ca_bundle:
+                environment["verify"] = settings.ca_bundle
+            with session.send(
+                prepared, timeout=settings.request_timeout, allow_redirects=False, **environment
+            ) as response:
+                return Response(response.status_code, response.headers, _content(response))
+
+
+def _content(response: requests.Response) -> bytes:
+    content = b""
+    for part in response.iter_content(_CHUNK):
+        content += part
+        if len(content) > _LARGEST_RESPONSE:
+            raise requests.exceptions.ContentDecodingError("the response is too large")
+    return content
