@@ -56,8 +56,8 @@ _KEYS = {
 }
 KINDS = {key: kind for kind, keys in _KEYS.items() for key in keys.split()}
 
-# Parameters of queries that are no key of any JSON.
-PARAMETERS = {"property": "condition", "orderby": "order", "continuationToken": "token"}
+# Kinds of parameters of queries, where they are not those of keys.
+PARAMETERS = {"property": "condition", "orderby": "order", "count": "word"}
 REQUEST_HEADERS = ("Content-Type", "Accept", "x-api-key", "x-gw-ims-org-id", "x-sandbox-name")
 
 # Compared in lower case, without "_", "-" and blanks.

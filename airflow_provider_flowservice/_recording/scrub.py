@@ -205,15 +205,10 @@ class Scrubber:
         found: list[str] = []
         for each in text[:_LONGEST_TEXT].split():
             word = each.strip(".,:;()'\"`!?")
-            is_harmless = (
-                word.lower() in harmless.WORDS or word in self._keep or self._is_code(word)
-            )
-            is_bare = each.strip(".,:;") == word  # nothing but a stop follows it
-            shown = (each if is_bare else word) if is_harmless and word.isascii() else _GAP
-            if shown != _GAP:
+            is_known = word.lower() in harmless.WORDS or word in self._keep
+            shown = word if is_known or self._is_long_code(word) else _GAP
+            if shown != _GAP or found[-1:] != [_GAP]:
                 found.append(shown)
-            elif found[-1:] != [_GAP]:
-                found.append(_GAP)
         if _GAP in found:
             self.removed["texts"] += 1
         return " ".join(found)
@@ -237,10 +232,10 @@ class Scrubber:
         return f"{parts.scheme}://{self._host(host)}{link}" if is_web else link
 
     def _host(self, host: str) -> str:
-        if host in harmless.HOSTS or re.fullmatch(r"host-\d+\.example", host):
+        if host in harmless.HOSTS:
             return host
         self.removed["names"] += 1
-        return f"{self.names.of(host, 'host')}.example"
+        return f"{self.names.of(host.removesuffix('.example'), 'host')}.example"
 
     def _segment(self, segment: str) -> str:
         plain = unquote(segment)
