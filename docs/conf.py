@@ -79,7 +79,10 @@ def _emulator_options() -> str:
 
 
 def _command_options(command: Command) -> str:
-    rows = [(f"`{flags[-1]}`", f"{values['help'] % values}") for flags, values in command.options]
+    rows = [
+        (f"`{flag if flag.startswith('-') else values['metavar']}`", values["help"] % values)
+        for (*_, flag), values in command.options
+    ]
     return _table(("Option", "What"), rows)
 
 
