@@ -1,22 +1,29 @@
-"""The emulator as an Airflow connection."""
+"""A service on this machine as an Airflow connection."""
 
 from __future__ import annotations
 
 from urllib.parse import quote, urlencode
 
 from airflow_provider_flowservice.emulator.messages import JSON
-from airflow_provider_flowservice.emulator.settings import EmulatorSettings
 
 
-def connection_to(url: str, settings: EmulatorSettings) -> JSON:
-    """Return the connection with which a task reaches an emulator."""
-    extra = {"org_id": settings.org_id, "sandbox_name": "staging", "ims_url": url}
-    if settings.api_key:
-        extra["api_key"] = settings.api_key
+def connection_to(
+    url: str,
+    *,
+    client_id: str,
+    client_secret: str,
+    org_id: str,
+    sandbox_name: str,
+    api_key: str | None = None,
+) -> JSON:
+    """Return the connection with which a task reaches a Flow Service and its tokens at ``url``."""
+    extra = {"org_id": org_id, "sandbox_name": sandbox_name, "ims_url": url}
+    if api_key:
+        extra["api_key"] = api_key
     return {
         "conn_type": "flowservice",
-        "login": settings.client_id,
-        "password": settings.client_secret,
+        "login": client_id,
+        "password": client_secret,
         "host": url,
         "extra": extra,
     }
