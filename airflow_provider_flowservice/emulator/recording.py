@@ -9,7 +9,7 @@ is missing if the recorder was killed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from airflow_provider_flowservice.emulator.messages import JSON
 
 FORMAT, VERSION = "flowservice-recording", 1
+_CLIENT = ("client_id", "org_id", "sandbox_name")
 
 
 class RecordingError(ValueError):
@@ -71,7 +72,7 @@ class Exchange:
             "refused": self.refused,
             "removed": self.removed,
         }
-        return json.dumps(document, ensure_ascii=False)
+        return _line(document)
 
     @classmethod
     def from_json(cls, document: JSON) -> Exchange:
@@ -79,9 +80,10 @@ class Exchange:
         Read an exchange.
 
         :raises LookupError: A key is missing.
+        :raises TypeError: A value is of another type than its key asks for.
         """
         request, response = document["request"], document["response"] or {}
-        return cls(
+        exchange = cls(
             method=request["method"],
             path=request["path"],
             query=request["query"],
@@ -95,15 +97,27 @@ class Exchange:
             seconds=document["seconds"],
             removed=document["removed"],
         )
+        exchange._check_types()
+        return exchange
+
+    def _check_types(self) -> None:
+        texts = [self.method, self.path, self.query, self.refused]
+        for headers in (self.request_headers, self.headers):
+            texts += [*headers.keys(), *headers.values()]
+        _check_texts(texts)
+        if not isinstance(self.status, int | None):
+            raise TypeError(f"a status is {self.status!r}")
 
 
 class Recording(NamedTuple):
     """
     A recording that was read.
 
+    :param about: What was removed from it, as lines for people.
     :param client: What the recording calls its ``client_id``, ``org_id`` and ``sandbox_name``.
     """
 
+    about: list[str]
     client: dict[str, str]
     exchanges: list[Exchange]
 
@@ -111,12 +125,12 @@ class Recording(NamedTuple):
 def head_line(about: list[str], client: dict[str, str]) -> str:
     """Return the first line of a recording."""
     head = {"format": FORMAT, "version": VERSION, "about": about, "client": client}
-    return json.dumps(head, ensure_ascii=False)
+    return _line(head)
 
 
 def end_line(removed: dict[str, int]) -> str:
     """Return the last line of a recording."""
-    return json.dumps({"end": {"removed": removed}}, ensure_ascii=False)
+    return _line({"end": {"removed": removed}})
 
 
 def read(path: Path) -> Recording:
@@ -126,8 +140,11 @@ def read(path: Path) -> Recording:
     :raises RecordingError: The file is none, or none that this release reads.
     :raises OSError: The file cannot be read.
     """
-    with path.open(encoding="utf-8") as file:
-        documents = [*_documents(file, path)]
+    try:
+        with path.open(encoding="utf-8") as file:
+            documents = [*_documents(file, path)]
+    except UnicodeDecodeError as error:
+        raise RecordingError(f"{path} is no recording: it is no text.") from error
     head = documents[0] if documents else {}
     if head.get("format") != FORMAT:
         raise RecordingError(f"{path} is no recording: it does not begin with its format.")
@@ -137,9 +154,23 @@ def read(path: Path) -> Recording:
         )
     try:
         exchanges = [Exchange.from_json(each) for each in documents[1:] if "end" not in each]
-        return Recording(head["client"], exchanges)
+        about, client = [*head["about"]], {name: head["client"][name] for name in _CLIENT}
+        _check_texts([*about, *client.values()])
+        return Recording(about, client, exchanges)
     except (LookupError, AttributeError, TypeError) as error:
         raise RecordingError(f"{path} is no recording that can be read: {error!r}.") from error
+
+
+def _check_texts(values: Iterable[object]) -> None:
+    for value in values:
+        if not isinstance(value, str):
+            raise TypeError(f"{value!r} is no text")
+
+
+def _line(document: JSON) -> str:
+    text = json.dumps(document, ensure_ascii=False)
+    # Half a surrogate pair could not be written; escaped like this, JSON has it back.
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _documents(lines: Iterator[str], path: Path) -> Iterator[JSON]:
