@@ -35,7 +35,7 @@ class Gateway:
             return refusal.answer(request_id)
 
     def _answer(self, request: Request) -> Answer:
-        if request.method == "POST" and request.path.startswith("/ims/token"):
+        if request.asks_for_token:
             return self._ims.answer(request)
         if request.path.rstrip("/") == _SANDBOX_MANAGEMENT and request.method == "GET":
             self._check_caller(request)

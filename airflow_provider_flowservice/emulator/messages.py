@@ -46,6 +46,11 @@ class Request:
         """Decoded parameters in the order sent. A raw ``+`` is a blank here, as in any form."""
         return parse_qsl(self.raw_query, keep_blank_values=True)
 
+    @property
+    def asks_for_token(self) -> bool:
+        """Whether it is for the token service."""
+        return self.method == "POST" and self.path.startswith("/ims/token")
+
     def parameter(self, name: str) -> str | None:
         """Return the first value of a query parameter."""
         return next((value for key, value in self.query if key == name), None)

@@ -38,6 +38,31 @@ class Seen:
     status: int
     at: float
 
+    @classmethod
+    def of(cls, request: Request, status: int, at: float) -> Seen:
+        """Return what may be kept of a request."""
+        return cls(
+            request.method,
+            # Interned, because a benchmark sends the same few words a hundred thousand times.
+            sys.intern(request.path),
+            [(key, _masked(key, value)) for key, value in request.query],
+            {sys.intern(k): sys.intern(_masked(k, v)) for k, v in request.headers.items()},
+            status,
+            at,
+        )
+
+    @property
+    def line(self) -> str:
+        """Method, path and decoded query, for people."""
+        query = "&".join(f"{name}={value}" for name, value in self.query)
+        return f"{self.method} {self.path}{query and '?'}{query}"
+
+
+def route_of(request: Request) -> str:
+    """Return what kind of request it is, such as ``GET /runs/{id}``."""
+    path = _WITH_ID.sub(r"/\1/{id}", request.api_path)
+    return f"{request.method} {path}"
+
 
 class Recorder:
     """Keeps the last requests, and exact counts of all of them."""
@@ -49,15 +74,7 @@ class Recorder:
 
     def record(self, request: Request, status: int, at: float) -> Seen:
         """Remember a request and how it was answered."""
-        seen = Seen(
-            request.method,
-            # Interned, because a benchmark sends the same few words a hundred thousand times.
-            sys.intern(request.path),
-            [(key, _masked(key, value)) for key, value in request.query],
-            {sys.intern(k): sys.intern(_masked(k, v)) for k, v in request.headers.items()},
-            status,
-            at,
-        )
+        seen = Seen.of(request, status, at)
         with self._lock:
             self._seen.append(seen)
             self._by_path[seen.method, seen.path] += 1
@@ -89,8 +106,7 @@ class Recorder:
         routes: Counter[str] = Counter()
         with self._lock:
             for (method, path), times in self._by_path.items():
-                route = _WITH_ID.sub(r"/\1/{id}", Request(method, path).api_path)
-                routes[f"{method} {route}"] += times
+                routes[route_of(Request(method, path))] += times
         return routes
 
 
