@@ -101,6 +101,11 @@ def not_played(method: str, path: str) -> Refusal:
     return flow_service("EMULATOR-501", f"The emulator does not play {method} {path}.")
 
 
+def not_recorded(request: str) -> Refusal:
+    """Return the refusal of what a recording does not hold."""
+    return flow_service("EMULATOR-501", f"The recording holds no such request: {request}.")
+
+
 def unknown_path() -> Refusal:
     """Return the refusal for a path nobody serves; it is HTML on the real gateway too."""
     return Refusal(404, _HTML_404)

@@ -27,6 +27,7 @@ PUBLIC = [
     f"{PACKAGE}.emulator.FlowServiceEmulator",
     f"{PACKAGE}.emulator.Fault",
     f"{PACKAGE}.emulator.Lifecycle",
+    f"{PACKAGE}.emulator.Replay",
     f"{PACKAGE}.emulator.Seen",
 ]
 
