@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import signal
 import sys
 
-from airflow_provider_flowservice.emulator import FlowServiceEmulator, Seen
+from airflow_provider_flowservice.emulator import FlowServiceEmulator, Replay, Seen
+from airflow_provider_flowservice.emulator.recording import RecordingError
 
 _ENDING_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 _GUESSES = """\
@@ -30,6 +32,10 @@ This is NOT Adobe's service. It plays what Adobe documents, and guesses the rest
   - that there is no rate limit, and that runs are kept for ever"""
 
 
+# Options of the emulated service, which a recording has no use for.
+_NOT_FOR_REPLAY = {"step_seconds": "--step-seconds", "no_seed": "--no-seed"}
+
+
 def main() -> int:
     """Serve until interrupted or terminated."""
     parser = _parser()
@@ -38,27 +44,37 @@ def main() -> int:
     # interrupt the wait for that event while the wait holds the event's lock.
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING_SIGNALS)
     try:
-        emulator = _started(arguments)
+        service = _replay(parser, arguments) if arguments.replay else _emulator(arguments)
+        if arguments.verbose:
+            service.on_request(_print_request)
+        service.start()
     except (OSError, ValueError) as error:
         parser.error(f"cannot serve {arguments.host}:{arguments.port}: {error}")
-    _print_welcome(emulator)
+    _print_welcome(service)
     signal.sigwait(_ENDING_SIGNALS)
-    emulator.stop()
+    service.stop()
     print("Stopped.", flush=True)
     return 0
 
 
-def _started(arguments: argparse.Namespace) -> FlowServiceEmulator:
-    emulator = FlowServiceEmulator(
+def _emulator(arguments: argparse.Namespace) -> FlowServiceEmulator:
+    return FlowServiceEmulator(
         arguments.host,
         arguments.port,
         seed=not arguments.no_seed,
         step_seconds=arguments.step_seconds,
     )
-    if arguments.verbose:
-        emulator.on_request(_print_request)
-    emulator.start()
-    return emulator
+
+
+def _replay(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> Replay:
+    for name, option in _NOT_FOR_REPLAY.items():
+        # What is given is another object than the default, even if it is equal.
+        if getattr(arguments, name) is not parser.get_default(name):
+            parser.error(f"argument {option}: not allowed with argument --replay")
+    try:
+        return Replay(arguments.replay, arguments.host, arguments.port)
+    except (OSError, RecordingError) as error:
+        parser.error(f"argument --replay: {error}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,11 +89,26 @@ def _parser() -> argparse.ArgumentParser:
         "--step-seconds", type=float, default=5, help="seconds each status of a run lasts"
     )
     parser.add_argument("--no-seed", action="store_true", help="begin without flows and runs")
+    parser.add_argument(
+        "--replay", metavar="FILE", help="play a recording, instead of what Adobe documents"
+    )
     parser.add_argument("--verbose", action="store_true", help="print each request")
     return parser
 
 
-def _print_welcome(emulator: FlowServiceEmulator) -> None:
+def _print_welcome(service: FlowServiceEmulator | Replay) -> None:
+    if isinstance(service, Replay):
+        _print_recording(service)
+    else:
+        _print_emulator(service)
+    print(f"\nAirflow connection as a URI:\n{service.connection_uri}\n")
+    connection = shlex.quote(service.connection_json)
+    print("and as JSON, ready for a shell:")
+    print(f"export AIRFLOW_CONN_FLOWSERVICE_DEFAULT={connection}\n")
+    print("Ctrl-C ends it.", flush=True)
+
+
+def _print_emulator(emulator: FlowServiceEmulator) -> None:
     print(f"Flow Service emulator on {emulator.url}\n\n{_GUESSES}\n")
     for flow_id in emulator.flow_ids:
         flow = emulator.flow(flow_id)
@@ -85,18 +116,27 @@ def _print_welcome(emulator: FlowServiceEmulator) -> None:
         for run_id in emulator.run_ids(flow_id):
             status = emulator.run(run_id)["metrics"]["statusSummary"]["status"]
             print(f"  run {run_id}  {status}")
-    print(f"\nAirflow connection as a URI:\n{emulator.connection_uri}\n")
-    print(f"and as JSON, ready for a shell:\n{_export(emulator)}\n")
-    print("Ctrl-C ends it.", flush=True)
 
 
-def _export(emulator: FlowServiceEmulator) -> str:
-    return f"export AIRFLOW_CONN_FLOWSERVICE_DEFAULT='{emulator.connection_json}'"
+def _print_recording(replay: Replay) -> None:
+    print(f"Recording of a Flow Service on {replay.url}\n")
+    print("This is NOT Adobe's service. It gives the answers that a recording holds, and HTTP 501")
+    print("to all other requests. Times in filters and bodies do not count, nor does the token.")
+    print("\nThe recording says of itself:")
+    for about in replay.recording.about:
+        print(f"  - {_printable(about)}")
+    print(f"\nExchanges: {len(replay.recording.exchanges)}")
+    for route, times in sorted(replay.routes.items()):
+        print(f"{times:5}  {_printable(route)}")
+
+
+def _printable(text: str) -> str:
+    # Whoever made the file could otherwise write all over the terminal.
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _print_request(seen: Seen) -> None:
-    query = "&".join(f"{name}={value}" for name, value in seen.query)
-    print(f"{seen.status or '---'} {seen.method} {seen.path}{query and '?'}{query}", flush=True)
+    print(f"{seen.status or '---'} {seen.line}", flush=True)
 
 
 if __name__ == "__main__":

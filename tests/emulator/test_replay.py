@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -412,3 +416,64 @@ def test_an_exchange_of_wrong_types_is_refused(tmp_path, wrong):
 
     with pytest.raises(RecordingError, match="no recording that can be read"):
         Replay(path)
+
+
+# The command
+
+
+def command(*arguments):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "airflow_provider_flowservice.emulator", "--port", "0", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def test_the_command_plays_a_recording_and_says_what_it_is(tmp_path):
+    path = write_recording(
+        tmp_path / "recording.jsonl",
+        exchange("GET /runs/run-1", FAILED),
+        exchange("GET /runs/run-2", FAILED),
+        exchange("GET /runs", FAILED),
+    )
+    with command("--replay", str(path), "--verbose") as process:
+        try:
+            text = "".join(iter(process.stdout.readline, "Ctrl-C ends it.\n"))
+            address = text.partition(" on http://")[2].split()[0]
+            connection = http.client.HTTPConnection(address)
+            connection.request("GET", f"{FLOW_SERVICE}/runs/run-3")
+            status = connection.getresponse().status
+            connection.close()
+            process.send_signal(signal.SIGTERM)
+            rest, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()  # one that hangs is not to hang the tests
+
+    assert (status, process.returncode) == (501, 0)
+    assert rest == f"501 GET {FLOW_SERVICE}/runs/run-3\nStopped.\n"
+    assert ABOUT[0] in text
+    assert "Exchanges: 3\n    1  GET /runs\n    2  GET /runs/{id}\n" in text
+    assert 'export AIRFLOW_CONN_FLOWSERVICE_DEFAULT=\'{"conn_type"' in text
+    assert CLIENT["client_id"] in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--step-seconds", "5"], "argument --step-seconds: not allowed with argument --replay"),
+        (["--no-seed"], "argument --no-seed: not allowed with argument --replay"),
+        ([], "argument --replay: Line 1 of "),
+    ],
+)
+def test_the_command_says_why_it_cannot_play(tmp_path, arguments, why):
+    path = tmp_path / "recording.jsonl"
+    path.write_text("no recording")
+
+    with command("--replay", str(path), *arguments) as process:
+        _, error = process.communicate(timeout=60)
+
+    assert process.returncode == 2
+    assert why in error
