@@ -15,10 +15,18 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from airflow_provider_flowservice._recording.proxy import RecordingProxy
+from airflow_provider_flowservice._recording.recorder import Recorder
 from airflow_provider_flowservice.emulator import Replay
 from airflow_provider_flowservice.emulator.messages import FLOW_SERVICE
-from airflow_provider_flowservice.emulator.recording import Exchange, RecordingError, head_line
+from airflow_provider_flowservice.emulator.recording import (
+    Exchange,
+    RecordingError,
+    head_line,
+    read,
+)
 from airflow_provider_flowservice.exceptions import (
+    DataflowRunNotRetriggerableError,
     FlowServiceAuthError,
     FlowServiceConnectionError,
     FlowServiceThrottledError,
@@ -152,6 +160,43 @@ def test_an_answer_that_never_came_does_not_come(play, hook):
 
     assert caught.value.sent != "no"
     assert hook.retrigger_run("run-1").run_id == "run-2"
+
+
+def test_what_is_recorded_of_a_playback_is_the_recording(tmp_path, flowservice, monkeypatch):
+    flow_id = flowservice.add_flow("Orders")
+    for _ in range(3):
+        flowservice.add_run(flow_id, "failed")
+
+    def play_and_record(service, path):
+        monkeypatch.setenv("AIRFLOW_CONN_FLOWSERVICE_DEFAULT", service.connection_json)
+        settings = FlowServiceHook().settings
+        with Recorder(path, settings) as recorder, RecordingProxy(settings, recorder) as proxy:
+            at_proxy = service.connection
+            at_proxy["host"] = at_proxy["extra"]["ims_url"] = proxy.url
+            monkeypatch.setenv("AIRFLOW_CONN_FLOWSERVICE_DEFAULT", json.dumps(at_proxy))
+            FlowServiceHook.drop_tokens()
+            use(FlowServiceHook(retries=0))
+        return read(path).exchanges
+
+    def use(hook):
+        run, *_ = hook.list_runs(created_after=1_600_000_000_000)
+        hook.get_flow(run.flow_id)
+        new_run_id = hook.retrigger_run(run.run_id).run_id
+        while not hook.get_run(new_run_id).is_terminal:
+            pass
+        with pytest.raises(DataflowRunNotRetriggerableError):
+            hook.retrigger_run(new_run_id)
+
+    recorded = play_and_record(flowservice, tmp_path / "recording.jsonl")
+    with Replay(tmp_path / "recording.jsonl") as replay:
+        played = play_and_record(replay, tmp_path / "again.jsonl")
+
+    def facts(exchange):
+        return exchange.method, exchange.path, exchange.status, json.dumps(exchange.body)
+
+    assert replay.unanswered == []
+    assert len(recorded) > 5
+    assert list(map(facts, played)) == list(map(facts, recorded))
 
 
 # Which requests are the same
