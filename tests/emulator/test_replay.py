@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -218,6 +218,23 @@ def test_order_and_spelling_of_a_query_do_not_count(play, query):
     assert response.status == 200
 
 
+@pytest.mark.parametrize("operator", ["<", ">", "<=", ">="])
+def test_numbers_in_filters_do_not_count(play, operator):
+    replay = play(
+        exchange(f"GET /runs?property={quote(f'createdAt{operator}1700000000000')}", DONE)
+    )
+
+    response, _ = send(replay, "GET", f"{FLOW_SERVICE}/runs?property=createdAt{quote(operator)}5")
+
+    assert response.status == 200
+
+
+def test_the_spelling_of_a_path_does_not_count(play):
+    replay = play(exchange("GET /runs/run%2D1", DONE))
+
+    assert send(replay, "GET", f"{FLOW_SERVICE}/%72uns/run-1/")[0].status == 200
+
+
 @pytest.mark.parametrize(
     "request_line",
     [
@@ -230,12 +247,14 @@ def test_order_and_spelling_of_a_query_do_not_count(play, query):
         "GET /flows?property=a%3E1&property=b%3D%3D1&limit=2",
         "POST /runs?property=a%3E1&property=b%3D%3D1&limit=2",
         "GET /runs/a%2Fb/c",
+        "GET /runs?other=a%3E2",
     ],
 )
 def test_another_request_is_not_answered(play, request_line):
     replay = play(
         exchange("GET /runs?property=a%3E1&property=b%3D%3D1&limit=2", DONE),
         exchange("GET /runs/a/b%2Fc", DONE),
+        exchange("GET /runs?other=a%3E1", DONE),
     )
     method, _, target = request_line.partition(" ")
 
@@ -364,6 +383,14 @@ def test_a_recorded_token_is_played(play, hook):
     assert 0 < hook.get_conn().get_token().lifetime <= 5000
 
 
+def test_the_form_of_a_token_request_does_not_count(play):
+    replay = play(exchange("POST /ims/token/v3", {"access_token": "token-1"}))
+
+    for path, form in [("?client_id=a", b"client_secret=b"), ("?client_id=c", b'{"d": 1}')]:
+        _, content = send(replay, "POST", f"/ims/token/v3{path}", form)
+        assert json.loads(content) == {"access_token": "token-1"}
+
+
 def test_a_token_that_was_not_recorded_is_granted(play):
     replay = play(exchange("POST /ims/token/v2", {}, 400))
 
@@ -483,6 +510,7 @@ def test_the_command_plays_a_recording_and_says_what_it_is(tmp_path):
         exchange("GET /runs/run-1", FAILED),
         exchange("GET /runs/run-2", FAILED),
         exchange("GET /runs", FAILED),
+        exchange("GET /x\x1b[2J", FAILED),
     )
     with command("--replay", str(path), "--verbose") as process:
         try:
@@ -500,7 +528,8 @@ def test_the_command_plays_a_recording_and_says_what_it_is(tmp_path):
     assert (status, process.returncode) == (501, 0)
     assert rest == f"501 GET {FLOW_SERVICE}/runs/run-3\nStopped.\n"
     assert ABOUT[0] in text
-    assert "Exchanges: 3\n    1  GET /runs\n    2  GET /runs/{id}\n" in text
+    assert "Exchanges: 4\n    1  GET /runs\n    2  GET /runs/{id}\n" in text
+    assert all(line.isprintable() for line in text.splitlines())
     assert 'export AIRFLOW_CONN_FLOWSERVICE_DEFAULT=\'{"conn_type"' in text
     assert CLIENT["client_id"] in text
 
