@@ -179,6 +179,8 @@ def _documents(lines: Iterator[str], path: Path) -> Iterator[JSON]:
             document = json.loads(line)
         except (ValueError, RecursionError):
             document = None
+        if document is None and number > 1 and not line.endswith("\n"):
+            return  # the recorder was killed while it wrote the line
         if not isinstance(document, dict):
             raise RecordingError(f"Line {number} of {path} is no JSON object.")
         yield document

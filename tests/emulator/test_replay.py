@@ -446,6 +446,14 @@ def test_it_begins_anew_where_it_was_stopped(play):
 HEAD = head_line(ABOUT, CLIENT)
 
 
+def test_a_last_line_that_was_cut_off_does_not_count(tmp_path):
+    path = tmp_path / "recording.jsonl"
+    whole = exchange("GET /runs", {"items": []}).as_line()
+    path.write_text(f"{HEAD}\n{whole}\n{whole[:40]}")
+
+    assert len(read(path).exchanges) == 1
+
+
 @pytest.mark.parametrize(
     ("content", "why"),
     [
