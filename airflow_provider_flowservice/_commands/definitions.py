@@ -127,6 +127,12 @@ def _flow_id(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{text!r} is not {kinds.ID.allowed}") from None
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _LARGEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to {_LARGEST_PORT}")
+    return int(text)
+
+
 def _since(text: str) -> int:
     """Read a time, or how long ago it was, as epoch milliseconds."""
     now_ms = round(time.time() * 1000)
@@ -143,6 +149,7 @@ def _since(text: str) -> int:
     return since_ms
 
 
+_LARGEST_PORT = 65_535
 _MILLISECONDS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _CONN_ID = (["--conn-id"], dict(default=CONN_ID, help="default: %(default)s"))
 _ACCOUNT = "flow whose source account to test as well"
@@ -190,7 +197,7 @@ COMMANDS = (
         [
             (["--out"], dict(type=Path, required=True, metavar="FILE", help="file to make")),
             _CONN_ID,
-            (["--port"], dict(type=int, default=0, metavar="PORT", help=_PORT)),
+            (["--port"], dict(type=_port, default=0, metavar="PORT", help=_PORT)),
             (["--keep"], dict(action="append", default=[], metavar="WORD", help=_KEEP)),
             (["recorded"], dict(nargs=argparse.REMAINDER, metavar="COMMAND", help=_RECORDED)),
         ],

@@ -41,8 +41,8 @@ def record(
     :param port: Port of the proxy, 0 for a free one.
     :param keep: Further keys and words that are harmless.
     :param command: Runs with the address of the proxy, and returns its exit status.
-    :return: Exit status: that of the command; 2 if the file cannot be made, 3 if the connection cannot be
-        read.
+    :return: Exit status: that of the command; 2 if the file cannot be made or the port is taken, 3 if the
+        connection cannot be read.
     """
     try:
         with logs_on_stderr():
@@ -55,16 +55,29 @@ def record(
     except OSError as error:
         _say(f"--out: {out} cannot be made: {error.strerror}. Name a file that does not exist.")
         return WRONG_ARGUMENTS
-    with recorder, RecordingProxy(settings, recorder, port) as proxy:
-        if command:
-            status = command(proxy.url)
-        else:
-            status = NONE_FAILED
-            _say(_INVITATION.format(out=out, conn_id=conn_id, url=proxy.url))
-            signal.sigwait(_ENDING_SIGNALS)
+    with recorder:
+        proxy = RecordingProxy(settings, recorder, port)
+        try:
+            proxy.start()
+        except OSError as error:
+            out.unlink()
+            _say(
+                f"--port: {port} cannot be listened on: {error.strerror}. Leave it out for a free one."
+            )
+            return WRONG_ARGUMENTS
+        try:
+            status = command(proxy.url) if command else _wait(proxy, out, conn_id)
+        finally:
+            proxy.stop()
     for text in _report(recorder, out):
         _say(text)
     return status
+
+
+def _wait(proxy: RecordingProxy, out: Path, conn_id: str) -> int:
+    _say(_INVITATION.format(out=out, conn_id=conn_id, url=proxy.url))
+    signal.sigwait(_ENDING_SIGNALS)
+    return NONE_FAILED
 
 
 def _report(recorder: Recorder, out: Path) -> Iterator[str]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from functools import partial
-
 import requests
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
 from airflow_provider_flowservice._connection.settings import Settings
 from airflow_provider_flowservice._recording.recorder import Recorder, Response
+from airflow_provider_flowservice.emulator.loopback import LoopbackService
 from airflow_provider_flowservice.emulator.messages import Answer, Reply, Request
-from airflow_provider_flowservice.emulator.server import Server
 
 _LARGEST_RESPONSE = 64 * 2**20
 _CHUNK = 64 * 1024
@@ -23,33 +20,22 @@ _OWN = (
 _NOT_PASSED_ON = frozenset({*_OWN.split(), "content-encoding", "set-cookie"})
 
 
-class RecordingProxy:
+class RecordingProxy(LoopbackService):
     """
-    Serves on a loopback port until it is stopped; a context manager.
+    A context manager that serves on a loopback port.
 
     It has no credential of its own: whoever calls it sends one.
 
     :param settings: The connection whose hosts it stands for.
     :param port: Port to listen on, 0 for a free one.
-    :raises OSError: The port is taken.
     """
 
     def __init__(self, settings: Settings, recorder: Recorder, port: int = 0) -> None:
+        super().__init__("127.0.0.1", port)
         self._settings = settings
         self._recorder = recorder
-        self._server = Server(("127.0.0.1", port), self.respond)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
 
-    def __enter__(self) -> RecordingProxy:
-        serve = partial(self._server.serve_forever, poll_interval=0.01)
-        threading.Thread(target=serve, name="flowservice-recorder", daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def respond(self, request: Request) -> Reply:
+    def _respond(self, request: Request) -> Reply:
         """Forward a request, and record it. If no complete response came, hang up as well."""
         at = self._recorder.now()
         try:

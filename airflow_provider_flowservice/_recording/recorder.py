@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,9 +75,8 @@ class Recorder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._lock:
+        with self._lock, self._named_if_it_fails("the last line"), self._file:
             self._write(end_line(dict(self.scrubber.removed)))
-            self._file.close()
 
     def now(self) -> float:
         """Return the seconds since the recording began."""
@@ -91,11 +91,17 @@ class Recorder:
         """
         seconds = self.now() - at
         with self._lock:
-            exchange = self._exchange(request, response, at, seconds)
+            try:
+                exchange = self._exchange(request, response, at, seconds)
+            except Exception as error:  # noqa: BLE001  # who sent the request gets the response all the same
+                exchange = Exchange(
+                    "", "", refused=f"It cannot be searched: {type(error).__name__}."
+                )
             self.exchanges += 1
             if exchange.refused:
                 self.refused.append(f"{exchange.method} {exchange.path}: {exchange.refused}")
-            self._write(exchange.as_line())
+            with self._named_if_it_fails(f"{exchange.method} {exchange.path}"):
+                self._write(exchange.as_line())
 
     def _exchange(
         self, request: Request, response: Response | None, at: float, seconds: float
@@ -134,6 +140,13 @@ class Recorder:
         if not request.path.startswith(_READABLE):
             raise UnreadableError(f"{len(response.body)} bytes that are not of the Flow Service")
         return self.scrubber.json(response.body)
+
+    @contextmanager
+    def _named_if_it_fails(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:  # such as a full disk
+            self.refused.append(f"{what}: {error.strerror}.")
 
     def _write(self, line: str) -> None:
         self._file.write(f"{line}\n")

@@ -1,4 +1,4 @@
-"""Serving on a port of this machine only, and the Airflow connection to it."""
+"""Serving on a port of this machine only."""
 
 from __future__ import annotations
 
@@ -65,13 +65,15 @@ class LoopbackService(ABC):
     def _respond(self, request: Request) -> Reply:
         """Act on a request, in the thread of its connection."""
 
-    # How to reach it
-
     @property
     def url(self) -> str:
-        """Base URL, of the Flow Service and of the token service alike."""
+        """Base URL."""
         host, port = self._address
         return f"http://{host}:{port}"
+
+
+class ConnectableService(LoopbackService):
+    """A service on a loopback port that an Airflow connection leads to."""
 
     @property
     @abstractmethod

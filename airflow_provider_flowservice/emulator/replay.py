@@ -9,7 +9,7 @@ from pathlib import Path
 
 from airflow_provider_flowservice.emulator import errors, recording
 from airflow_provider_flowservice.emulator.connection import connection_to
-from airflow_provider_flowservice.emulator.loopback import LoopbackService
+from airflow_provider_flowservice.emulator.loopback import ConnectableService
 from airflow_provider_flowservice.emulator.messages import JSON, Answer, Reply, Request
 from airflow_provider_flowservice.emulator.playback import Playback, answer_of, request_of
 from airflow_provider_flowservice.emulator.recorder import Recorder, Seen, route_of
@@ -18,7 +18,7 @@ from airflow_provider_flowservice.emulator.settings import EmulatorSettings
 _TOKEN = {"access_token": "token-of-a-replay", "token_type": "bearer", "expires_in": 86399}
 
 
-class Replay(LoopbackService):
+class Replay(ConnectableService):
     """
     A recording on a loopback port, which answers as the recorded service did.
 

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from airflow_provider_flowservice.emulator import control
 from airflow_provider_flowservice.emulator.connection import connection_to
 from airflow_provider_flowservice.emulator.in_memory import InMemoryService
-from airflow_provider_flowservice.emulator.loopback import LoopbackService
+from airflow_provider_flowservice.emulator.loopback import ConnectableService
 from airflow_provider_flowservice.emulator.messages import JSON, Reply, Request
 from airflow_provider_flowservice.emulator.seed import load
 
 
-class FlowServiceEmulator(InMemoryService, LoopbackService):
+class FlowServiceEmulator(InMemoryService, ConnectableService):
     """
     A Flow Service with its token service on a loopback port, as stateful as the real one.
 
@@ -38,7 +38,7 @@ class FlowServiceEmulator(InMemoryService, LoopbackService):
         clock: Callable[[], float] = time.time,
     ) -> None:
         InMemoryService.__init__(self, lambda: self.url, step_seconds, clock)
-        LoopbackService.__init__(self, host, port)
+        ConnectableService.__init__(self, host, port)
         if seed:
             load(self)
 

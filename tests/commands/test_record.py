@@ -100,6 +100,27 @@ def test_a_file_that_exists_is_kept(flowservice, out, capsys):
     assert flowservice.requests == []
 
 
+def test_a_port_that_is_taken_leaves_no_file(flowservice, out, capsys):
+    port = flowservice.url.rpartition(":")[2]
+
+    assert main(["record", "--out", str(out), "--port", port, "check"]) == 2
+
+    assert (
+        f"--port: {port} cannot be listened on: Address already in use." in capsys.readouterr().err
+    )
+    assert not out.exists()
+    assert flowservice.requests == []
+
+
+@pytest.mark.parametrize("port", ["acme", "-1", "65536"])
+def test_a_wrong_port_is_refused(out, port, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["record", "--out", str(out), f"--port={port}", "check"])
+
+    assert ended.value.code == 2
+    assert "is no number from 0 to 65535" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["acme"], ["failures", "--acme"], ["record", "--out", "x"]])
 def test_a_wrong_command_makes_no_file(flowservice, out, words):
     with pytest.raises(SystemExit) as ended:

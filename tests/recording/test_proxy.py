@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import socket
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import requests
@@ -174,6 +176,17 @@ def test_rejected_rows_are_not_recorded(recording, path):
     assert exchange.path == "/data/foundation/export/batches/ID-4/meta"
     assert exchange.body is None
     assert "not of the Flow Service" in exchange.refused
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_keeps_no_response_from_who_asked(recording, path):
+    with CannedServer(lambda _: http_answer(200, {})) as server, recording(server.url) as proxy:
+        recorder = proxy._recorder
+        os.dup2(os.open("/dev/full", os.O_WRONLY), recorder._file.fileno())
+        response = requests.get(f"{proxy.url}{FLOW_SERVICE}/runs", timeout=5)
+        assert response.status_code == 200
+        assert recorder.refused == [f"GET {FLOW_SERVICE}/runs: No space left on device."]
+        os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), recorder._file.fileno())
 
 
 def test_only_its_owner_may_read_a_recording(recording, path):
