@@ -14,7 +14,7 @@ from airflow_provider_flowservice import exceptions
 from airflow_provider_flowservice._arguments.kinds import ID, check
 from airflow_provider_flowservice._client import diagnostics, responses
 from airflow_provider_flowservice._client.errors import catalogue_hint, diagnostics_hint, error_of
-from airflow_provider_flowservice._client.http import HttpSession, Params, Store
+from airflow_provider_flowservice._client.http import HttpResponse, HttpSession, Params, Store
 from airflow_provider_flowservice._client.ims import fetch_token
 from airflow_provider_flowservice._client.retries import (
     RetryLimits,
@@ -167,6 +167,23 @@ class FlowServiceClient:
         call = partial(self._call, "POST", API_PATH + path, params, before_send, body=body)
         return call_with_retries(call, self._limits, may_retry)
 
+    def exchange(self, method: str, path: str, params: Params = ()) -> HttpResponse:
+        """
+        Send a request once, and return the response, whatever its status.
+
+        A rejected token is replaced, as for every call.
+
+        :param path: Path below that of the API.
+        :raises FlowServiceConnectionError: No response came; its ``sent`` says whether the request
+            may have arrived.
+        """
+        path = API_PATH + path
+        token = self._get_token()
+        response = self._exchange(method, path, params, token)
+        if response.http_status in (401, 403) and self._tokens.renew(token, response.http_status):
+            response = self._exchange(method, path, params, self._get_token())
+        return response
+
     def list_items(
         self,
         path: str,
@@ -288,15 +305,11 @@ class FlowServiceClient:
         body: Body | None,
         token: Token,
     ) -> Any:
-        headers = self._headers
-        if path == SANDBOXES_PATH:
-            headers = {key: value for key, value in headers.items() if key != "x-sandbox-name"}
-        response = self._http.send(
+        response = self._exchange(
             method,
-            self.settings.base_url + path,
-            params=params,
-            headers=headers,
-            auth=token,
+            path,
+            params,
+            token,
             body=body() if body else None,
             before_send=before_send,
             store=store,
@@ -307,6 +320,15 @@ class FlowServiceClient:
         secrets = (token.text, self.settings.client_secret)
         hint_for = catalogue_hint if store is None else diagnostics_hint
         raise error_of(response, f"{method} {shown}", secrets, hint_for)
+
+    def _exchange(
+        self, method: str, path: str, params: Params, token: Token, **how: Any
+    ) -> HttpResponse:
+        headers = self._headers
+        if path == SANDBOXES_PATH:
+            headers = {key: value for key, value in headers.items() if key != "x-sandbox-name"}
+        url = self.settings.base_url + path
+        return self._http.send(method, url, params=params, headers=headers, auth=token, **how)
 
 
 def _path_of(collection: str, item_id: str) -> str:

@@ -210,3 +210,36 @@ def test_each_repetition_is_told(flowservice, logged):
     text = logged()
     assert "HTTP 503: Down." in text
     assert "Trying again in 0.0 s." in text
+
+
+# One exchange, as it is
+
+
+def test_an_exchange_returns_whatever_comes_and_is_not_repeated(flowservice):
+    fault = Fault("GET /runs", status=503, body="<p>down</p>", headers={"Retry-After": "7"})
+    flowservice.fail(fault)
+
+    response = FlowServiceHook().get_conn().exchange("GET", "/runs", [("limit", "1")])
+
+    assert (response.http_status, response.body, response.text) == (503, None, "<p>down</p>")
+    assert response.headers["Retry-After"] == "7"
+    assert flowservice.count("GET /runs") == 1
+
+
+def test_an_exchange_replaces_a_token_once(flowservice):
+    client = FlowServiceHook().get_conn()
+    client.get_token()
+    flowservice.revoke_tokens()
+
+    assert client.exchange("GET", "/flows").http_status == 200
+    assert [seen.status for seen in flowservice.requests if seen.method == "GET"] == [401, 200]
+
+
+def test_an_exchange_without_a_response_says_whether_it_may_have_arrived(flowservice):
+    flowservice.fail(Fault("POST /runs", kind="close_after"))
+
+    with pytest.raises(FlowServiceConnectionError) as caught:
+        FlowServiceHook().get_conn().exchange("POST", "/runs/r1/action", [("op", "re-trigger")])
+
+    assert caught.value.sent == "maybe"
+    assert flowservice.count("POST /runs/{id}/action") == 1
