@@ -94,6 +94,8 @@ class Api:
                 continue
             if run.is_hidden(now):
                 run.count_missed_poll()
+            elif run.is_unlisted(now):
+                run.count_missed_listing()
             else:
                 found.append((run, document))
         documents = [document for _, document in found]

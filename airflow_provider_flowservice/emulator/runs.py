@@ -63,6 +63,8 @@ class Run:
         self._position = 0
         self._hidden_polls = 0
         self._hidden_until = 0.0
+        self._unlisted_polls = 0
+        self._unlisted_until = 0.0
         self._shown: tuple[int, JSON] | None = None
 
     def begin(self, lifecycle: Lifecycle, since: int, step_seconds: float | None) -> None:
@@ -98,6 +100,19 @@ class Run:
     def count_missed_poll(self) -> None:
         """Count a poll that did not find the run."""
         self._hidden_polls = max(0, self._hidden_polls - 1)
+
+    def keep_off_lists(self, polls: int = 0, until: float = 0.0) -> None:
+        """Is in no list for some polls of lists, or until a time in milliseconds since the epoch."""
+        self._unlisted_polls = polls
+        self._unlisted_until = until
+
+    def is_unlisted(self, now: int) -> bool:
+        """Tell whether lists do not show the run yet."""
+        return self._unlisted_polls > 0 or now < self._unlisted_until
+
+    def count_missed_listing(self) -> None:
+        """Count a list that left the run out."""
+        self._unlisted_polls = max(0, self._unlisted_polls - 1)
 
     def count_poll(self, now: int) -> None:
         """Count a poll that saw the run: the next one sees its next status."""

@@ -49,6 +49,10 @@ class EmulatorSettings:
     #: ``False`` refuses filters on ``id``; "first" ignores all values but the first.
     honour_id_filter: bool | Literal["first"] = True
 
+    #: How long lists and filters do not show a new run that can be read by its ID already: polls, or
+    #: seconds if statuses go by time.
+    new_run_unlisted_for: float = 0
+
     #: Whether refusals to start a run come wrapped in ``FLOW-1100-400``.
     wrap_errors: bool = False
 

@@ -139,10 +139,13 @@ class State:
 
     def _hide(self, new: Run) -> None:
         hidden_for = self._settings.new_run_hidden_for
+        unlisted_for = self._settings.new_run_unlisted_for
         if self._settings.step_seconds is None:
             new.hide(polls=int(hidden_for))
+            new.keep_off_lists(polls=int(unlisted_for))
         else:
             new.hide(until=new.created_at + hidden_for * 1000)
+            new.keep_off_lists(until=new.created_at + unlisted_for * 1000)
 
     def _check_retriggerable(self, run: Run) -> None:
         wrapped = self._settings.wrap_errors

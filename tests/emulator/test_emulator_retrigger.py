@@ -140,3 +140,38 @@ def test_a_new_run_can_be_hidden_for_some_seconds(clock, make_client):
 
         assert hidden == (404, 404)
         assert client.send("GET", path)[0] == 200
+
+
+@pytest.mark.parametrize("filters", ["id=={}", "flowId=={flow}"])
+def test_a_new_run_can_be_unlisted_for_some_polls(emulator, client, flow_id, filters):
+    emulator.new_run_unlisted_for = 2
+    _, answer = client.retrigger(emulator.add_run(flow_id))
+    wanted = filters.format(answer["id"], flow=flow_id)
+    listed = []
+    for _ in range(3):
+        found = client.get("/runs", wanted)["items"]
+        listed.append(answer["id"] in [run["id"] for run in found])
+        assert client.status_of(answer["id"])  # by its ID it is there
+
+    assert listed == [False, False, True]
+
+
+def test_a_new_run_can_be_unlisted_for_some_seconds(clock, make_client):
+    with FlowServiceEmulator(step_seconds=5, clock=clock) as emulator:
+        client = make_client(emulator)
+        emulator.new_run_unlisted_for = 3
+        _, answer = client.retrigger(emulator.add_run(emulator.add_flow()))
+        by_id = f"id=={answer['id']}"
+        early = [client.get("/runs", by_id)["items"] for _ in range(2)]
+        clock.now += 3
+
+        assert early == [[], []]
+        assert client.status_of(answer["id"]) == "inProgress"
+        assert [run["id"] for run in client.get("/runs", by_id)["items"]] == [answer["id"]]
+
+
+def test_a_new_run_that_is_hidden_first_is_unlisted_then(emulator, client, flow_id):
+    emulator.new_run_hidden_for, emulator.new_run_unlisted_for = 1, 1
+    _, answer = client.retrigger(emulator.add_run(flow_id))
+
+    assert [len(client.get("/runs", f"id=={answer['id']}")["items"]) for _ in range(3)] == [0, 0, 1]
