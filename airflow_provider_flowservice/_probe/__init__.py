@@ -1,0 +1,1 @@
+"""What a tenant does where the package assumes something: questions to the service, and findings."""
