@@ -10,6 +10,7 @@ import argparse
 import os
 import re
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from airflow_provider_flowservice._arguments import kinds
-from airflow_provider_flowservice._commands import NOT_SEEN
+from airflow_provider_flowservice._commands import NOT_SEEN, WRONG_ARGUMENTS
 from airflow_provider_flowservice._commands.quiet import logs_on_stderr, write
 from airflow_provider_flowservice._defaults import CONN_ID
 
@@ -57,16 +58,36 @@ def _check(parsed: argparse.Namespace) -> int:
 
 
 def _failures(parsed: argparse.Namespace) -> int:
+    def report() -> tuple[int, str]:
+        from airflow_provider_flowservice._commands.failures import failures
+
+        return failures(parsed.conn_id, parsed.flow, parsed.since, parsed.json, _via(parsed))
+
+    return _written(report)
+
+
+def _probe(parsed: argparse.Namespace) -> int:
+    if parsed.retrigger is None and (parsed.yes or parsed.once):
+        print("--yes and --once belong to --retrigger.", file=sys.stderr)
+        return WRONG_ARGUMENTS
+
+    def report() -> tuple[int, str]:
+        from airflow_provider_flowservice._commands.probe import Repeat, probe
+
+        repeat = parsed.retrigger and Repeat(parsed.retrigger, parsed.yes, parsed.once)
+        return probe(parsed.conn_id, repeat, parsed.json, _via(parsed))
+
+    return _written(report)
+
+
+def _written(report: Callable[[], tuple[int, str]]) -> int:
+    """Write a report, and return its exit status."""
     try:
         with logs_on_stderr():
-            from airflow_provider_flowservice._commands.failures import failures
-
-            status, text = failures(
-                parsed.conn_id, parsed.flow, parsed.since, parsed.json, _via(parsed)
-            )
+            status, text = report()
         if text:
             write(text)
-    except Exception:  # noqa: BLE001  # Python's own exit status would say that runs have failed
+    except Exception:  # noqa: BLE001  # Python's own exit status would be a result
         traceback.print_exc()
         return NOT_SEEN
     return status
@@ -120,7 +141,7 @@ def _via(parsed: argparse.Namespace) -> str | None:
     return via
 
 
-def _flow_id(text: str) -> str:
+def _id(text: str) -> str:
     try:
         return str(kinds.ID.read(text))
     except kinds.WrongArgumentError:
@@ -153,6 +174,9 @@ _LARGEST_PORT = 65_535
 _MILLISECONDS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _CONN_ID = (["--conn-id"], dict(default=CONN_ID, help="default: %(default)s"))
 _ACCOUNT = "flow whose source account to test as well"
+_RETRIGGER = (
+    "a failed run to re-trigger twice, for real, to see what the service does; asks before it sends"
+)
 _FLOW = (
     "a flow, or a pattern for names such as 'orders*'; default: all flows that load from a source"
 )
@@ -167,7 +191,7 @@ RECORDABLE = (
         "check",
         "check an Airflow connection of type flowservice",
         "Check an Airflow connection, stage by stage. Reads only, changes nothing.",
-        [_CONN_ID, (["--flow"], dict(type=_flow_id, metavar="ID", help=_ACCOUNT))],
+        [_CONN_ID, (["--flow"], dict(type=_id, metavar="ID", help=_ACCOUNT))],
         _check,
     ),
     Command(
@@ -183,6 +207,21 @@ RECORDABLE = (
             (["--json"], dict(action="store_true", help="print one JSON document")),
         ],
         _failures,
+    ),
+    Command(
+        "probe",
+        "ask the service what this package assumes, and show what differs",
+        "Ask the service what this package assumes, and show what differs. Reads only, unless "
+        "--retrigger names a run. Exit status: 0 if nothing differs, 1 if something does, 2 for wrong "
+        "arguments or a re-trigger that was not confirmed, 3 if the service could not be asked.",
+        [
+            _CONN_ID,
+            (["--retrigger"], dict(type=_id, metavar="RUN_ID", help=_RETRIGGER)),
+            (["--yes"], dict(action="store_true", help="re-trigger without a question")),
+            (["--once"], dict(action="store_true", help="send no second re-trigger")),
+            (["--json"], dict(action="store_true", help="print one JSON document")),
+        ],
+        _probe,
     ),
 )
 
