@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _LONGEST_MESSAGE = 2000
 _HEAD = ("", "The package assumes", "The tenant", "What to set, and what the package does")
 _WIDTHS = (10, 26, 28, 27)
+_MARKS = {"differs": "DIFFERS"}  # to be found among the others
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,10 @@ def _cleaned(finding: Finding, asker: ask.Asker) -> Finding:
 
 
 def _lines(found: Sequence[Finding], sandbox: str) -> Iterator[str]:
-    rows = [(each.verdict, each.assumption, each.seen, each.advice) for each in found]
+    rows = [
+        (_MARKS.get(each.verdict, each.verdict), each.assumption, each.seen, each.advice)
+        for each in found
+    ]
     yield from table([_HEAD, *rows], _WIDTHS)
     counts = {
         verdict: sum(each.verdict == verdict for each in found)

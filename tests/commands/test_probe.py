@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +35,8 @@ FOLLOWED = {
     "new_client",
     "second",
 }
+
+NO_ROWS = {"failed", "retrigger_op", "settle_time"}  # other words in the tables of its page
 
 
 @pytest.fixture
@@ -227,6 +231,26 @@ def test_unknown_keys_and_statuses_are_told(served, probed):
     assert differing(findings) == {"statuses", "keys"}
     assert "activities[].mood, retriggerOf;" in findings["keys"]["seen"]
     assert "a-value" not in json.dumps(findings)
+
+
+@pytest.mark.once
+def test_the_table_in_the_documentation_is_printed(served, capsys):
+    served.honour_id_filter = False
+    page = (Path(__file__).parents[2] / "docs" / "probe.md").read_text()
+    quoted = page.partition("```text\n")[2].partition("```")[0]
+
+    assert main(["probe"]) == 1
+    assert quoted in capsys.readouterr().out
+
+
+@pytest.mark.once
+def test_each_row_is_in_the_documentation(served, probed):
+    page = (Path(__file__).parents[2] / "docs" / "probe.md").read_text()
+    rows = "".join(line for line in page.splitlines(keepends=True) if line.startswith("| `"))
+
+    _, findings = probed(SEEDED_FAILED_RUN_ID)
+
+    assert set(findings) == set(re.findall("`([a-z_]+)`", rows)) - {*NO_ROWS}
 
 
 # Little to see, and odd answers
