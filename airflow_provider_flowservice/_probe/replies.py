@@ -21,6 +21,7 @@ from airflow_provider_flowservice.exceptions import (
 )
 
 _LONGEST_REASON = 200
+_NO_RESPONSE = "got no response: "
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,9 @@ class Reply:
             status = self.error.http_status or self.http_status
             return f"HTTP {status}" + (f", {self.error.code}" if self.error.code else "")
         if self.error is not None:
-            return line(str(self.error), _LONGEST_REASON)
+            # Without the address, which holds IDs.
+            reason = str(self.error).rpartition(_NO_RESPONSE)[2].rstrip(".")
+            return f"no response: {line(reason, _LONGEST_REASON)}"
         return f"HTTP {self.http_status}"
 
     @property

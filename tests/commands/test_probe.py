@@ -304,7 +304,7 @@ ODD = [
 
 
 @pytest.mark.parametrize("odd", ODD)
-@pytest.mark.parametrize("after", [1, 6, 14])
+@pytest.mark.parametrize("after", [1, 8])
 def test_odd_answers_are_findings_and_no_accidents(served, probed, odd, after):
     served.fail(Fault("GET /", times=None, after=after, **odd))
 
@@ -314,6 +314,18 @@ def test_odd_answers_are_findings_and_no_accidents(served, probed, odd, after):
     assert len(findings) == 17
     assert all(each["seen"] for each in findings.values())
     assert all(each["advice"] for each in findings.values() if each["verdict"] == "differs")
+
+
+@pytest.mark.parametrize("odd", [ODD[0], ODD[-4], ODD[-2]])
+def test_odd_answers_about_a_new_run_are_findings_as_well(served, probed, odd):
+    served.fail(Fault("GET /runs", times=None, after=14, **odd))
+
+    _, findings = probed(SEEDED_FAILED_RUN_ID, once=True)
+
+    assert posts(served) == ["re-trigger"]
+    assert len(findings) == 27
+    assert {findings[name]["verdict"] for name in ("readable", "listed")} <= {"differs", "not seen"}
+    assert SEEDED_FAILED_RUN_ID not in json.dumps(findings)
 
 
 def test_every_page_of_runs_that_links_to_itself_is_left_at_last(served, probed):

@@ -83,7 +83,7 @@ def test_a_refused_id_filter_needs_no_setting_if_it_is_http_400():
         (listed(*[run()] * 100), listed(*[run()] * 100), "as assumed", "limit=1000: 100 runs"),
         (listed(*[run()] * 100), listed(*[run()] * 700), "as assumed", "limit=1000: 700 runs"),
         (listed(*[run()] * 100), refused(), "as assumed", "refused, HTTP 400, FLOW-1449-400"),
-        (listed(*[run()] * 100), NOTHING, "as assumed", "limit=1000: GET /runs got no response"),
+        (listed(*[run()] * 100), NOTHING, "as assumed", "limit=1000: no response: reset"),
         (listed(*[run()] * 250), listed(), "differs", "250 runs came for limit=100"),
         (listed(*[run()] * 20, href="/runs?x"), listed(), "differs", "20 runs came, with a link"),
         (listed(run()), refused(), "not seen", "only 1 run; limit=1000: refused"),

@@ -91,10 +91,14 @@ def tried(**replies):
             'Set hook_params={"retrigger_op": "RE_TRIGGER"} of operators.',
         ),
         (tried(own=refused("1398-400"), other=refused("1398-400")), "differs", "Open an issue"),
-        (tried(own=refused("1398-400"), other=LOST), "differs", "RE_TRIGGER: uncertain: reset"),
+        (
+            tried(own=refused("1398-400"), other=LOST),
+            "differs",
+            "RE_TRIGGER: uncertain: no response: reset",
+        ),
         (tried(own=refused("1388-400")), "not seen", "its flow is not enabled"),
-        (tried(own=LOST), "not seen", "uncertain: reset"),
-        (tried(own=UNSENT), "not seen", "not sent: no route"),
+        (tried(own=LOST), "not seen", "uncertain: no response: reset"),
+        (tried(own=UNSENT), "not seen", "not sent: no response: no route"),
     ],
 )
 def test_operation(tries, verdict, said):
