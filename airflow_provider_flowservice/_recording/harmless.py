@@ -93,14 +93,15 @@ MEDIA_TYPES = frozenset(
     }
 )
 
-# The same in all organizations: activities of runs, specifications, and Adobe's own clients.
+# The same in all organizations: activities of runs, specifications, Adobe's own clients, and a run that the
+# probe knows not to exist.
 _CONSTANTS = """
     4f008a00-3a04-11eb-adc1-0242ac120002 37b34f84-1ada-11eb-adc1-0242ac120002 copyActivity
     promotionActivity 9753525b-82c7-4dce-8a9b-5ccfce2b9876 14518937-270c-4525-bdec-c2ba7cce3860
     c1a19761-d2c7-4702-b9fa-fe91f0613e81 d69717ba-71b4-4313-b654-49f9cf126d7a
     e77fde5a-22a8-11ed-861d-0242ac120002 d8a6f005-7eaf-4153-983e-e8574508b877
     c604ff05-7f1a-43c0-8e18-33bf874cb11c ecadc60c-7455-4d87-84dc-2a0e293d997b acp_foundation_connectors
-    exc_app aep_activation_batch Copy Mapping
+    exc_app aep_activation_batch Copy Mapping 00000000-0000-4000-8000-000000000000
 """
 CONSTANTS = frozenset({*_CONSTANTS.split(), "Promotion Activity", "Datalake to UIS Flow"})
 ACCOUNT_SUFFIXES = ("@AdobeID", "@AdobeOrg", "@techacct.adobe.com")
