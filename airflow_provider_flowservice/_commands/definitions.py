@@ -72,10 +72,10 @@ def _probe(parsed: argparse.Namespace) -> int:
         return WRONG_ARGUMENTS
 
     def report() -> tuple[int, str]:
-        from airflow_provider_flowservice._commands.probe import Repeat, probe
+        from airflow_provider_flowservice._commands.probe import RetriggerOption, probe
 
-        repeat = parsed.retrigger and Repeat(parsed.retrigger, parsed.yes, parsed.once)
-        return probe(parsed.conn_id, repeat, parsed.json, _via(parsed))
+        option = parsed.retrigger and RetriggerOption(parsed.retrigger, parsed.yes, parsed.once)
+        return probe(parsed.conn_id, option, parsed.json, _via(parsed))
 
     return _written(report)
 

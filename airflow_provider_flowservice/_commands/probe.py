@@ -34,9 +34,9 @@ _MARKS = {"differs": "DIFFERS"}  # to be found among the others
 
 
 @dataclass(frozen=True)
-class Repeat:
+class RetriggerOption:
     """
-    The wish to re-trigger a run.
+    What `--retrigger` asks for.
 
     :param is_confirmed: Whether nobody has to be asked.
     :param once: Whether to leave out the second re-trigger.
@@ -49,7 +49,7 @@ class Repeat:
 
 def probe(
     conn_id: str,
-    repeat: Repeat | None = None,
+    option: RetriggerOption | None = None,
     as_json: bool = False,
     via: str | None = None,
     clock: Clock = WALL_CLOCK,
@@ -57,13 +57,13 @@ def probe(
     """
     Ask the service; an error is printed.
 
-    :param repeat: The run to re-trigger; ``None`` to read only.
+    :param option: The run to re-trigger; ``None`` to read only.
     :param as_json: Whether to report in one JSON document instead of a table.
     :param via: See :func:`open_hook`.
     :return: Exit status, 0 if nothing differs, 1 if something does, 2 if nobody could confirm the
         re-trigger or would, 3 if the service could not be asked; and the report.
     """
-    if repeat and not repeat.is_confirmed and not sys.stdin.isatty():
+    if option and not option.is_confirmed and not sys.stdin.isatty():
         _say("--retrigger asks for confirmation on a terminal; without one it needs --yes.")
         return WRONG_ARGUMENTS, ""
     stage = "connection"
@@ -75,16 +75,16 @@ def probe(
         stage = "flows"
         asker = ask.Asker(client, clock)
         first = asker.first_list()
-        wish = _wish(asker, hook, repeat) if repeat else None
+        wanted = _wanted(asker, hook, option) if option else None
     except (ValueError, AirflowException) as error:
         _say(line(failure_text(stage, error, conn_id), _LONGEST_MESSAGE))
         return NOT_SEEN, ""
-    if repeat and wish and not repeat.is_confirmed and not _confirm(asker, hook, wish):
+    if option and wanted and not option.is_confirmed and not _confirm(asker, hook, wanted):
         _say("Nothing was re-triggered.")
         return WRONG_ARGUMENTS, ""
     found = list(ask.findings(asker, first, hook.settings.own_clients))
-    if wish:
-        found += retrigger.findings(asker, wish, _say)
+    if wanted:
+        found += retrigger.findings(asker, wanted, _say)
     found += ask.traffic_findings(asker)
     found = [_cleaned(each, asker) for each in found]
     status = DIFFERS if any(each.verdict == "differs" for each in found) else AS_ASSUMED
@@ -95,29 +95,29 @@ def probe(
     return status, "\n".join(_lines(found, sandbox))
 
 
-def _wish(asker: ask.Asker, hook: FlowServiceHook, repeat: Repeat) -> retrigger.Wish:
+def _wanted(asker: ask.Asker, hook: FlowServiceHook, option: RetriggerOption) -> retrigger.Wanted:
     """
     Read the run to re-trigger.
 
     :raises FlowServiceError: It cannot be read.
     """
-    reply = asker.get_run(repeat.run_id)
+    reply = asker.get_run(option.run_id)
     if reply.error is not None:
         raise reply.error
-    shown = [item for item in reply.items or () if _is(item, repeat.run_id)]
+    shown = [item for item in reply.items or () if _is(item, option.run_id)]
     if len(shown) != 1:
         raise exceptions.FlowServiceAnswerError(f"{reply.tried}: the response is not this run.")
     flow_id = identifier(shown[0].get("flowId"))
-    place = hook.get_run_url(flow_id, repeat.run_id).rpartition("/")[0]
+    place = hook.get_run_url(flow_id, option.run_id).rpartition("/")[0]
     own_clients = hook.settings.own_clients
-    return retrigger.Wish(shown[0], hook.retrigger_op, repeat.once, own_clients, place)
+    return retrigger.Wanted(shown[0], hook.retrigger_op, option.once, own_clients, place)
 
 
-def _confirm(asker: ask.Asker, hook: FlowServiceHook, wish: retrigger.Wish) -> bool:
+def _confirm(asker: ask.Asker, hook: FlowServiceHook, wanted: retrigger.Wanted) -> bool:
     """Show what will be sent, and return whether the user wants it."""
-    run = wish.run
+    run = wanted.run
     flow = _flow(asker, run)
-    requests = "one request" if wish.once else "two requests"
+    requests = "one request" if wanted.once else "two requests"
     facts = {
         "sandbox": hook.settings.sandbox_name,
         "flow": f"{flow.name!r} ({run.flow_id})" if flow else run.flow_id or "not shown",
@@ -129,7 +129,7 @@ def _confirm(asker: ask.Asker, hook: FlowServiceHook, wish: retrigger.Wish) -> b
     for name, text in facts.items():
         _say(f"{name:<10}{text}")
     _say(f"The probe will send {requests} to re-trigger this run, for real.")
-    if not wish.once:
+    if not wanted.once:
         _say("If the service accepts both, the data may be loaded twice; --once sends one only.")
     print("Type yes to send: ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() == "yes"

@@ -68,7 +68,7 @@ def next_link(reply: Reply | None, why: str = "") -> Finding:
     if reply is None:
         return NEXT_LINK.not_seen(why)
     if reply.items is None:
-        return NEXT_LINK.not_seen(reply.trouble)
+        return NEXT_LINK.not_seen(reply.problem)
     href = next_href(reply.body)
     if not href:
         if len(reply.items) > 1:
@@ -94,7 +94,7 @@ def next_page(choice: Choice, reply: Reply | None, why: str = "") -> Finding:
     if reply.items is None:
         if reply.is_refused:
             return NEXT_PAGE.differs(f"refused: {reply.status_and_code}", _INCOMPLETE)
-        return NEXT_PAGE.not_seen(reply.trouble)
+        return NEXT_PAGE.not_seen(reply.problem)
     if problem := _problem_of(choice, reply):
         return NEXT_PAGE.differs(problem, _INCOMPLETE)
     return NEXT_PAGE.fits("the next run of the flow came")
@@ -108,7 +108,7 @@ def token_alone(choice: Choice, reply: Reply | None, why: str = "") -> Finding:
     if reply.items is None:
         if reply.is_refused:
             return TOKEN_ALONE.differs(f"refused: {reply.status_and_code}", advice)
-        return TOKEN_ALONE.not_seen(reply.trouble)
+        return TOKEN_ALONE.not_seen(reply.problem)
     if problem := _problem_of(choice, reply):
         return TOKEN_ALONE.differs(problem, advice)
     if not choice.is_telling and len(reply.items) < 2:

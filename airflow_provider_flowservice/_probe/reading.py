@@ -81,7 +81,7 @@ def id_filter(asked: Sequence[str], reply: Reply | None, why: str = "") -> Findi
         advice = f"{ISSUE} DataflowRunEventTrigger then fails; {_SINGLY}"
         return ID_FILTER.differs(seen, advice)
     if reply.items is None:
-        return ID_FILTER.not_seen(reply.trouble)
+        return ID_FILTER.not_seen(reply.problem)
     came = _ids(reply.items)
     found = [run_id for run_id in asked if run_id in came]
     if len(found) == len(asked) and len(came) == len(asked):
@@ -105,7 +105,7 @@ def page_size(hundred: Reply, more: Reply, asked: int) -> Finding:
     count = len(hundred.items or ())
     beyond = f"limit={asked}: "
     if more.items is None:
-        beyond += f"refused, {more.trouble}" if more.is_refused else more.trouble
+        beyond += f"refused, {more.problem}" if more.is_refused else more.problem
     else:
         beyond += f"{len(more.items)} runs"
     if count > LARGEST_PAGE:
@@ -140,7 +140,7 @@ def created_filter(
     if reply is None:
         return question.not_seen(why)
     if reply.items is None and not reply.is_refused:
-        return question.not_seen(reply.trouble)
+        return question.not_seen(reply.problem)
     advice = (
         f"{ISSUE} Lists of runs, DataflowRunEventTrigger and the search after a lost response need "
         "this filter."
@@ -179,7 +179,7 @@ def order(newest: Sequence[Mapping[str, Any]], oldest: Reply | None) -> Finding:
         )
         return ORDER.differs("-createdAt is not in falling order", advice)
     if oldest is None or oldest.items is None:
-        seen = f"-createdAt is; +createdAt: {oldest.trouble if oldest else 'not asked'}"
+        seen = f"-createdAt is; +createdAt: {oldest.problem if oldest else 'not asked'}"
         if oldest is None or not oldest.is_refused:
             return ORDER.not_seen(seen)
         return ORDER.differs(seen, "Nothing to set: the package asks for -createdAt only.")
@@ -204,12 +204,12 @@ def status_case(
     if same is None or changed is None:
         return STATUS_CASE.not_seen(why)
     if same.items is None:
-        return STATUS_CASE.not_seen(f"=={status}: {same.trouble}")
+        return STATUS_CASE.not_seen(f"=={status}: {same.problem}")
     if not same.items:
         advice = f"{ISSUE} Do not use status= of FlowServiceHook.list_runs; nothing else needs it."
         return STATUS_CASE.differs(f"=={status} finds nothing, though there are such runs", advice)
     if changed.items is None and not changed.is_refused:
-        return STATUS_CASE.not_seen(f"=={other}: {changed.trouble}")
+        return STATUS_CASE.not_seen(f"=={other}: {changed.problem}")
     if changed.items:
         return STATUS_CASE.fits(f"=={status} and =={other} both find runs")
     came = "is refused" if changed.items is None else "finds nothing"
@@ -268,7 +268,7 @@ def own_client(runs: Sequence[DataflowRun], own_clients: Collection[str]) -> Fin
 def missing_run(reply: Reply) -> Finding:
     """Return how the service says that there is no such run."""
     if reply.response is None:
-        return MISSING_RUN.not_seen(reply.trouble)
+        return MISSING_RUN.not_seen(reply.problem)
     seen = f"{reply.status_and_code}, {shape_of(reply.response)}"
     if isinstance(reply.error, FlowServiceNotFoundError):
         if reply.error.code == "FLOW-1439-404":

@@ -91,7 +91,7 @@ class Reply:
         return f"HTTP {self.http_status}"
 
     @property
-    def trouble(self) -> str:
+    def problem(self) -> str:
         """Why the response holds no resources; empty if it does."""
         if self.error is not None:
             return self.status_and_code

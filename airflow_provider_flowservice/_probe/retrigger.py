@@ -13,11 +13,11 @@ from typing import Any
 from urllib.parse import quote
 
 from airflow_provider_flowservice._json import identifier
-from airflow_provider_flowservice._probe import repeating
+from airflow_provider_flowservice._probe import retriggering
 from airflow_provider_flowservice._probe.ask import Asker
 from airflow_provider_flowservice._probe.findings import Finding
-from airflow_provider_flowservice._probe.repeating import Followed, Outcome
 from airflow_provider_flowservice._probe.replies import Reply
+from airflow_provider_flowservice._probe.retriggering import Followed, Outcome
 from airflow_provider_flowservice.exceptions import FlowServiceNotFoundError
 from airflow_provider_flowservice.runs import DataflowRun
 
@@ -29,7 +29,7 @@ _FAST, _SLOW = 1.0, 5.0
 
 
 @dataclass(frozen=True)
-class Wish:
+class Wanted:
     """
     What to re-trigger.
 
@@ -52,44 +52,46 @@ class Wish:
         return DataflowRun.from_api(self.old)
 
 
-def findings(asker: Asker, wish: Wish, tell: Callable[[str], None]) -> Iterator[Finding]:
+def findings(asker: Asker, wanted: Wanted, tell: Callable[[str], None]) -> Iterator[Finding]:
     """
     Re-trigger a run, and yield what the service does.
 
     :param tell: Is told each new run at once.
     """
     sent_mono = asker.clock.mono()
-    search = _search(wish, asker.clock.now())
-    tries = {wish.op: _send(asker, wish, wish.op, tell)}
-    if tries[wish.op][1].kind == "unknown":
-        other = repeating.other_op(wish.op)
+    search = _search(wanted, asker.clock.now())
+    tries = {wanted.op: _send(asker, wanted, wanted.op, tell)}
+    if tries[wanted.op][1].kind == "unknown":
+        other = retriggering.other_op(wanted.op)
         sent_mono = asker.clock.mono()
-        tries[other] = _send(asker, wish, other, tell)
+        tries[other] = _send(asker, wanted, other, tell)
     op, (reply, outcome) = list(tries.items())[-1]
-    yield repeating.operation(tries)
-    yield repeating.answer(reply, outcome, search)
+    yield retriggering.operation(tries)
+    yield retriggering.answer(reply, outcome, search)
     if outcome.kind != "started":
-        yield from repeating.nothing_new("no new run is known")
-        yield repeating.SECOND.not_seen("the first one has started no run that is known")
+        yield from retriggering.nothing_new("no new run is known")
+        yield retriggering.SECOND.not_seen("the first one has started no run that is known")
         return
     tell(f"Following the new run until lists show it, for at most {LIMIT:.0f} s.")
-    followed = _follow(asker, wish, outcome.run_id, sent_mono)
-    old_after = asker.get_run(wish.run.run_id)
-    yield from repeating.new_run(followed, wish.old, old_after, wish.own_clients)
-    if wish.once:
-        yield repeating.SECOND.not_seen("--once leaves it out")
+    followed = _follow(asker, wanted, outcome.run_id, sent_mono)
+    old_after = asker.get_run(wanted.run.run_id)
+    yield from retriggering.new_run(followed, wanted.old, old_after, wanted.own_clients)
+    if wanted.once:
+        yield retriggering.SECOND.not_seen("--once leaves it out")
     elif followed.listed is None:
-        yield repeating.SECOND.not_seen("not sent, since the new run is not listed")
+        yield retriggering.SECOND.not_seen("not sent, since the new run is not listed")
     else:
-        search = _search(wish, asker.clock.now())
-        reply, again = _send(asker, wish, op, tell)
-        yield repeating.second(reply, again, outcome.run_id, search)
+        search = _search(wanted, asker.clock.now())
+        reply, again = _send(asker, wanted, op, tell)
+        yield retriggering.second(reply, again, outcome.run_id, search)
 
 
-def _send(asker: Asker, wish: Wish, op: str, tell: Callable[[str], None]) -> tuple[Reply, Outcome]:
-    old_run_id = wish.run.run_id
+def _send(
+    asker: Asker, wanted: Wanted, op: str, tell: Callable[[str], None]
+) -> tuple[Reply, Outcome]:
+    old_run_id = wanted.run.run_id
     reply = asker.post(f"/runs/{quote(old_run_id, safe='')}/action", [("op", op)])
-    outcome = repeating.outcome_of(reply, old_run_id)
+    outcome = retriggering.outcome_of(reply, old_run_id)
     if outcome.kind == "started":
         tell(f"Run {old_run_id} was re-triggered as {outcome.run_id}.")
     elif outcome.kind == "uncertain":
@@ -97,20 +99,20 @@ def _send(asker: Asker, wish: Wish, op: str, tell: Callable[[str], None]) -> tup
     return reply, outcome
 
 
-def _search(wish: Wish, now: float) -> str:
+def _search(wanted: Wanted, now: float) -> str:
     """Say how to find a run that a request may have started."""
     since = datetime.fromtimestamp(now, timezone.utc)
-    flow = wish.run.flow_id or "(not shown)"
+    flow = wanted.run.flow_id or "(not shown)"
     return (
-        f"Look for a run of flow {flow} created since {since:%Y-%m-%d %H:%M:%S} UTC: {wish.place}"
+        f"Look for a run of flow {flow} created since {since:%Y-%m-%d %H:%M:%S} UTC: {wanted.place}"
     )
 
 
-def _follow(asker: Asker, wish: Wish, new_run_id: str, sent_mono: float) -> Followed:
+def _follow(asker: Asker, wanted: Wanted, new_run_id: str, sent_mono: float) -> Followed:
     """Look for a new run by its ID, by a filter and in a list, until all show it."""
     followed = Followed(LIMIT)
     while True:
-        followed = _look(asker, wish, new_run_id, sent_mono, followed)
+        followed = _look(asker, wanted, new_run_id, sent_mono, followed)
         seconds = asker.clock.mono() - sent_mono
         if followed.is_complete or seconds >= LIMIT:
             return followed
@@ -118,10 +120,10 @@ def _follow(asker: Asker, wish: Wish, new_run_id: str, sent_mono: float) -> Foll
 
 
 def _look(
-    asker: Asker, wish: Wish, new_run_id: str, sent_mono: float, followed: Followed
+    asker: Asker, wanted: Wanted, new_run_id: str, sent_mono: float, followed: Followed
 ) -> Followed:
     """Look for a new run in each way in which it was not seen yet."""
-    run = wish.run
+    run = wanted.run
     filters = [f"flowId=={run.flow_id}"] if run.flow_id else []
     if run.created_at is not None:  # as a search for a new run asks
         filters.append(f"createdAt>{run.created_at - 1}")
@@ -136,8 +138,8 @@ def _look(
         reply = ask()
         seconds = asker.clock.mono() - sent_mono
         is_missing = isinstance(reply.error, FlowServiceNotFoundError)
-        troubles = {**followed.troubles, way: "" if is_missing else reply.trouble}
-        followed = replace(followed, troubles=troubles)
+        problems = {**followed.problems, way: "" if is_missing else reply.problem}
+        followed = replace(followed, problems=problems)
         if reply.is_refused and way != "readable":
             followed = replace(followed, refused=followed.refused | {way})
         for item in reply.items or ():

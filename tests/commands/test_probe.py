@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_flowservice.__main__ import main
-from airflow_provider_flowservice._commands.probe import Repeat, probe
+from airflow_provider_flowservice._commands.probe import RetriggerOption, probe
 from airflow_provider_flowservice._exactly_once.clock import Clock
 from airflow_provider_flowservice.emulator import Fault, FlowServiceEmulator
 from airflow_provider_flowservice.emulator.seed import (
@@ -60,9 +60,9 @@ def probed(capsys, clock):
     """Return a function that probes in the time of the test, and returns status and findings."""
 
     def probed(run_id=None, once=False):
-        repeat = run_id and Repeat(run_id, is_confirmed=True, once=once)
+        option = run_id and RetriggerOption(run_id, is_confirmed=True, once=once)
         times = Clock(now=clock, sleep=clock.sleep, mono=clock)
-        status, text = probe(CONN_ID, repeat, as_json=True, clock=times)
+        status, text = probe(CONN_ID, option, as_json=True, clock=times)
         return status, {each["name"]: each for each in json.loads(text)["findings"]}
 
     return probed

@@ -70,7 +70,7 @@ class Followed:
     :param limit: Seconds after which nothing was waited for any more.
     :param first: The run as it was seen first.
     :param last: The run as it was seen last.
-    :param troubles: Why the last request of a kind could not show it; empty if the run was missing.
+    :param problems: Why the last request of a kind could not show it; empty if the run was missing.
     :param refused: Requests of which kinds the service refuses.
     """
 
@@ -80,7 +80,7 @@ class Followed:
     listed: float | None = None
     first: Mapping[str, Any] | None = None
     last: Mapping[str, Any] | None = None
-    troubles: Mapping[str, str] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
     refused: frozenset[str] = frozenset()
 
     @property
@@ -145,7 +145,7 @@ def answer(reply: Reply, outcome: Outcome, search: str) -> Finding:
     :param search: How to find a run that may have been started.
     """
     if outcome.kind == "uncertain":
-        seen = f"{reply.trouble or reply.status_and_code}: it names no new run, and may have started one"
+        seen = f"{reply.problem or reply.status_and_code}: it names no new run, and may have started one"
         return ANSWER.differs(seen, f"It was not sent again. {search}")
     if outcome.kind != "started":
         return ANSWER.not_seen(_told(reply, outcome))
@@ -264,7 +264,7 @@ def _names_old(followed: Followed, old_run_id: str) -> Finding:
 def _old_run(before: Mapping[str, Any], after: Reply) -> Finding:
     items = after.items
     if items is None or len(items) != 1:
-        return OLD_RUN.not_seen(after.trouble or f"{len(items or ())} runs came")
+        return OLD_RUN.not_seen(after.problem or f"{len(items or ())} runs came")
     paths = changed_paths(before, items[0])
     if not paths:
         return OLD_RUN.fits("it has not changed")
@@ -288,8 +288,8 @@ def _new_client(followed: Followed, own_clients: Collection[str]) -> Finding:
 
 
 def _not_within(question: Question, followed: Followed, way: str, advice: str) -> Finding:
-    if trouble := followed.troubles.get(way):
-        return question.not_seen(trouble)
+    if problem := followed.problems.get(way):
+        return question.not_seen(problem)
     return question.differs(f"not within {followed.limit:.0f} s", advice)
 
 

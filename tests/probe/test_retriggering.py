@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_flowservice._probe.repeating import (
+from airflow_provider_flowservice._probe.replies import Reply
+from airflow_provider_flowservice._probe.retriggering import (
     Followed,
     Outcome,
     answer,
@@ -15,7 +16,6 @@ from airflow_provider_flowservice._probe.repeating import (
     outcome_of,
     second,
 )
-from airflow_provider_flowservice._probe.replies import Reply
 from airflow_provider_flowservice.exceptions import FlowServiceAuthError, FlowServiceConnectionError
 from helpers.replies import listed, refused, reply, run
 
@@ -169,12 +169,12 @@ def test_the_settle_time_to_set(seconds, verdict, advice):
     [
         ("readable", {"readable": 121.0}, "differs", "after 121 s"),
         ("readable", {"readable": None}, "differs", "not within 300 s"),
-        ("readable", {"readable": None, "troubles": {"readable": "HTTP 500"}}, "not seen", "500"),
-        ("listed", {"listed": None, "troubles": {"listed": "HTTP 400"}}, "not seen", "HTTP 400"),
+        ("readable", {"readable": None, "problems": {"readable": "HTTP 500"}}, "not seen", "500"),
+        ("listed", {"listed": None, "problems": {"listed": "HTTP 400"}}, "not seen", "HTTP 400"),
         ("found", {"found": 9.0}, "differs", "after 9.0 s"),
         ("found", {"found": 9.0, "readable": 8.0}, "as assumed", "after 9.0 s"),
         ("found", {"found": None}, "differs", "not within 300 s"),
-        ("found", {"found": None, "troubles": {"found": "HTTP 400"}}, "not seen", "HTTP 400"),
+        ("found", {"found": None, "problems": {"found": "HTTP 400"}}, "not seen", "HTTP 400"),
         ("first_status", {"first": run("new", status="napping")}, "differs", "napping"),
         ("first_status", {"first": run("new", status="")}, "as assumed", "(none yet)"),
         ("first_status", {"first": None}, "not seen", "was not seen"),
