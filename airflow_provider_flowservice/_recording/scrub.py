@@ -8,7 +8,6 @@ with all that is below it, and a value stays only if it is of the kind that its 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -22,17 +21,21 @@ from airflow_provider_flowservice._recording.names import Names
 REMOVED = "(removed)"
 _GAP = "…"
 
+# Without a prefix, only the numbers of the catalogues: others could be of a telephone.
 _CODE = re.compile(
-    rf"((?:{'|'.join(harmless.CODE_PREFIXES)})-)?[0-9]{{1,4}}(-(?:[45][0-9]{{2}}|FAILED|SKIP))?"
+    rf"(?:{'|'.join(harmless.CODE_PREFIXES)})-[0-9]{{1,4}}(?:-(?:[45][0-9]{{2}}|FAILED|SKIP))?"
+    "|(?:1[0-7][0-9]{2}|200[0-2]|21[0-2][0-9]|22[05]0)-(?:4[01][0-9]|50[0-4])"
 )
-_GATEWAY_CODE = re.compile(r"4[0-2][0-9]{4}")
+# Of the copy engine, and of the gateway.
+_SHORT_CODE = re.compile("[0-9]{1,4}|4[0-2][0-9]{4}")
 _EDITION = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){0,2}")
 _INTEGER = re.compile(r"-?[0-9]{1,15}")
 _CONDITION = re.compile(r"([\w.\[\]-]+)(==|!=|>=|<=|!>|>|<|~)(.*)", re.ASCII | re.DOTALL)
 _ORDER = re.compile(r"([+ -]?)([\w.\[\]]+)(:(?:asc|desc))?", re.ASCII)
 _RATE_LIMIT = re.compile(r"(x-)?ratelimit-(limit|remaining|reset)", re.IGNORECASE)
-# Larger numbers are no counts, and may be of an account or a card.
-_LARGEST_NUMBER = 10**15
+# Larger numbers are no counts, and may be of an account or a card. Cards have 13 digits at least, and
+# ten terabytes are more than a run loads.
+_LARGEST_NUMBER = 10**13
 # Epoch seconds and milliseconds of the years 2001 to 2096.
 _SECONDS = range(10**9, 4 * 10**9)
 _MILLISECONDS = range(10**12, 4 * 10**12)
@@ -142,7 +145,7 @@ class Scrubber:
         return found
 
     def _is_harmless_number(self, value: float, kind: str) -> bool:
-        if value in (math.inf, -math.inf):  # JSON has 1e999
+        if value % 1:  # a fraction may have any digits; it is also that of 1e999, which JSON has
             return False
         number = int(value)
         match kind:
@@ -153,7 +156,7 @@ class Scrubber:
             case "word":  # the HTTP status of an error
                 return number in range(100, 600)
             case "code":
-                return number == value and self._is_code(str(number))
+                return self._is_code(str(number))
         return kind in ("edition", "identity") and number in range(1000)
 
     def _text_of(self, kind: str, text: str) -> str:
@@ -198,7 +201,7 @@ class Scrubber:
 
     @staticmethod
     def _is_code(text: str) -> bool:
-        return bool(_CODE.fullmatch(text) or _GATEWAY_CODE.fullmatch(text))
+        return bool(_CODE.fullmatch(text) or _SHORT_CODE.fullmatch(text))
 
     def _sentence(self, text: str) -> str:
         """Keep the words of Adobe's own messages; a gap stands for all between them."""
@@ -206,7 +209,7 @@ class Scrubber:
         for each in text[:_LONGEST_TEXT].split():
             word = each.strip(".,:;()'\"`!?")
             is_known = word.lower() in harmless.WORDS or word in self._keep
-            shown = word if is_known or self._is_long_code(word) else _GAP
+            shown = word if is_known or _CODE.fullmatch(word) else _GAP
             if shown != _GAP or found[-1:] != [_GAP]:
                 found.append(shown)
         if _GAP in found:
@@ -239,13 +242,9 @@ class Scrubber:
 
     def _segment(self, segment: str) -> str:
         plain = unquote(segment)
-        if not plain or plain in harmless.SEGMENTS or self._is_long_code(plain):
+        if not plain or plain in harmless.SEGMENTS or _CODE.fullmatch(plain):
             return quote(plain, safe="")
         return quote(self._identity(plain), safe="")
-
-    @staticmethod
-    def _is_long_code(text: str) -> bool:
-        return "-" in text and bool(_CODE.fullmatch(text))
 
     def _parameter(self, part: str) -> str:
         raw_name, equals, raw = part.partition("=")
