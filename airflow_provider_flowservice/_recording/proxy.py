@@ -53,6 +53,8 @@ class RecordingProxy(LoopbackService):
 
     def _forward(self, request: Request) -> Response:
         settings = self._settings
+        if not request.path.startswith("/"):  # it would change the host
+            raise requests.exceptions.InvalidURL("no path")
         is_ims = request.path.startswith("/ims/")
         base = settings.ims_url if is_ims else settings.base_url
         query = f"?{request.raw_query}" if request.raw_query else ""

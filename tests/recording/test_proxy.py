@@ -79,6 +79,22 @@ def test_a_request_arrives_byte_for_byte(recording):
     assert server.seen[0].removeprefix("GET ").lower() == target.lower()
 
 
+@pytest.mark.parametrize(
+    "target", ["@acme.com/runs", ".acme.com/runs", "[/runs", "http://acme.com/"]
+)
+def test_a_target_that_is_no_path_is_not_forwarded(recording, path, target):
+    with CannedServer(lambda _: http_answer(200, {})) as server, recording(server.url) as proxy:
+        host, port = proxy.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            assert connection.recv(4096) == b""
+
+    assert server.seen == []
+    (exchange,) = read(path).exchanges
+    assert exchange.status is None
+    assert "acme" not in path.read_text()
+
+
 def test_a_response_comes_as_it_is_but_for_its_packing(recording, path):
     content = b'{ "status" : "failed" }'
     headers = {
