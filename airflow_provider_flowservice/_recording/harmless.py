@@ -35,9 +35,9 @@ _KEYS = {
     "number": """
         inputBytes outputBytes inputRecordCount outputRecordCount createdRecordCount updatedRecordCount
         deletedRecordCount skippedRecordCount failedRecordCount warningRecordCount recordCount
-        inputFileCount outputFileCount skippedFileCount failedFileCount count limit start interval
-        partialIngestionPercent mappingVersion expires_in
+        inputFileCount outputFileCount skippedFileCount failedFileCount count expires_in
     """,
+    "few": "limit start interval partialIngestionPercent mappingVersion",
     "word": """
         status state operation frequency region token_type format result isDefault isSourceFlow
         isDestinationFlow isSampleDataflow errorDiagnosticsEnabled flowRunsSupported backfill templated op

@@ -34,4 +34,4 @@ class Names:
             name = f"aaaaaaaa-0000-4000-8000-{number:012}" if is_uuid else f"{word}-{number}"
             self._names[key] = name
         name = self._names[key]
-        return name.upper() if text.isupper() and not text.isdigit() else name
+        return name.upper() if text.isupper() else name

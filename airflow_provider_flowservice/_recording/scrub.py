@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any, NoReturn
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from airflow_provider_flowservice._recording import harmless
 from airflow_provider_flowservice._recording.names import Names
@@ -29,13 +29,14 @@ _CODE = re.compile(
 # Of the copy engine, and of the gateway.
 _SHORT_CODE = re.compile("[0-9]{1,4}|4[0-2][0-9]{4}")
 _EDITION = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){0,2}")
-_INTEGER = re.compile(r"-?[0-9]{1,15}")
+_INTEGER = re.compile("0|-?[1-9][0-9]{0,12}")  # zeros in front may be of a telephone number
 _CONDITION = re.compile(r"([\w.\[\]-]+)(==|!=|>=|<=|!>|>|<|~)(.*)", re.ASCII | re.DOTALL)
 _ORDER = re.compile(r"([+ -]?)([\w.\[\]]+)(:(?:asc|desc))?", re.ASCII)
 _RATE_LIMIT = re.compile(r"(x-)?ratelimit-(limit|remaining|reset)", re.IGNORECASE)
 # Larger numbers are no counts, and may be of an account or a card. Cards have 13 digits at least, and
 # ten terabytes are more than a run loads.
 _LARGEST_NUMBER = 10**13
+_FEW = range(10**6)
 # Epoch seconds and milliseconds of the years 2001 to 2096.
 _SECONDS = range(10**9, 4 * 10**9)
 _MILLISECONDS = range(10**12, 4 * 10**12)
@@ -62,7 +63,8 @@ class Scrubber:
         self.unknown_keys: Counter[str] = Counter()
         self.unknown_words: Counter[str] = Counter()
         self._keep = frozenset(keep)
-        self._words = Names()
+        self._words: dict[str, int] = {}
+        self._tokens: dict[str, int] = {}
         self._kinds = {**dict.fromkeys(self._keep, "kept"), **harmless.KINDS}
 
     def json(self, content: bytes) -> Any:
@@ -109,13 +111,12 @@ class Scrubber:
 
     def name(self, text: str) -> str:
         """Return the other name of a customer's name, such as that of a sandbox."""
-        for suffix in harmless.ACCOUNT_SUFFIXES:
-            if text.endswith(suffix) and text != suffix:
-                return self.name(text.removesuffix(suffix)) + suffix
-        if text in harmless.CONSTANTS or text in (REMOVED, "") or text in self._keep:
+        suffix = next(filter(text.endswith, harmless.ACCOUNT_SUFFIXES), "")
+        bare = text.removesuffix(suffix)
+        if bare in harmless.CONSTANTS or bare in (REMOVED, "") or {text, bare} & self._keep:
             return text
         self.removed["names"] += 1
-        return self.names.of(text, "name")
+        return self.names.of(bare, "name") + suffix
 
     # Values, by the kinds of their keys
 
@@ -151,6 +152,8 @@ class Scrubber:
         match kind:
             case "moment":
                 return number == 0 or number in _SECONDS or number in _MILLISECONDS
+            case "few":
+                return number in _FEW
             case "number" | "kept":
                 return -1 <= number < _LARGEST_NUMBER
             case "word":  # the HTTP status of an error
@@ -167,9 +170,10 @@ class Scrubber:
             "name": self.name,
             "moment": lambda text: self._numeral(text, kind),
             "number": lambda text: self._numeral(text, kind),
+            "few": lambda text: self._numeral(text, kind),
             "word": self._word,
             "code": lambda text: text if self._is_code(text) else self._word(text),
-            "sort": lambda text: self._link(text) if "/" in text else self._word(text),
+            "sort": lambda text: self._link(text) if _address(text) else self._word(text),
             "text": self._sentence,
             "kept": self._sentence,
             "link": self._link,
@@ -188,16 +192,18 @@ class Scrubber:
         return self.names.of(text, "id")
 
     def _numeral(self, text: str, kind: str) -> str:
-        is_harmless = _INTEGER.fullmatch(text) and self._is_harmless_number(int(text), kind)
-        return text if is_harmless else self._remove(text)
+        return text if self._is_harmless_numeral(text, kind) else self._remove(text)
+
+    def _is_harmless_numeral(self, text: str, kind: str) -> bool:
+        return bool(_INTEGER.fullmatch(text)) and self._is_harmless_number(int(text), kind)
 
     def _word(self, text: str) -> str:
         plain = re.sub(r"[ _-]", "", text).lower()
-        if plain in harmless.VALUES or text in self._keep or re.fullmatch(r"\(word-\d+\)", text):
+        if plain in harmless.VALUES or text in self._keep:
             return text
         self.removed["words"] += 1
         self.unknown_words[text] += 1
-        return f"({self._words.of(text.lower(), 'word')})"
+        return f"(word-{_number_of(text.lower(), self._words)})"
 
     @staticmethod
     def _is_code(text: str) -> bool:
@@ -223,16 +229,12 @@ class Scrubber:
     # Addresses
 
     def _link(self, text: str) -> str:
-        try:
-            parts = urlsplit(text)
-            host, is_web = parts.hostname or "", parts.scheme in ("http", "https")
-        except ValueError:
-            return self._remove(text)
-        if not (is_web or (not parts.scheme and not parts.netloc and "/" in text)):
-            return self.name(text)  # a path in a customer's storage, without a folder
+        parts = _address(text)
+        if not parts:
+            return self.name(text)  # of a file in a customer's storage, or of the storage
         query = self.query(parts.query)
         link = self.path(parts.path) + (f"?{query}" if query else "")
-        return f"{parts.scheme}://{self._host(host)}{link}" if is_web else link
+        return f"{parts.scheme}://{self._host(parts.hostname)}{link}" if parts.hostname else link
 
     def _host(self, host: str) -> str:
         if host in harmless.HOSTS:
@@ -289,9 +291,8 @@ class Scrubber:
     def _token(self, raw: str) -> str:
         """Return another token, with each special character of it once, as it was written."""
         self.removed["names"] += 1
-        # Tokens may differ in upper and lower case only.
-        name = self.names.of(raw.encode().hex(), "page").replace("-", "")
-        return name + "".join(sorted({*_SPECIAL.findall(raw)}))
+        special = "".join(sorted({*_SPECIAL.findall(raw)}))
+        return f"page{_number_of(raw, self._tokens)}{special}"
 
     # Headers
 
@@ -307,10 +308,17 @@ class Scrubber:
             case "date":
                 return _date(value)
             case "retry-after":
-                return value if re.fullmatch(r"[0-9]{1,6}", value) else _date(value)
+                return value if self._is_harmless_numeral(value, "few") else _date(value)
             case "x-request-id":
                 return self._identity(value)
-        return value if _RATE_LIMIT.fullmatch(name) and re.fullmatch("[0-9]{1,10}", value) else ""
+        if not _RATE_LIMIT.fullmatch(name):
+            return ""
+        # The reset may be a moment.
+        return (
+            value
+            if any(self._is_harmless_numeral(value, kind) for kind in ("few", "moment"))
+            else ""
+        )
 
     def _counted(self, found: dict[str, str], given: int) -> dict[str, str]:
         self.removed["headers"] += given - len(found)
@@ -319,6 +327,21 @@ class Scrubber:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError("no JSON")
+
+
+def _number_of(text: str, numbers: dict[str, int]) -> int:
+    return numbers.setdefault(text, len(numbers) + 1)
+
+
+def _address(text: str) -> SplitResult | None:
+    """Return the parts of a web address, or of a path with a folder; ``None`` if a text is neither."""
+    try:
+        parts = urlsplit(text)
+        is_web = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return None
+    is_path = not parts.scheme and not parts.netloc and "/" in parts.path
+    return parts if is_web or (is_path and not parts.path.startswith("//")) else None
 
 
 def _fields(path: str) -> list[str]:
