@@ -18,7 +18,9 @@ from airflow_provider_flowservice._recording.recorder import Response
 from airflow_provider_flowservice.emulator.messages import FLOW_SERVICE, Request
 
 _KNOWN_KEYS = sorted(harmless.KINDS)
-_NOT_NUMBERS = [key for key in _KNOWN_KEYS if harmless.KINDS[key] not in ("number", "moment")]
+_NOT_NUMBERS = [
+    key for key in _KNOWN_KEYS if harmless.KINDS[key] not in ("number", "few", "moment")
+]
 _PATHS = [
     f"{FLOW_SERVICE}/runs",
     f"{FLOW_SERVICE}/flows",
@@ -94,6 +96,11 @@ class Planter:
             lambda: f"/{word()}/{word()}-2024-01-01.csv",
             lambda: str(uuid.UUID(int=rng.getrandbits(128))),
             lambda: str(rng.randrange(10**15, 10**19)),
+            lambda: str(rng.randrange(10**13, 10**15)),
+            lambda: f"0{rng.randrange(10**9, 10**12)}",
+            lambda: f"{rng.randrange(3000, 10**4)}-{rng.randrange(400, 600)}",
+            lambda: f"{rng.randrange(10**3, 10**4)}.{rng.randrange(10**5, 10**6)}",
+            lambda: "".join(rng.choice("jkqvwxz") for _ in range(5)),
             lambda: f"{rng.getrandbits(96):024X}@AdobeOrg",
             lambda: word().upper(),
             lambda: f"{word()}ä{word()}",
@@ -117,8 +124,22 @@ class Planter:
             lambda: "".join(f"%{byte:02X}" for byte in data),
             lambda: data.hex(),
             lambda: f'"{secret}"',
+            lambda: f"(word-{secret})",
+            lambda: f"name-{secret}",
+            lambda: f"{secret}@AdobeID@AdobeID",
         ]
         return self._rng.choice(spellings)()
+
+    def _number(self) -> float | str:
+        """Return a secret as a number, if one of them is."""
+        found = [secret for secret in self._secrets if secret.replace(".", "").isdigit()]
+        if not found:
+            return self._shown()
+        secret = self._rng.choice(found)
+        fraction = secret.replace(".", "")[:15]
+        return self._rng.choice(
+            [float(secret), float(f"0.{fraction}"), float(f"4.{fraction}"), secret]
+        )
 
     def _filled(self, templates: list[str]) -> str:
         template = self._rng.choice(templates)
@@ -175,7 +196,7 @@ class Planter:
             yield "status", rng.choice(["success", "failed", "inProgress"])
 
     def _value(self, depth: int) -> Any:
-        match self._rng.randrange(6 if depth < 4 else 3):
+        match self._rng.randrange(7 if depth < 4 else 4):
             case 0:
                 return self._shown()
             case 1:
@@ -183,6 +204,8 @@ class Planter:
             case 2:
                 return self._filled(_ADDRESSES)
             case 3:
+                return self._number()
+            case 4:
                 return [self._value(depth + 1) for _ in range(self._rng.randrange(3))]
             case _:
                 return self._object(depth + 1)
@@ -196,8 +219,9 @@ def found_in(text: str, secrets: list[str]) -> list[str]:
 
 def _parts(secret: str) -> list[str]:
     """Return the parts of a secret by which it could be known."""
-    parts = re.findall(r"\w{6,}", secret.lower())
-    return [part for part in parts if part not in ("adobeorg", "internal")]
+    parts = re.findall(r"\w{5,}", secret.lower())
+    numbers = re.findall(r"[0-9]+[-.][0-9]{3,}", secret)
+    return [part for part in [*parts, *numbers] if part not in ("adobeorg", "internal")]
 
 
 def _readings(text: str) -> str:
