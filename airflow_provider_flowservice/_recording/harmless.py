@@ -17,12 +17,14 @@ _KEYS = {
         manage manifest metrics next options _page page params permissionsInfo predecessors properties
         recordSummary reference report runSpec sandboxes scheduleParams schema sizeSummary skippedInfo
         sourceConnections sourceInfo sourceSummaries statusSummary targetConnections targetInfo
-        targetSummaries entitySummaries transformations uiAttributes adf run tenantInfo datasets
+        targetSummaries entitySummaries transformations uiAttributes adf run tenantInfo datasets sourceSpec
+        targetSpec exploreSpec scheduleSpec optionSpec transformationSpec transformationSpecs encryptionSpecs
+        permissionSpec order messages
     """,
     "identity": """
         id ids flowId flowRunId parentFlowRunId childFlowRunIds sandboxId etag eTag request-id requestId
         x-request-id baseConnectionId sourceConnectionIds targetConnectionIds dataSetId datasetId mappingId
-        specId
+        specId providerId sourceConnectionSpecIds targetConnectionSpecIds
     """,
     "name": """
         name createdBy updatedBy createdClient updatedClient sandboxName imsOrgId providerRefId
@@ -36,20 +38,21 @@ _KEYS = {
         inputBytes outputBytes inputRecordCount outputRecordCount createdRecordCount updatedRecordCount
         deletedRecordCount skippedRecordCount failedRecordCount warningRecordCount recordCount
         inputFileCount outputFileCount skippedFileCount failedFileCount count expires_in
+        avgMs maxMs minMs
     """,
-    "few": "limit start interval partialIngestionPercent mappingVersion",
+    "few": "limit start interval partialIngestionPercent percentCompleted mappingVersion",
     "word": """
         status state operation frequency region token_type format result isDefault isSourceFlow
         isDestinationFlow isSampleDataflow errorDiagnosticsEnabled flowRunsSupported backfill templated op
-        subOp value
+        subOp value key category permissions isSource isDestination cronExpression dateFormat timezone
     """,
     "code": "code errorCode error_code error",
     "sort": "type",  # of a problem, which is a link, or of something else
     "text": """
         title message description detail detailed-message errorMessage errorDetails errorDetail
-        error_description
+        error_description details
     """,
-    "link": "href runs failedRecords sampleErrors path pathPrefix",
+    "link": "href statusURL runs failedRecords sampleErrors path pathPrefix",
     "edition": "version",
     "token": "continuationToken",
     "secret": "access_token",
@@ -70,7 +73,8 @@ _VALUES = """
     parquet sourceconnection targetconnection adfrunid onetime lowlevel runs flows connections flowspecs
     connectionspecs sourceconnections targetconnections production development va7 nld2 aus5 gbr9 can2 ind2
     invalidclient invalidscope invalidtoken invalidrequest unauthorizedclient unsupportedgranttype
-    accessdenied
+    accessdenied abandoned archived inactive loading loaded retained staging retrying stalled publish finalize
+    apply rollback progress updatefinalizing enterprisesource streamingsource utc month year
 """
 VALUES = frozenset(_VALUES.split())
 
@@ -78,7 +82,7 @@ VALUES = frozenset(_VALUES.split())
 _SEGMENTS = """
     data foundation flowservice runs flows flowSpecs connections connectionSpecs sourceConnections
     targetConnections action test search ims token v1 v2 v3 v4 sandbox-management export batches meta aep
-    errors placeholder type uri row_errors row_error_samples.json input_files
+    errors placeholder type uri sandboxes explore row_errors row_error_samples.json input_files
 """
 SEGMENTS = frozenset(_SEGMENTS.split())
 HOSTS = frozenset({"platform.adobe.io", "platform-stage.adobe.io", "ns.adobe.com"})
@@ -118,29 +122,53 @@ CODE_PREFIXES = (
     "SMS",
 )
 
-# Words of Adobe's own error messages. A text keeps these, in their order.
+# Words of Adobe's own error messages, and of those that tell why a source refuses a credential. A text
+# keeps these, and the known keys and values, in their order.
 _WORDS = """
-    a able access account action activity after again all allowed already an and any api applicable are as
-    at attempt attempting authorization aws azure bad be because been before being between body bulk but by
-    called calling can cannot changed check client code column conflict connect connected connecting
-    connection connector contact content copied copy copying correct could create created credential
-    credentials data dataflow dataset date denied destination details did disabled does done due during
-    each either empty enabled encountered end ended error errors exception exceeded exist exists expected
-    expired fail failed failing failure field fields file files filter first flow flows for forbidden format
-    found frequency from gateway given go going granted had has have header host if in initializing
-    ingested ingestion input internal invalid is it its job key lake last later limit list load loaded
-    locate longer manage mapper mapping match missing more must my necessary need network new no not null
-    number oauth object occurred of on once one only operation operator or order organization other out
-    output parameter parameters params parse parsing partial passed permission permissions platform please
-    point process processing profile progress promotion properly provide provided provider query rate read
-    reached record records reference refresh region reject rejected request requested requests required
-    resource resources respond response retry retrying right rows run running runs same sandbox scheduled
-    schema scope secret see server service since size skipped source sources spec specification start
-    started state status still stream streaming success successful successfully such support supported
-    system table target than that the their them then there these they this time timed timeout times to
-    token too transform transformation try trying type unable unauthorized unavailable under unknown
-    unsupported until up update updated upload uploaded use used user validation valid value values
-    verify version wait was we were when which while window with within without write written wrong yet you
-    your
+    a aadsts7000215 aadsts7000222 aadsts700082 abandoned able aborted access account action activate
+    active activity add admin administrator after again aggregate aggregation algorithm all allowed
+    already amazon an and any api applicable appropriate are argument array as ascending at attempt
+    attempted attempting attribute auth authentication authenticationfailed authorization
+    authorizationfailure authorizationpermissionmismatch authspec aws azure backfill bad base
+    base64-encoded batch be bearer because been before being between blob body both building bulk but by
+    called calling can cannot catalog change changed character check checking client client_secret code
+    collection column compared comparison comparisons complex condition config configured conflict
+    connect connected connecting connection connections connectionspecfiltering connectionspecid
+    connector connectors connectortype contact contain container containing content context copied copy
+    copying correct corresponding could create created creating credential credentials csv current
+    customer data dataflow dataset date decoding default defined definition definitions deleted deleting
+    delimiter denied descending deserializing destination detailed details detection did different
+    disabled dns documentation does done due during each either empty enabled encoded encoding
+    encountered encryption end ended ensure enter enterprise entitled entity entityid error errorcode
+    errors established example exceeded exception exist exists expected expired expiredtoken explore
+    external extracting fail failed failing failure feature fetched fetching field fieldname fields file
+    files filter finalize first flag flow flowrunaction flows flowspectype for forbidden format found
+    frequency from ftp fulfilled function gain gateway given go going granted had has have header host
+    http https identifier if if-match if-modified-since if-none-match if-unmodified-since illegal
+    implemented in inactive inadequate incorrect information ingested ingestion initializing input
+    instructions internal interval invalid invalid_grant invalidaccesskeyid ip is issue it its jdbc job
+    json key lake landing language last later length less limit list load loaded locate longer make
+    malformed manage mandatory manually many mapped mapper mapping match matches matching media message
+    minimum missing mode more multiple must my native necessary need network new no not null number
+    oauth object objecttype occurred odbc of offline on once one only open operation operations operator
+    operators or order orderby organization other out output pagination parameter parameters params
+    parent parquet parse parsing part partial party passed passphrase past patch payload pending perform
+    period permission permissions permitted persists platform please point policy precondition
+    predecessor prep prepend present problem process processed processing profile progress promotion
+    proper properly property provide provided provider publickeyid query rate reached read record
+    records ref reference refresh refused region reject rejected related remaining remove request
+    requested requestfiletype requests required resolution resolve resource resources respond response
+    restricted retrieve retrieving retry retrying returned reverse right rows run running runs s3 same
+    sandbox schedule scheduled schema schemametadata scope secret section see segment segments
+    serializing server service set sftp sftpauthenticationfailure sftpnetworkissue should
+    signaturedoesnotmatch since size skipped socketerrorcode something sort source sourceconnection
+    sources spec specification specified specs ssl start started startup state states status still
+    storage stream streaming string sub success successful successfully such sufficient supplied support
+    supported sure system table target targetconnection tcp templatetype temporarily than that the their
+    them then there these they this time timed timedout timeout times tls to together token too
+    transform transformation transformations transitioned try trying type types unable unauthorized
+    unavailable under unhandled unknown unsupported until up update updated updating upload uploaded url
+    use used user users usertoken valid validating validation value values verify version via wait was
+    we went were when which while window with within without write written wrong yet you your zone zones
 """
 WORDS = frozenset(_WORDS.split())

@@ -41,6 +41,7 @@ _FEW = range(10**6)
 _SECONDS = range(10**9, 4 * 10**9)
 _MILLISECONDS = range(10**12, 4 * 10**12)
 _LONGEST_TEXT = 2000
+_BETWEEN_WORDS = re.compile(r"""[\s,;='"`(){}\[\]]+""")
 # Characters of a page token that a client may get wrong, plain or percent-encoded.
 _SPECIAL = re.compile("[-+/=._~:,|]|%(?:2[5BCDEFbcdef]|3[ADad]|7[CEce])")
 
@@ -198,8 +199,7 @@ class Scrubber:
         return bool(_INTEGER.fullmatch(text)) and self._is_harmless_number(int(text), kind)
 
     def _word(self, text: str) -> str:
-        plain = re.sub(r"[ _-]", "", text).lower()
-        if plain in harmless.VALUES or text in self._keep:
+        if _is_value(text) or text in self._keep:
             return text
         self.removed["words"] += 1
         self.unknown_words[text] += 1
@@ -212,11 +212,11 @@ class Scrubber:
     def _sentence(self, text: str) -> str:
         """Keep the words of Adobe's own messages; a gap stands for all between them."""
         found: list[str] = []
-        for each in text[:_LONGEST_TEXT].split():
-            word = each.strip(".,:;()'\"`!?")
-            is_known = word.lower() in harmless.WORDS or word in self._keep
-            shown = word if is_known or _CODE.fullmatch(word) else _GAP
-            if shown != _GAP or found[-1:] != [_GAP]:
+        for each in _BETWEEN_WORDS.split(text[:_LONGEST_TEXT]):
+            word = each.strip(".:!?")
+            is_known = word in self._kinds or word.lower() in harmless.WORDS or _is_value(word)
+            shown = word if not word or is_known or _CODE.fullmatch(word) else _GAP
+            if shown and (shown != _GAP or found[-1:] != [_GAP]):
                 found.append(shown)
         if _GAP in found:
             self.removed["texts"] += 1
@@ -327,6 +327,10 @@ class Scrubber:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError("no JSON")
+
+
+def _is_value(text: str) -> bool:
+    return re.sub(r"[ _-]", "", text).lower() in harmless.VALUES
 
 
 def _number_of(text: str, numbers: dict[str, int]) -> int:

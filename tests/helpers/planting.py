@@ -231,7 +231,8 @@ def _readings(text: str) -> str:
         plain = run.replace("-", "+").replace("_", "/")
         data = base64.b64decode(plain + "=" * (-len(plain) % 4)) if len(plain) % 4 != 1 else b""
         readings.append(data.decode(errors="replace"))
-        if re.fullmatch(r"(?:[0-9a-fA-F]{2})+", run):
+        # Digits alone may be those of a count.
+        if re.fullmatch(r"(?:[0-9a-fA-F]{2})+", run) and not run.isdigit():
             readings.append(bytes.fromhex(run).decode(errors="replace"))
     readings.append(text.encode("ascii", "backslashreplace").decode("unicode_escape", "replace"))
     return "\n".join(readings).lower()

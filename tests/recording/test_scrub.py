@@ -74,6 +74,33 @@ def test_a_value_is_kept_if_it_is_of_the_kind_of_its_key(document, shown):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "An internal error has occurred. Please try again.",
+        "If the problem persists, please contact customer support.",
+        "The service is temporarily unavailable.",
+        "The limit and count parameters cannot be given together in the same request.",
+        "Error from flow provider: Resource with given id does not exist.",
+        "Invalid value for field createdAt.",
+        "Supplied version does not match the current version on entity",
+        "Incorrect field passed in orderBy",
+        "State delete-finalizing is not a valid value.",
+        "Allowed values are [enabled, disabled, initializing].",
+        "The permission manage is denied on resource Enterprise Source.",
+        "The params provided for creating flow run are invalid or empty.",
+        "The provided operation is unsupported. Please check the operation provided and try again.",
+        "Too many requests",
+        "User region is missing",
+        "Api Key is required",
+    ],
+)
+def test_a_text_without_names_is_kept(text):
+    shown = scrubbed({"message": text})["message"]
+
+    assert shown == "".join(each for each in text if each not in ".,[]:")
+
+
+@pytest.mark.parametrize(
     ("text", "shown"),
     [
         ("Dataflow run is in an invalid state", "Dataflow run is in an invalid state"),
@@ -85,7 +112,27 @@ def test_a_value_is_kept_if_it_is_of_the_kind_of_its_key(document, shown):
         ("Error 1387-400", "Error 1387-400"),
         ("PIN 4711", "…"),
         ("Call 4471-555", "…"),
-        ("ErrorCode=SftpNetworkIssue,'Type=...'", "…"),
+        ("run(jane)failed, password=acme;key='4711'", "run … failed … key …"),
+        ("('', \"\", ...)", ""),
+        (
+            "The flow=Acme is in state=disabled and cannot be re-triggered.",
+            "The flow … is in state disabled and cannot be …",
+        ),
+        ("invalid client_secret parameter",) * 2,
+        ("The header x-gw-ims-org-id is missing in the request",) * 2,
+        (
+            "ErrorCode=SftpNetworkIssue,'Type=...HybridException,Message=Meet network issue",
+            "ErrorCode SftpNetworkIssue Type … Message … network issue",
+        ),
+        (
+            "server 'sftp.acme.com', SocketErrorCode: 'TimedOut'",
+            "server … SocketErrorCode TimedOut",
+        ),
+        (
+            "AADSTS7000222: client secret of 'a1b2' expired",
+            "AADSTS7000222 client secret of … expired",
+        ),
+        ("AADSTS4111111", "…"),
     ],
 )
 def test_a_text_keeps_the_words_of_adobes_messages(text, shown):
