@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from airflow_provider_flowservice._connection.settings import Settings
 from airflow_provider_flowservice._recording.scrub import Scrubber, UnreadableError
@@ -137,7 +138,8 @@ class Recorder:
         )
 
     def _body(self, request: Request, response: Response) -> object:
-        if not request.path.startswith(_READABLE):
+        path = unquote(request.path)
+        if not path.startswith(_READABLE) or ".." in path:
             raise UnreadableError(f"{len(response.body)} bytes that are not of the Flow Service")
         return self.scrubber.json(response.body)
 

@@ -14,9 +14,9 @@ import pytest
 import requests
 
 from airflow_provider_flowservice._recording.proxy import RecordingProxy
-from airflow_provider_flowservice._recording.recorder import Recorder
+from airflow_provider_flowservice._recording.recorder import Recorder, Response
 from airflow_provider_flowservice.emulator import Fault, FlowServiceEmulator
-from airflow_provider_flowservice.emulator.messages import FLOW_SERVICE
+from airflow_provider_flowservice.emulator.messages import FLOW_SERVICE, Request
 from airflow_provider_flowservice.emulator.recording import read
 from airflow_provider_flowservice.exceptions import FlowServiceConnectionError
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
@@ -203,6 +203,18 @@ def test_a_full_disk_keeps_no_response_from_who_asked(recording, path):
         assert response.status_code == 200
         assert recorder.refused == [f"GET {FLOW_SERVICE}/runs: No space left on device."]
         os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), recorder._file.fileno())
+
+
+@pytest.mark.parametrize("detour", [f"{FLOW_SERVICE}/../../..", "/ims/token/%2e%2e/%2E."])
+def test_rejected_rows_are_not_recorded_on_a_detour(path, settings, detour):
+    request = Request("GET", f"{detour}/data/foundation/export/batches/01HF/meta")
+
+    with Recorder(path, settings) as recorder:
+        recorder.record(request, Response(200, {}, b'{"status": "failed"}'), 0)
+
+    (exchange,) = read(path).exchanges
+    assert exchange.body is None
+    assert "not of the Flow Service" in exchange.refused
 
 
 def test_only_its_owner_may_read_a_recording(recording, path):
