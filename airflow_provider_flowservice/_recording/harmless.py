@@ -75,6 +75,7 @@ _VALUES = """
     invalidclient invalidscope invalidtoken invalidrequest unauthorizedclient unsupportedgranttype
     accessdenied abandoned archived inactive loading loaded retained staging retrying stalled publish finalize
     apply rollback progress updatefinalizing enterprisesource streamingsource utc month year
+    sourceconnectionspec targetconnectionspec folder file table
 """
 VALUES = frozenset(_VALUES.split())
 
@@ -144,31 +145,32 @@ _WORDS = """
     external extracting fail failed failing failure feature fetched fetching field fieldname fields file
     files filter finalize first flag flow flowrunaction flows flowspectype for forbidden format found
     frequency from ftp fulfilled function gain gateway given go going granted had has have header host
-    http https identifier if if-match if-modified-since if-none-match if-unmodified-since illegal
+    http https id identifier ids if if-match if-modified-since if-none-match if-unmodified-since illegal
     implemented in inactive inadequate incorrect information ingested ingestion initializing input
     instructions internal interval invalid invalid_grant invalidaccesskeyid ip is issue it its jdbc job
     json key lake landing language last later length less limit list load loaded locate longer make
     malformed manage mandatory manually many mapped mapper mapping match matches matching media message
-    minimum missing mode more multiple must my native necessary need network new no not null number
-    oauth object objecttype occurred odbc of offline on once one only open operation operations operator
-    operators or order orderby organization other out output pagination parameter parameters params
-    parent parquet parse parsing part partial party passed passphrase past patch payload pending perform
-    period permission permissions permitted persists platform please point policy precondition
+    minimum missing mode more multiple must my name names native necessary need network new no not null
+    number oauth object objecttype occurred odbc of offline on once one only open operation operations
+    operator operators or order orderby organization other out output pagination parameter parameters
+    params parent parquet parse parsing part partial party passed passphrase past patch payload pending
+    perform period permission permissions permitted persists platform please point policy precondition
     predecessor prep prepend present problem process processed processing profile progress promotion
-    proper properly property provide provided provider publickeyid query rate reached read record
-    records ref reference refresh refused region reject rejected related remaining remove request
-    requested requestfiletype requests required resolution resolve resource resources respond response
-    restricted retrieve retrieving retry retrying returned reverse right rows run running runs s3 same
-    sandbox schedule scheduled schema schemametadata scope secret section see segment segments
-    serializing server service set sftp sftpauthenticationfailure sftpnetworkissue should
-    signaturedoesnotmatch since size skipped socketerrorcode something sort source sourceconnection
-    sources spec specification specified specs ssl start started startup state states status still
-    storage stream streaming string sub success successful successfully such sufficient supplied support
-    supported sure system table target targetconnection tcp templatetype temporarily than that the their
-    them then there these they this time timed timedout timeout times tls to together token too
-    transform transformation transformations transitioned try trying type types unable unauthorized
-    unavailable under unhandled unknown unsupported until up update updated updating upload uploaded url
-    use used user users usertoken valid validating validation value values verify version via wait was
-    we went were when which while window with within without write written wrong yet you your zone zones
+    proper properly property provide provided provider publickeyid query rate re-trigger re-triggered
+    re-triggering reached read record records ref reference refresh refused region reject rejected
+    related remaining remove request requested requestfiletype requests required resolution resolve
+    resource resources respond response restricted retrieve retrieving retry retrying returned reverse
+    right rows run running runs s3 same sandbox schedule scheduled schema schemametadata scope secret
+    section see segment segments serializing server service set sftp sftpauthenticationfailure
+    sftpnetworkissue should signaturedoesnotmatch since size skipped socketerrorcode something sort
+    source sourceconnection sources spec specification specified specs ssl start started startup state
+    states status still storage stream streaming string sub success successful successfully such
+    sufficient supplied support supported sure system table target targetconnection tcp templatetype
+    temporarily than that the their them then there these they this time timed timedout timeout times
+    tls to together token too transform transformation transformations transitioned try trying type
+    types unable unauthorized unavailable under unhandled unknown unsupported until up update updated
+    updating upload uploaded url use used user users usertoken valid validating validation value values
+    verify version via wait was we went were when which while window with within without write written
+    wrong yet you your zone zones
 """
 WORDS = frozenset(_WORDS.split())

@@ -313,12 +313,8 @@ class Scrubber:
                 return self._identity(value)
         if not _RATE_LIMIT.fullmatch(name):
             return ""
-        # The reset may be a moment.
-        return (
-            value
-            if any(self._is_harmless_numeral(value, kind) for kind in ("few", "moment"))
-            else ""
-        )
+        kinds = ("few", "moment") if name.lower().endswith("reset") else ("few",)
+        return value if any(self._is_harmless_numeral(value, kind) for kind in kinds) else ""
 
     def _counted(self, found: dict[str, str], given: int) -> dict[str, str]:
         self.removed["headers"] += given - len(found)
