@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 
-from airflow_provider_flowservice._recording.recorder import Recorder
+from airflow_provider_flowservice._recording.recorder import Recorder, Response
+from airflow_provider_flowservice.emulator.messages import Request
+from airflow_provider_flowservice.emulator.recording import read
 from helpers.planting import Planter, found_in
 
 EXCHANGES = 10_000
@@ -38,6 +41,34 @@ def test_no_planted_secret_is_in_the_file(tmp_path, settings):
     shown = json.dumps(kept)
     print(f"{EXCHANGES} exchanges, {4 * EXCHANGES} secrets, {len(leaks)} found")
     assert shown.count('"success"') > 1000  # what is harmless is there
+
+
+def test_a_recording_that_is_recorded_again_is_the_same(tmp_path, settings):
+    planter, first, second = Planter(seed=7), tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    with Recorder(first, settings) as recorder:
+        for _ in range(1000):
+            request, response, _ = planter.exchange()
+            recorder.record(request, response, 0)
+
+    recording = read(first)
+    client = recording.client
+    names = {key: client[key] for key in ("org_id", "sandbox_name")}
+    with Recorder(second, replace(settings, api_key=client["client_id"], **names)) as recorder:
+        for each in recording.exchanges:
+            headers = {name.lower(): value for name, value in each.request_headers.items()}
+            sent, body = (
+                b"" if document is None else json.dumps(document).encode()
+                for document in (each.request_body, each.body)
+            )
+            request = Request(each.method, each.path, each.query, headers, sent)
+            recorder.record(request, Response(each.status, each.headers, body), 0)
+
+    assert _shown(second) == _shown(first)
+
+
+def _shown(path):
+    exchanges = read(path).exchanges
+    return [replace(each, at=0, seconds=0, refused="", removed={}) for each in exchanges]
 
 
 @pytest.mark.parametrize(
