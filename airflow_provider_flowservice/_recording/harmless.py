@@ -7,7 +7,7 @@ names are those of Adobe's documentation and of its error catalogues.
 
 from __future__ import annotations
 
-# What the value of a key is, and so what may be shown of it. Each kind is a method of `scrub.Scrubber`.
+# What the value of a key is, and so what may be shown of it: `scrub.Scrubber` knows the kinds.
 _KEYS = {
     # Objects and arrays only; their own keys are looked at one by one.
     "group": """
@@ -48,8 +48,9 @@ _KEYS = {
     """,
     "code": "code errorCode error_code error",
     "sort": "type",  # of a problem, which is a link, or of something else
+    "caption": "title description",  # of an error, or of what a customer has made and named
     "text": """
-        title message description detail detailed-message errorMessage errorDetails errorDetail
+        message detail detailed-message errorMessage errorDetails errorDetail
         error_description details
     """,
     "link": "href statusURL runs failedRecords sampleErrors path pathPrefix",
@@ -57,6 +58,9 @@ _KEYS = {
     "token": "continuationToken",
     "secret": "access_token",
 }
+# An object with one of them is an error.
+KEYS_OF_ERRORS = frozenset({"status", "code", "report"})
+
 KINDS = {key: kind for kind, keys in _KEYS.items() for key in keys.split()}
 
 # Kinds of parameters of queries, where they are not those of keys.

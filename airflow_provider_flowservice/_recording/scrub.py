@@ -137,8 +137,11 @@ class Scrubber:
 
     def _object(self, value: Mapping[str, Any]) -> dict[str, Any]:
         found = {}
+        is_error = not harmless.KEYS_OF_ERRORS.isdisjoint(value)
         for key, inner in value.items():
             kind = self._kinds.get(key)
+            if kind == "caption" and is_error:
+                kind = "text"
             if kind is None:
                 self.removed["keys"] += 1
                 self.unknown_keys[key] += 1
@@ -175,6 +178,7 @@ class Scrubber:
             "word": self._word,
             "code": lambda text: text if self._is_code(text) else self._word(text),
             "sort": lambda text: self._link(text) if _address(text) else self._word(text),
+            "caption": self.name,
             "text": self._sentence,
             "kept": self._sentence,
             "link": self._link,

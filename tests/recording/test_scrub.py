@@ -139,6 +139,18 @@ def test_a_text_keeps_the_words_of_adobes_messages(text, shown):
     assert scrubbed({"message": text}) == {"message": shown}
 
 
+def test_what_a_customer_calls_a_thing_is_no_text_of_an_error():
+    sandbox = {"title": "Data of the platform", "state": "active"}
+    flow = {"description": "Failed files of the target"}
+    error = {"code": "CTOR-2001-500", "description": "The field does not exist in the target"}
+
+    assert scrubbed([sandbox, flow, error]) == [
+        {"title": "name-1", "state": "active"},
+        {"description": "name-2"},
+        error,
+    ]
+
+
 def test_what_was_equal_stays_equal(scrubber):
     runs = {"items": [{"id": RUN_ID, "flowId": FLOW_ID}, {"id": RUN_ID.upper()}]}
 
