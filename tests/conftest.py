@@ -28,16 +28,10 @@ settings.load_profile("tests")
 collect_ignore = ["other_clients"]  # they have an environment of their own, see noxfile.py
 
 # What meets Python and its libraries, and of Airflow only what few of its releases change.
-_PURE = {
-    "client",
-    "emulator",
-    "probe",
-    "selection",
-    "test_exceptions.py",
-    "test_flows.py",
-    "test_runs.py",
+_PURE = {"client", "emulator", "probe", "recording", "selection"}
+_PURE |= {
+    f"test_{name}.py" for name in ("exceptions", "flows", "probe", "record", "report", "runs")
 }
-_PURE |= {"test_report.py"}
 # Of the room exactly_once, whose other tests let Airflow run DAGs.
 _PURE |= {f"test_{name}.py" for name in ("bulk", "decisions", "engine", "siblings", "two_writers")}
 _BUT = {"test_check.py"}  # reads connections
