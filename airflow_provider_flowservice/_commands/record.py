@@ -82,7 +82,8 @@ def _wait(proxy: RecordingProxy, out: Path, conn_id: str) -> int:
 
 def _report(recorder: Recorder, out: Path) -> Iterator[str]:
     scrubber = recorder.scrubber
-    yield f"Recorded {recorder.exchanges} exchanges in {out}, with {len(scrubber.names)} names replaced."
+    names = len(scrubber.names)
+    yield f"Exchanges recorded in {out}: {recorder.exchanges}. Names replaced: {names}."
     unknown = (("keys", scrubber.unknown_keys), ("words", scrubber.unknown_words))
     for what, counts in unknown:
         if counts:

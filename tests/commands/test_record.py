@@ -44,7 +44,7 @@ def test_a_command_says_the_same_and_is_recorded(seeded_flowservice, out, capsys
     assert recording.client["client_id"] == recording.exchanges[1].request_headers["x-api-key"]
     text = out.read_text()
     assert [word for word in private_words(seeded_flowservice) if word in text] == []
-    assert f"Recorded 3 exchanges in {out}" in printed.err
+    assert f"Exchanges recorded in {out}: 3." in printed.err
     assert "Read the file before you send it to anybody" in printed.err
 
 
@@ -154,7 +154,7 @@ def test_without_a_command_a_proxy_waits_for_a_dag(seeded_flowservice, out):
         process.kill()
 
     assert process.returncode == 0
-    assert "Recorded 1 exchanges" in rest
+    assert f"Exchanges recorded in {out}: 1." in rest
     assert response.json()["error_code"] == "403010"  # it adds no credential
     (exchange,) = read(out).exchanges
     assert exchange.body == {"error_code": "403010", "message": "Oauth token is missing"}
