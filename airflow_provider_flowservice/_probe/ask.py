@@ -129,8 +129,9 @@ def findings(asker: Asker, first: Reply, own_clients: Collection[str]) -> Iterat
     month, scope = _month(asker, newest)
     found = readable(month)
     yield _status_case(asker, found)
+    yield reading.fields(newest)
     yield reading.statuses(found, scope)
-    yield reading.keys(month)
+    yield reading.keys([item for item in month if readable([item])])
     yield reading.own_client(found, own_clients)
 
 

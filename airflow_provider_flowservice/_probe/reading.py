@@ -31,6 +31,7 @@ CREATED_FILTER = Question(
 TWO_FILTERS = Question("two_filters", "Several filters must all match (flowId==X, createdAt>T).")
 ORDER = Question("order", "-createdAt lists the newest runs first, and +createdAt the oldest.")
 STATUS_CASE = Question("status_case", "Upper and lower case are the same in a status filter.")
+FIELDS = Question("fields", "Each run shows an ID, a flow and a createdAt that can be read.")
 STATUSES = Question("statuses", "All statuses are known to the package.")
 KEYS = Question("keys", "Runs show no keys but those that Adobe documents.")
 OWN_CLIENT = Question(
@@ -218,6 +219,29 @@ def status_case(
         "operators and sensors compare statuses themselves, in any case."
     )
     return STATUS_CASE.differs(f"=={status} finds runs, =={other} {came}", advice)
+
+
+def fields(items: Sequence[Mapping[str, Any]]) -> Finding:
+    """Return in how many runs a field that the package needs cannot be read; not its values."""
+    if not items:
+        return FIELDS.not_seen("there are no runs")
+    counts = {
+        "id": sum(not identifier(item.get("id")) for item in items),
+        "flowId": sum(not identifier(item.get("flowId")) for item in items),
+        "createdAt": sum(_created(item) is None for item in items),
+    }
+    parts = [
+        f"{name}: in {count} of {_number(len(items), 'run')}"
+        for name, count in counts.items()
+        if count
+    ]
+    if parts:
+        advice = (
+            f"{ISSUE} A list of runs with one that has no ID is an error. A run without createdAt may "
+            "be taken for a new one."
+        )
+        return FIELDS.differs(f"missing, or in another form: {'; '.join(parts)}", advice)
+    return FIELDS.fits(f"in {_number(len(items), 'run')}")
 
 
 def statuses(runs: Iterable[DataflowRun], scope: str) -> Finding:

@@ -93,7 +93,7 @@ def test_the_emulator_does_what_is_assumed(served, probed):
     status, findings = probed()
 
     assert status == 0
-    assert len(findings) == 17
+    assert len(findings) == 18
     assert differing(findings) == set()
     assert not_seen(findings) == {"page_size", "own_client"}
 
@@ -111,7 +111,7 @@ def test_the_table(served, capsys):
 
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 100
-    assert lines[-1] == "Sandbox 'staging': 15 as assumed, 0 differs, 2 not seen."
+    assert lines[-1] == "Sandbox 'staging': 16 as assumed, 0 differs, 2 not seen."
     assert lines[3:6] == [
         "as assumed | A single run comes as      | so it does                   |",
         '           | {"items": [run]}.          |                              |',
@@ -281,6 +281,17 @@ def test_a_single_run(flowservice, probed):
     assert findings["status_case"]["verdict"] == "as assumed"
 
 
+def test_runs_whose_ids_are_numbers_are_told(flowservice, probed):
+    page = {"items": [{"id": number, "flowId": "f", "createdAt": 10**12} for number in range(3)]}
+    flowservice.fail(Fault("GET /runs", status=200, body=page))
+
+    status, findings = probed()
+
+    assert status == 1
+    assert findings["fields"]["seen"] == "missing, or in another form: id: in 3 of 3 runs"
+    assert findings["keys"]["verdict"] == "not seen"
+
+
 ODD = [
     dict(status=400, body={"error_code": "400003"}),
     dict(status=404, body="<html>no</html>"),
@@ -311,7 +322,7 @@ def test_odd_answers_are_findings_and_no_accidents(served, probed, odd, after):
     status, findings = probed()
 
     assert status in (0, 1)
-    assert len(findings) == 17
+    assert len(findings) == 18
     assert all(each["seen"] for each in findings.values())
     assert all(each["advice"] for each in findings.values() if each["verdict"] == "differs")
 
@@ -323,7 +334,7 @@ def test_odd_answers_about_a_new_run_are_findings_as_well(served, probed, odd):
     _, findings = probed(SEEDED_FAILED_RUN_ID, once=True)
 
     assert posts(served) == ["re-trigger"]
-    assert len(findings) == 27
+    assert len(findings) == 28
     assert {findings[name]["verdict"] for name in ("readable", "listed")} <= {"differs", "not seen"}
     assert SEEDED_FAILED_RUN_ID not in json.dumps(findings)
 
@@ -612,7 +623,7 @@ def test_who_is_asked_is_told_what_will_be_sent(served, monkeypatch, capsys):
     assert main(["probe", "--retrigger", SEEDED_FAILED_RUN_ID, "--json"]) == 0
 
     out, err = capsys.readouterr()
-    assert len(json.loads(out)["findings"]) == 27
+    assert len(json.loads(out)["findings"]) == 28
     for line in (
         "sandbox   staging",
         "flow      'Orders nightly (Amazon S3)' (f1000000-0000-4000-8000-000000000001)",

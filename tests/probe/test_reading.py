@@ -172,6 +172,24 @@ def test_status_case(same, changed, verdict, said):
     assert said in f"{finding.seen} {finding.advice}"
 
 
+@pytest.mark.parametrize(
+    ("items", "verdict", "seen"),
+    [
+        ([run("a", created_at=1), run("b", created_at="2")], "as assumed", "in 2 runs"),
+        ([run(7, created_at=1), run("b", created_at=1)], "differs", "form: id: in 1 of 2 runs"),
+        ([run("a", 8, created_at=1)], "differs", "form: flowId: in 1 of 1 run"),
+        ([run("a", created_at="2026-11-29T10:00:00Z")], "differs", "createdAt: in 1 of 1 run"),
+        ([run("a"), {}], "differs", "id: in 1 of 2 runs; flowId: in 1 of 2 runs; createdAt: in 2"),
+        ([], "not seen", "there are no runs"),
+    ],
+)
+def test_fields(items, verdict, seen):
+    finding = reading.fields(items)
+
+    assert finding.verdict == verdict
+    assert seen in finding.seen
+
+
 def test_statuses_are_counted():
     finding = reading.statuses(
         runs(run(status="Failed"), run(status="success"), run(status="success"), run(status="")),
