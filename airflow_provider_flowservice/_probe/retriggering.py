@@ -145,8 +145,12 @@ def answer(reply: Reply, outcome: Outcome, search: str) -> Finding:
     :param search: How to find a run that may have been started.
     """
     if outcome.kind == "uncertain":
-        seen = f"{reply.problem or reply.status_and_code}: it names no new run, and may have started one"
-        return ANSWER.differs(seen, f"It was not sent again. {search}")
+        advice = f"It was not sent again. {search}"
+        seen = reply.status_and_code
+        if reply.error is None:
+            seen += f" {shape_of(reply.response)}"
+            advice = f"{ISSUE} Operators search for the new run after each such answer. {advice}"
+        return ANSWER.differs(f"{seen}: it names no new run, and may have started one", advice)
     if outcome.kind != "started":
         return ANSWER.not_seen(_told(reply, outcome))
     body = reply.body

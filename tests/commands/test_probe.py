@@ -468,6 +468,15 @@ def test_nothing_is_sent_after_an_uncertain_answer(served, probed, fault, capsys
     assert "may have started a run. It is not sent again." in capsys.readouterr().err
 
 
+def test_a_success_without_a_new_run_is_told_with_what_operators_do(served, probed):
+    served.fail(Fault("POST /runs", status=202))
+
+    _, findings = probed(SEEDED_FAILED_RUN_ID)
+
+    assert findings["answer"]["seen"].startswith("HTTP 202 with no body: it names no new run")
+    assert "Operators search for the new run after each" in findings["answer"]["advice"]
+
+
 @pytest.mark.parametrize("code", ["1398-400", "FLOW-1434-400", "FLOW-1437-400", "1401-400"])
 def test_an_operation_that_is_not_known_is_tried_in_the_other_spelling(served, probed, code):
     body = {"type": f"https://ns.adobe.com/aep/errors/{code}"}

@@ -116,7 +116,7 @@ def test_operation(tries, verdict, said):
         (reply({"items": [{"id": "new"}]}), "differs", "Nothing to set"),
         (reply(run("new")), "differs", "Nothing to set"),
         (LOST, "differs", "It was not sent again. Look for it."),
-        (reply({"etag": "e"}), "differs", "It was not sent again. Look for it."),
+        (reply({"etag": "e"}), "differs", "Open an issue with this row. Operators search"),
         (refused("1387-400"), "not seen", ""),
         (UNSENT, "not seen", ""),
     ],
