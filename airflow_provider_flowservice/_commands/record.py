@@ -53,7 +53,8 @@ def record(
     try:
         recorder = Recorder(out, settings, keep)
     except OSError as error:
-        _say(f"--out: {out} cannot be made: {error.strerror}. Name a file that does not exist.")
+        hint = " Name a file that does not exist." if isinstance(error, FileExistsError) else ""
+        _say(f"--out: {out} cannot be made: {error.strerror}.{hint}")
         return WRONG_ARGUMENTS
     with recorder:
         proxy = RecordingProxy(settings, recorder, port)

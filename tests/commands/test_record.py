@@ -102,6 +102,14 @@ def test_a_file_that_exists_is_kept(flowservice, out, capsys):
     assert flowservice.requests == []
 
 
+def test_a_folder_that_does_not_exist_is_not_made(flowservice, out, capsys):
+    out = out.parent / "nowhere" / out.name
+
+    assert main(["record", "--out", str(out), "check"]) == 2
+
+    assert f"--out: {out} cannot be made: No such file or directory.\n" in capsys.readouterr().err
+
+
 def test_a_port_that_is_taken_leaves_no_file(flowservice, out, capsys):
     port = flowservice.url.rpartition(":")[2]
 
