@@ -24,7 +24,7 @@ TOKEN_ALONE = Question("token_alone", "A continuation token carries the filter b
 
 _NAMES_OF_THE_FIRST = ("property", "orderby", "limit", "count")
 _PLAIN = re.compile(r"[A-Za-z0-9_-]")
-_INCOMPLETE = f"{ISSUE} Lists of more than a page would be incomplete."
+_INCOMPLETE = f"{ISSUE} Lists of more than a page would be incomplete, or an error."
 
 
 class Choice(NamedTuple):

@@ -37,7 +37,7 @@ def patience(replies: Sequence[Reply]) -> Finding:
         for name, value in reply.headers.items()
         if _RATE_LIMIT.fullmatch(name)
     }
-    parts = [f"HTTP 429 {throttled} times"] if throttled else []
+    parts = [f"HTTP 429: {throttled}"] if throttled else []
     for reply in waits[:1]:
         value = line(reply.headers.get("Retry-After"), 50)
         parts.append(f"Retry-After: {value}, with HTTP {reply.http_status}")

@@ -24,7 +24,7 @@ NOW = 1_800_000_000.0
         ([reply(headers={"X-RateLimit-Remaining": "3"})], "differs", "X-RateLimit-Remaining: 3"),
         ([reply(headers={"RateLimit": "9;w=1"})], "differs", "RateLimit: 9;w=1"),
         ([reply(headers={"x-rate-limit-limit": "9"})] * 5, "differs", "x-rate-limit-limit: 9"),
-        ([reply(status=429, headers={"Retry-After": "60"})] * 2, "differs", "HTTP 429 2 times; R"),
+        ([reply(status=429, headers={"Retry-After": "60"})] * 2, "differs", "HTTP 429: 2; R"),
     ],
 )
 def test_patience(replies, verdict, seen):
