@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from airflow_provider_flowservice._arguments import kinds
-from airflow_provider_flowservice._commands import NOT_SEEN, WRONG_ARGUMENTS
+from airflow_provider_flowservice._commands import INTERRUPTED, NOT_SEEN, WRONG_ARGUMENTS
 from airflow_provider_flowservice._commands.quiet import logs_on_stderr, write
 from airflow_provider_flowservice._defaults import CONN_ID
 
@@ -48,7 +48,11 @@ class Command(NamedTuple):
         # Airflow's own command for connections does the same: from 3.2 on, only processes with this
         # variable read connections from the metadata database.
         os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
-        return self.function(parsed)
+        try:
+            return self.function(parsed)
+        except KeyboardInterrupt:
+            print("Interrupted.", file=sys.stderr)
+            return INTERRUPTED
 
 
 def _check(parsed: argparse.Namespace) -> int:

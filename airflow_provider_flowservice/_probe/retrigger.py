@@ -60,11 +60,11 @@ def findings(asker: Asker, wanted: Wanted, tell: Callable[[str], None]) -> Itera
     """
     sent_mono = asker.clock.mono()
     search = _search(wanted, asker.clock.now())
-    tries = {wanted.op: _send(asker, wanted, wanted.op, tell)}
+    tries = {wanted.op: _send(asker, wanted, wanted.op, search, tell)}
     if tries[wanted.op][1].kind == "unknown":
         other = retriggering.other_op(wanted.op)
         sent_mono = asker.clock.mono()
-        tries[other] = _send(asker, wanted, other, tell)
+        tries[other] = _send(asker, wanted, other, search, tell)
     op, (reply, outcome) = list(tries.items())[-1]
     yield retriggering.operation(tries)
     yield retriggering.answer(reply, outcome, search)
@@ -82,15 +82,19 @@ def findings(asker: Asker, wanted: Wanted, tell: Callable[[str], None]) -> Itera
         yield retriggering.SECOND.not_seen("not sent, since the new run is not listed")
     else:
         search = _search(wanted, asker.clock.now())
-        reply, again = _send(asker, wanted, op, tell)
+        reply, again = _send(asker, wanted, op, search, tell)
         yield retriggering.second(reply, again, outcome.run_id, search)
 
 
 def _send(
-    asker: Asker, wanted: Wanted, op: str, tell: Callable[[str], None]
+    asker: Asker, wanted: Wanted, op: str, search: str, tell: Callable[[str], None]
 ) -> tuple[Reply, Outcome]:
     old_run_id = wanted.run.run_id
-    reply = asker.post(f"/runs/{quote(old_run_id, safe='')}/action", [("op", op)])
+    try:
+        reply = asker.post(f"/runs/{quote(old_run_id, safe='')}/action", [("op", op)])
+    except KeyboardInterrupt:
+        tell(f"The re-trigger of run {old_run_id} may have started a run. {search}")
+        raise
     outcome = retriggering.outcome_of(reply, old_run_id)
     if outcome.kind == "started":
         tell(f"Run {old_run_id} was re-triggered as {outcome.run_id}.")

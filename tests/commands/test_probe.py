@@ -15,6 +15,8 @@ import pytest
 from airflow_provider_flowservice.__main__ import main
 from airflow_provider_flowservice._commands.probe import RetriggerOption, probe
 from airflow_provider_flowservice._exactly_once.clock import Clock
+from airflow_provider_flowservice._probe import retrigger
+from airflow_provider_flowservice._probe.ask import Asker
 from airflow_provider_flowservice.emulator import Fault, FlowServiceEmulator
 from airflow_provider_flowservice.emulator.seed import (
     SEEDED_DISABLED_RUN_ID,
@@ -475,6 +477,34 @@ def test_a_success_without_a_new_run_is_told_with_what_operators_do(served, prob
 
     assert findings["answer"]["seen"].startswith("HTTP 202 with no body: it names no new run")
     assert "Operators search for the new run after each" in findings["answer"]["advice"]
+
+
+def test_who_interrupts_the_request_is_told_where_to_look(served, capsys, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Asker, "post", interrupted)
+
+    assert main(["probe", "--retrigger", SEEDED_FAILED_RUN_ID, "--yes"]) == 130
+
+    out, err = capsys.readouterr()
+    told, last = err.splitlines()[-2:]
+    assert "may have started a run. Look for a run of flow f1000000" in told
+    assert (out, last) == ("", "Interrupted.")
+
+
+def test_who_does_not_wait_for_lists_gets_no_traceback(served, capsys, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(retrigger, "_follow", interrupted)
+
+    assert main(["probe", "--retrigger", SEEDED_FAILED_RUN_ID, "--yes"]) == 130
+
+    out, err = capsys.readouterr()
+    assert posts(served) == ["re-trigger"]
+    assert "was re-triggered as" in err
+    assert (out, err.splitlines()[-1]) == ("", "Interrupted.")
 
 
 @pytest.mark.parametrize("code", ["1398-400", "FLOW-1434-400", "FLOW-1437-400", "1401-400"])

@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from airflow_provider_flowservice.__main__ import main
+from airflow_provider_flowservice._probe import ask
 from airflow_provider_flowservice.emulator import Fault
 from airflow_provider_flowservice.emulator.recording import read
 
@@ -108,6 +109,20 @@ def test_a_folder_that_does_not_exist_is_not_made(flowservice, out, capsys):
     assert main(["record", "--out", str(out), "check"]) == 2
 
     assert f"--out: {out} cannot be made: No such file or directory.\n" in capsys.readouterr().err
+
+
+def test_a_command_that_is_interrupted_leaves_a_whole_recording(
+    flowservice, out, capsys, monkeypatch
+):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ask, "findings", interrupted)
+
+    assert main(["record", "--out", str(out), "probe"]) == 130
+
+    assert "Interrupted.\nExchanges recorded in " in capsys.readouterr().err
+    assert "end" in json.loads(out.read_text().splitlines()[-1])
 
 
 def test_a_port_that_is_taken_leaves_no_file(flowservice, out, capsys):
