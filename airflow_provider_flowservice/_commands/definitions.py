@@ -188,7 +188,9 @@ _SINCE = "90m, 24h, 7d, or a time in ISO 8601, in UTC if it has no time zone; de
 
 _KEEP = "a key or word to keep that the package does not know; can be given several times"
 _PORT = "port of the proxy on this machine; default: a free one"
-_RECORDED = "command to record, with its options; without one, a proxy for a DAG is started"
+_RECORDED = (
+    "check, failures or probe, with its options; without one, a proxy records a DAG until Ctrl-C"
+)
 
 RECORDABLE = (
     Command(
