@@ -110,7 +110,7 @@ class HttpSession:
             with _new_session(before_send) as session:
                 return self._exchange(session, prepared, shown, store)
         except (requests.RequestException, HTTPError, OSError) as error:
-            raise _connection_error(shown, error) from None
+            raise connection_error(shown, error) from None
 
     def _exchange(
         self,
@@ -216,7 +216,12 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
     return None
 
 
-def _connection_error(shown: str, error: Exception) -> exceptions.FlowServiceConnectionError:
+def connection_error(shown: str, error: Exception) -> exceptions.FlowServiceConnectionError:
+    """
+    Return the error of a request that got no response, with the innermost reason.
+
+    :param shown: The request, or whom it was sent to.
+    """
     chain = list(_causes(error))
     reason = re.sub(r"^(<[^>]*>|\w+\([^)]*\)): ", "", str(chain[-1]))
     # The URL of a proxy may hold a password.

@@ -70,7 +70,7 @@ def record(
             status = command(proxy.url) if command else _wait(proxy, out, conn_id)
         finally:
             proxy.stop()
-    for text in _report(recorder, out):
+    for text in _report(recorder, proxy, out):
         _say(text)
     return status
 
@@ -81,7 +81,7 @@ def _wait(proxy: RecordingProxy, out: Path, conn_id: str) -> int:
     return NONE_FAILED
 
 
-def _report(recorder: Recorder, out: Path) -> Iterator[str]:
+def _report(recorder: Recorder, proxy: RecordingProxy, out: Path) -> Iterator[str]:
     scrubber = recorder.scrubber
     names = len(scrubber.names)
     yield f"Exchanges recorded in {out}: {recorder.exchanges}. Names replaced: {names}."
@@ -91,6 +91,8 @@ def _report(recorder: Recorder, out: Path) -> Iterator[str]:
             yield f"Left out, since the package does not know these {what}: {_shown(counts)}."
     if any(counts for _, counts in unknown):
         yield "Those that are harmless can be kept: record again with --keep WORD for each."
+    for reason, times in proxy.unanswered.items():
+        yield f"{times} of {recorder.exchanges} requests: {reason}"
     for each in recorder.refused:
         yield f"Not recorded: {each}"
     yield "Read the file before you send it to anybody: its first line says what was removed."

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import requests
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
+from airflow_provider_flowservice._client.http import connection_error
 from airflow_provider_flowservice._connection.settings import Settings
 from airflow_provider_flowservice._recording.recorder import Recorder, Response
 from airflow_provider_flowservice.emulator.loopback import LoopbackService
@@ -32,6 +35,8 @@ class RecordingProxy(LoopbackService):
 
     def __init__(self, settings: Settings, recorder: Recorder, port: int = 0) -> None:
         super().__init__("127.0.0.1", port)
+        #: Why hosts gave no response: for the user, since a caller learns only that there was none.
+        self.unanswered: Counter[str] = Counter()
         self._settings = settings
         self._recorder = recorder
 
@@ -40,7 +45,8 @@ class RecordingProxy(LoopbackService):
         at = self._recorder.now()
         try:
             response = self._forward(request)
-        except (requests.RequestException, HTTPError, OSError):
+        except (requests.RequestException, HTTPError, OSError) as error:
+            self.unanswered[str(connection_error(self._base_of(request), error))] += 1
             self._recorder.record(request, None, at)
             return Reply(None)
         self._recorder.record(request, response, at)
@@ -55,8 +61,7 @@ class RecordingProxy(LoopbackService):
         settings = self._settings
         if not request.path.startswith("/"):  # it would change the host
             raise requests.exceptions.InvalidURL("no path")
-        is_ims = request.path.startswith("/ims/")
-        base = settings.ims_url if is_ims else settings.base_url
+        base = self._base_of(request)
         query = f"?{request.raw_query}" if request.raw_query else ""
         headers = {k: v for k, v in request.headers.items() if k not in _NOT_PASSED_ON}
         # A new connection for each request: a dead one would lose a request that may not be repeated.
@@ -75,6 +80,10 @@ class RecordingProxy(LoopbackService):
                 prepared, timeout=settings.request_timeout, allow_redirects=False, **environment
             ) as response:
                 return Response(response.status_code, response.headers, _content(response))
+
+    def _base_of(self, request: Request) -> str:
+        is_ims = request.path.startswith("/ims/")
+        return self._settings.ims_url if is_ims else self._settings.base_url
 
 
 def _content(response: requests.Response) -> bytes:

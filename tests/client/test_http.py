@@ -19,7 +19,7 @@ from urllib3.exceptions import NewConnectionError, ProtocolError, ProxyError
 
 from airflow_provider_flowservice._client.http import (
     HttpSession,
-    _connection_error,
+    connection_error,
     parse_retry_after,
 )
 from airflow_provider_flowservice._client.tokens import Token
@@ -322,13 +322,13 @@ def test_an_unknown_host_was_surely_not_sent(session, monkeypatch):
     ],
 )
 def test_only_the_making_of_a_connection_proves_that_nothing_was_sent(error, sent):
-    assert _connection_error("POST /", error).sent == sent
+    assert connection_error("POST /", error).sent == sent
 
 
 def test_the_password_of_a_proxy_is_not_repeated():
     error = requests.exceptions.InvalidProxyURL("Failed to parse: http://user:p@ss@host:port/")
 
-    assert str(_connection_error("GET /", error)) == (
+    assert str(connection_error("GET /", error)) == (
         "GET / got no response: Failed to parse: http://***@host:port/."
     )
 

@@ -93,6 +93,17 @@ def test_what_is_no_json_is_named(flowservice, out, capsys):
     assert "acme" not in out.read_text()
 
 
+def test_a_request_without_a_response_is_told_with_the_reason(seeded_flowservice, out, capsys):
+    seeded_flowservice.fail(Fault("GET /flows/", kind="close_after"))
+
+    assert main(["record", "--out", str(out), "probe"]) == 0
+
+    err = capsys.readouterr().err
+    reason = "Remote end closed connection without response."
+    assert f" requests: {seeded_flowservice.url} got no response: {reason}\n" in err
+    assert "Remote end" not in out.read_text()
+
+
 def test_a_file_that_exists_is_kept(flowservice, out, capsys):
     out.write_text("mine")
 
