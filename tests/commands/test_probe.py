@@ -283,6 +283,28 @@ def test_a_single_run(flowservice, probed):
     assert findings["status_case"]["verdict"] == "as assumed"
 
 
+def test_two_times_of_creation_are_enough_for_the_filters(flowservice, probed):
+    flow_id, now_ms = flowservice.add_flow(), round(time.time() * 1000)
+    for minutes in (2, 1):
+        flowservice.add_run(flow_id, "success", created_at=now_ms - minutes * 60_000)
+
+    _, findings = probed()
+
+    assert findings["created_filter"]["seen"] == "1 run came, the expected among them"
+    assert findings["two_filters"]["seen"] == "1 run came, the expected among them"
+
+
+def test_more_runs_than_are_read_are_not_called_all(flowservice, probed, clock):
+    flow_id = flowservice.add_flow()
+    for _ in range(1001):
+        flowservice.add_run(flow_id, "success")
+
+    _, findings = probed()
+
+    seen = findings["statuses"]["seen"]
+    assert seen == "of the newest 1000 in the last 30 days: success 1000"
+
+
 def test_runs_whose_ids_are_numbers_are_told(flowservice, probed):
     page = {"items": [{"id": number, "flowId": "f", "createdAt": 10**12} for number in range(3)]}
     flowservice.fail(Fault("GET /runs", status=200, body=page))
@@ -363,6 +385,16 @@ def test_no_secret_is_shown_whatever_the_service_quotes(served, probed, capsys):
     assert served.client_secret not in json.dumps(findings) + out + err
 
 
+def test_a_secret_in_place_of_a_status_is_not_shown(flowservice, probed):
+    run = {"id": "r", "metrics": {"statusSummary": {"status": flowservice.client_secret}}}
+    flowservice.fail(Fault("GET /runs", status=200, body={"items": [run]}, times=100))
+
+    _, findings = probed()
+
+    assert "*** 1" in findings["statuses"]["seen"]
+    assert flowservice.client_secret not in json.dumps(findings)
+
+
 # It cannot be asked
 
 
@@ -392,6 +424,29 @@ def test_a_wrong_secret_is_told_and_not_shown(flowservice, monkeypatch, not_aske
 
     assert "client secret (password) of the connection is wrong" in text
     assert "wrong-secret" not in text
+
+
+def test_seconds_count_from_the_request_that_was_accepted(served, probed, clock, monkeypatch):
+    served.fail(Fault("POST /runs", status=400, body={"error_code": "1398-400"}))
+    post = Asker.post
+
+    def slow(*arguments):
+        clock.sleep(100)
+        return post(*arguments)
+
+    monkeypatch.setattr(Asker, "post", slow)
+
+    _, findings = probed(SEEDED_FAILED_RUN_ID, once=True)
+
+    assert findings["readable"]["seen"] == "after 100.0 s"
+
+
+def test_the_first_status_is_the_one_that_was_seen_first(served, probed):
+    served.new_run_unlisted_for = 30  # in which it ends
+
+    _, findings = probed(SEEDED_FAILED_RUN_ID, once=True)
+
+    assert findings["first_status"]["seen"] == "inProgress"
 
 
 @pytest.mark.parametrize(

@@ -461,6 +461,7 @@ def test_a_last_line_that_was_cut_off_does_not_count(tmp_path):
         (b"{}\n", "does not begin with its format"),
         (b"\xff\xfe\x00", "it is no text"),
         (b"[" * 100_000, "Line 1 .* is no JSON object"),
+        (f"{HEAD}\n{{\n5\n".encode(), "Line 2 .* is no JSON object"),  # not the last line
         (f"{HEAD}\n5\n".encode(), "Line 2 .* is no JSON object"),
         (HEAD.replace('"version": 1', '"version": 2').encode(), "has version 2"),
         (HEAD.replace("org_id", "org").encode(), "org_id"),

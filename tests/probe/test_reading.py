@@ -140,6 +140,7 @@ FALLING = [run("c", created_at=BOUND + 2), run("b"), run("a", created_at=BOUND)]
         (FALLING, listed(*FALLING[::-1]), "as assumed", ""),
         (FALLING[::-1], listed(*FALLING[::-1]), "differs", "Open an issue"),
         (FALLING, listed(*FALLING), "differs", "Nothing to set"),
+        (FALLING, listed(*FALLING[:1]), "differs", "Nothing to set"),  # rising, from the newest
         (FALLING, refused("FLOW-1433-400"), "differs", "Nothing to set"),
         (FALLING, NOTHING, "not seen", ""),
         (FALLING[:2], listed(), "not seen", ""),
