@@ -79,9 +79,11 @@ def probe(
     except (ValueError, AirflowException) as error:
         _say(line(failure_text(stage, error, conn_id), _LONGEST_MESSAGE))
         return NOT_SEEN, ""
-    if option and wanted and not option.is_confirmed and not _confirm(asker, hook, wanted):
-        _say("Nothing was re-triggered.")
-        return WRONG_ARGUMENTS, ""
+    if option and wanted:
+        _say_what_is_sent(asker, hook, wanted)
+        if not option.is_confirmed and not _is_confirmed():
+            _say("Nothing was re-triggered.")
+            return WRONG_ARGUMENTS, ""
     found = list(ask.findings(asker, first, hook.settings.own_clients))
     if wanted:
         found += retrigger.findings(asker, wanted, _say)
@@ -113,8 +115,7 @@ def _wanted(asker: ask.Asker, hook: FlowServiceHook, option: RetriggerOption) ->
     return retrigger.Wanted(shown[0], hook.retrigger_op, option.once, own_clients, place)
 
 
-def _confirm(asker: ask.Asker, hook: FlowServiceHook, wanted: retrigger.Wanted) -> bool:
-    """Show what will be sent, and return whether the user wants it."""
+def _say_what_is_sent(asker: ask.Asker, hook: FlowServiceHook, wanted: retrigger.Wanted) -> None:
     run = wanted.run
     flow = _flow(asker, run)
     requests = "one request" if wanted.once else "two requests"
@@ -131,6 +132,9 @@ def _confirm(asker: ask.Asker, hook: FlowServiceHook, wanted: retrigger.Wanted) 
     _say(f"The probe will send {requests} to re-trigger this run, for real.")
     if not wanted.once:
         _say("If the service accepts both, the data may be loaded twice; --once sends one only.")
+
+
+def _is_confirmed() -> bool:
     print("Type yes to send: ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() == "yes"
 

@@ -741,6 +741,16 @@ def test_who_is_asked_about_one_request_is_told_so(served, monkeypatch, capsys):
     assert len(posts(served)) == 1
 
 
+def test_who_is_not_asked_is_told_what_is_sent_as_well(served, probed, capsys):
+    probed(SEEDED_DISABLED_RUN_ID)
+
+    said = capsys.readouterr().err
+    assert SEEDED_DISABLED_RUN_ID in said
+    assert "operators would not re-trigger it" in said
+    assert "two requests to re-trigger this run" in said
+    assert "Type yes" not in said
+
+
 def test_a_run_that_operators_would_refuse_is_said_to_be_one(served, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", Keyboard("no\n"))
 

@@ -78,7 +78,9 @@ def test_the_probe_sees_the_same_in_a_recording_of_it(tmp_path, use, capsys):
     verdicts = [(each["name"], each["verdict"]) for each in found]
     assert [(each["name"], each["verdict"]) for each in found_again] == verdicts
     exchanges = read(first).exchanges
-    assert len(exchanges) == 23
+    assert [each.query for each in exchanges if each.path.endswith("/action")] == [
+        "op=re-trigger"
+    ] * 2
     assert [*map(told, read(second).exchanges)] == [*map(told, exchanges)]
 
 
@@ -132,4 +134,4 @@ def test_the_bytes_of_each_body_are_those_of_the_recording(tmp_path, use):
 
             assert response.status_code == exchange.status
             assert response.content == json.dumps(exchange.body, separators=(",", ":")).encode()
-    assert len(exchanges) == 22
+    assert [each.query for each in exchanges if each.path.endswith("/action")] == ["op=re-trigger"]
