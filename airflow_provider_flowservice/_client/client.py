@@ -34,6 +34,7 @@ LARGEST_RESPONSE = 64 * 2**20
 _ID_ARGUMENTS = {"runs": "run_id", "flows": "flow_id", "connections": "account_id"}
 
 Body = Callable[[], Mapping[str, Any]]
+Exchange = tuple[HttpResponse, exceptions.FlowServiceApiError | None]
 
 # Real listings are far shorter; more pages mean that their links form a loop.
 _MOST_PAGES = 1000
@@ -167,22 +168,18 @@ class FlowServiceClient:
         call = partial(self._call, "POST", API_PATH + path, params, before_send, body=body)
         return call_with_retries(call, self._limits, may_retry)
 
-    def exchange(self, method: str, path: str, params: Params = ()) -> HttpResponse:
+    def exchange(self, method: str, path: str, params: Params = ()) -> Exchange:
         """
-        Send a request once, and return the response, whatever its status.
+        Send a request without retries, and return the response, whatever its status.
 
         A rejected token is replaced, as for every call.
 
         :param path: Path below that of the API.
+        :return: The response, and the error that other calls would raise.
         :raises FlowServiceConnectionError: No response came; its ``sent`` says whether the request
             may have arrived.
         """
-        path = API_PATH + path
-        token = self._get_token()
-        response = self._exchange(method, path, params, token)
-        if response.http_status in (401, 403) and self._tokens.renew(token, response.http_status):
-            response = self._exchange(method, path, params, self._get_token())
-        return response
+        return self._exchange(method, API_PATH + path, params)
 
     def list_items(
         self,
@@ -285,15 +282,28 @@ class FlowServiceClient:
         store: Store | None = None,
         body: Body | None = None,
     ) -> Any:
+        response, error = self._exchange(method, path, params, before_send, store, body)
+        if error:
+            raise error
+        return response.body
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        params: Params,
+        before_send: Callable[[], None] | None = None,
+        store: Store | None = None,
+        body: Body | None = None,
+    ) -> Exchange:
         send = partial(self._send, method, path, params, before_send, store, body)
         token = self._get_token()
-        try:
-            return send(token)
-        except exceptions.FlowServiceAuthError as error:
-            if not self._tokens.renew(token, error.http_status or 0):
-                raise
-        # If the service refuses the new token as well, a permission is missing.
-        return send(self._get_token())
+        response, error = send(token)
+        is_rejected = isinstance(error, exceptions.FlowServiceAuthError)
+        if is_rejected and self._tokens.renew(token, response.http_status):
+            # If the service refuses the new token as well, a permission is missing.
+            return send(self._get_token())
+        return response, error
 
     def _send(
         self,
@@ -304,31 +314,26 @@ class FlowServiceClient:
         store: Store | None,
         body: Body | None,
         token: Token,
-    ) -> Any:
-        response = self._exchange(
+    ) -> Exchange:
+        headers = self._headers
+        if path == SANDBOXES_PATH:
+            headers = {key: value for key, value in headers.items() if key != "x-sandbox-name"}
+        response = self._http.send(
             method,
-            path,
-            params,
-            token,
+            self.settings.base_url + path,
+            params=params,
+            headers=headers,
+            auth=token,
             body=body() if body else None,
             before_send=before_send,
             store=store,
         )
         if response.is_success:
-            return response.body
+            return response, None
         shown = path.removeprefix(API_PATH).partition("?")[0]
         secrets = (token.text, self.settings.client_secret)
         hint_for = catalogue_hint if store is None else diagnostics_hint
-        raise error_of(response, f"{method} {shown}", secrets, hint_for)
-
-    def _exchange(
-        self, method: str, path: str, params: Params, token: Token, **how: Any
-    ) -> HttpResponse:
-        headers = self._headers
-        if path == SANDBOXES_PATH:
-            headers = {key: value for key, value in headers.items() if key != "x-sandbox-name"}
-        url = self.settings.base_url + path
-        return self._http.send(method, url, params=params, headers=headers, auth=token, **how)
+        return response, error_of(response, f"{method} {shown}", secrets, hint_for)
 
 
 def _path_of(collection: str, item_id: str) -> str:

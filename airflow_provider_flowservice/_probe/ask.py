@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow_provider_flowservice._arguments.kinds import ID, WrongArgumentError
-from airflow_provider_flowservice._client.errors import error_of, without_secrets
+from airflow_provider_flowservice._client.errors import without_secrets
 from airflow_provider_flowservice._client.http import HttpResponse, Params
 from airflow_provider_flowservice._client.responses import (
     LARGEST_PAGE,
@@ -51,8 +51,6 @@ class Asker:
         self.replies: list[Reply] = []
         self.clock = clock
         self._client = client
-        settings = client.settings
-        self._secrets = {settings.client_secret, settings.access_token}
 
     def get(self, path: str, params: Params = ()) -> Reply:
         """Send a GET request."""
@@ -88,7 +86,10 @@ class Asker:
 
     def clean(self, text: str) -> str:
         """Black out secrets that the service may have quoted."""
-        return without_secrets(text, self._secrets)
+        secrets = [self._client.settings.client_secret]
+        with suppress(FlowServiceError):  # there is no token any more
+            secrets.append(self._client.get_token().text)
+        return without_secrets(text, secrets)
 
     def _ask(self, method: str, path: str, params: Params) -> Reply:
         tried = f"{method} {path.partition('?')[0]}"
@@ -96,13 +97,9 @@ class Asker:
         response: HttpResponse | None = None
         error: FlowServiceError | None = None
         try:
-            response = self._client.exchange(method, path, params)
+            response, error = self._client.exchange(method, path, params)
         except FlowServiceError as caught:
             error = caught
-        with suppress(FlowServiceError):  # no error of the request itself
-            self._secrets.add(self._client.get_token().text)  # which may be another one by now
-        if response is not None and not response.is_success:
-            error = error_of(response, tried, tuple(self._secrets))
         reply = Reply(tried, response, error, asked_at, self.clock.now())
         self.replies.append(reply)
         return reply

@@ -219,10 +219,11 @@ def test_an_exchange_returns_whatever_comes_and_is_not_repeated(flowservice):
     fault = Fault("GET /runs", status=503, body="<p>down</p>", headers={"Retry-After": "7"})
     flowservice.fail(fault)
 
-    response = FlowServiceHook().get_conn().exchange("GET", "/runs", [("limit", "1")])
+    response, error = FlowServiceHook().get_conn().exchange("GET", "/runs", [("limit", "1")])
 
     assert (response.http_status, response.body, response.text) == (503, None, "<p>down</p>")
     assert response.headers["Retry-After"] == "7"
+    assert error.retry_after == 7
     assert flowservice.count("GET /runs") == 1
 
 
@@ -231,7 +232,9 @@ def test_an_exchange_replaces_a_token_once(flowservice):
     client.get_token()
     flowservice.revoke_tokens()
 
-    assert client.exchange("GET", "/flows").http_status == 200
+    response, error = client.exchange("GET", "/flows")
+
+    assert (response.http_status, error) == (200, None)
     assert [seen.status for seen in flowservice.requests if seen.method == "GET"] == [401, 200]
 
 
