@@ -13,11 +13,11 @@ from typing import Any
 from urllib.parse import quote
 
 from airflow_provider_flowservice._json import identifier
-from airflow_provider_flowservice._probe import retriggering
+from airflow_provider_flowservice._probe import new_run
 from airflow_provider_flowservice._probe.ask import Asker
 from airflow_provider_flowservice._probe.findings import Finding
+from airflow_provider_flowservice._probe.new_run import Followed, Outcome
 from airflow_provider_flowservice._probe.replies import Reply
-from airflow_provider_flowservice._probe.retriggering import Followed, Outcome
 from airflow_provider_flowservice.exceptions import FlowServiceNotFoundError
 from airflow_provider_flowservice.runs import DataflowRun
 
@@ -62,28 +62,28 @@ def findings(asker: Asker, wanted: Wanted, tell: Callable[[str], None]) -> Itera
     search = _search(wanted, asker.clock.now())
     tries = {wanted.op: _send(asker, wanted, wanted.op, search, tell)}
     if tries[wanted.op][1].kind == "unknown":
-        other = retriggering.other_op(wanted.op)
+        other = new_run.other_op(wanted.op)
         sent_mono = asker.clock.mono()
         tries[other] = _send(asker, wanted, other, search, tell)
     op, (reply, outcome) = list(tries.items())[-1]
-    yield retriggering.operation(tries)
-    yield retriggering.answer(reply, outcome, search)
+    yield new_run.operation(tries)
+    yield new_run.answer(reply, outcome, search)
     if outcome.kind != "started":
-        yield from retriggering.nothing_new("no new run is known")
-        yield retriggering.SECOND.not_seen("the first one has started no run that is known")
+        yield from new_run.nothing_new("no new run is known")
+        yield new_run.SECOND.not_seen("the first one has started no run that is known")
         return
     tell(f"Following the new run until lists show it, for at most {LIMIT:.0f} s.")
     followed = _follow(asker, wanted, outcome.run_id, sent_mono)
     old_after = asker.get_run(wanted.run.run_id)
-    yield from retriggering.new_run(followed, wanted.old, old_after, wanted.own_clients)
+    yield from new_run.findings(followed, wanted.old, old_after, wanted.own_clients)
     if wanted.once:
-        yield retriggering.SECOND.not_seen("--once leaves it out")
+        yield new_run.SECOND.not_seen("--once leaves it out")
     elif followed.listed is None:
-        yield retriggering.SECOND.not_seen("not sent, since the new run is not listed")
+        yield new_run.SECOND.not_seen("not sent, since the new run is not listed")
     else:
         search = _search(wanted, asker.clock.now())
         reply, again = _send(asker, wanted, op, search, tell)
-        yield retriggering.second(reply, again, outcome.run_id, search)
+        yield new_run.second(reply, again, outcome.run_id, search)
 
 
 def _send(
@@ -95,7 +95,7 @@ def _send(
     except KeyboardInterrupt:
         tell(f"The re-trigger of run {old_run_id} may have started a run. {search}")
         raise
-    outcome = retriggering.outcome_of(reply, old_run_id)
+    outcome = new_run.outcome_of(reply, old_run_id)
     if outcome.kind == "started":
         tell(f"Run {old_run_id} was re-triggered as {outcome.run_id}.")
     elif outcome.kind == "uncertain":

@@ -166,7 +166,7 @@ def nothing_new(why: str) -> Iterator[Finding]:
         yield question.not_seen(why)
 
 
-def new_run(
+def findings(
     followed: Followed,
     old_before: Mapping[str, Any],
     old_after: Reply,

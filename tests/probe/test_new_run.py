@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_flowservice._probe.replies import Reply
-from airflow_provider_flowservice._probe.retriggering import (
+from airflow_provider_flowservice._probe.new_run import (
     Followed,
     Outcome,
     answer,
-    new_run,
+    findings,
     nothing_new,
     operation,
     other_op,
     outcome_of,
     second,
 )
+from airflow_provider_flowservice._probe.replies import Reply
 from airflow_provider_flowservice.exceptions import FlowServiceAuthError, FlowServiceConnectionError
 from helpers.replies import listed, refused, reply, run
 
@@ -136,7 +136,7 @@ def told(name, after=None, **seen):
     """Return one finding about a new run."""
     times = {"readable": 0.5, "found": 1.0, "listed": 2.0, "first": NEW, "last": NEW}
     followed = Followed(300.0, **{**times, **seen})
-    found = {each.name: each for each in new_run(followed, OLD, after or listed(OLD), {"me"})}
+    found = {each.name: each for each in findings(followed, OLD, after or listed(OLD), {"me"})}
     assert len(found) == 7
     return found[name]
 
