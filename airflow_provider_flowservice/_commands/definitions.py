@@ -10,7 +10,6 @@ import argparse
 import os
 import re
 import signal
-import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -20,7 +19,7 @@ from typing import Any, NamedTuple
 
 from airflow_provider_flowservice._arguments import kinds
 from airflow_provider_flowservice._commands import INTERRUPTED, NOT_SEEN, WRONG_ARGUMENTS
-from airflow_provider_flowservice._commands.quiet import logs_on_stderr, write
+from airflow_provider_flowservice._commands.quiet import logs_on_stderr, say, write
 from airflow_provider_flowservice._defaults import CONN_ID
 
 
@@ -51,7 +50,7 @@ class Command(NamedTuple):
         try:
             return self.function(parsed)
         except KeyboardInterrupt:
-            print("Interrupted.", file=sys.stderr)
+            say("Interrupted.")
             return INTERRUPTED
 
 
@@ -72,7 +71,7 @@ def _failures(parsed: argparse.Namespace) -> int:
 
 def _probe(parsed: argparse.Namespace) -> int:
     if parsed.retrigger is None and (parsed.yes or parsed.once):
-        print("--yes and --once belong to --retrigger.", file=sys.stderr)
+        say("--yes and --once belong to --retrigger.")
         return WRONG_ARGUMENTS
 
     def report() -> tuple[int, str]:

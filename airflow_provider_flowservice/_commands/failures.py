@@ -9,21 +9,16 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import TextIO
 
-from airflow_provider_flowservice._client.check import failure_text
 from airflow_provider_flowservice._commands import NONE_FAILED, NOT_SEEN, SOME_FAILED
-from airflow_provider_flowservice._commands.connection import open_hook
+from airflow_provider_flowservice._commands.connection import reach
 from airflow_provider_flowservice._commands.layout import lines_of
-from airflow_provider_flowservice._commands.quiet import quiet_client
 from airflow_provider_flowservice._commands.report import Report, report
-from airflow_provider_flowservice._compat import AirflowException
-from airflow_provider_flowservice._json import line
 from airflow_provider_flowservice._selection.filters import FlowChoice
 from airflow_provider_flowservice._selection.listing import iter_runs, select_flows
 from airflow_provider_flowservice.flows import Dataflow
 from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
 from airflow_provider_flowservice.runs import DataflowRun
 
-_LONGEST_MESSAGE = 2000
 _RUNS_PER_STEP = 100
 
 
@@ -40,17 +35,10 @@ def failures(
     :return: Exit status, 0 if no run has failed, 1 if some have, 3 if the runs could not be read; and the
         report.
     """
-    stage = "connection"
-    try:
-        hook = open_hook(conn_id, via)
-        client = quiet_client(hook)
-        stage = "token"
-        client.get_token()
-        stage = "flows"
-        found = read_report(hook, flow, since_ms, sys.stderr)
-    except (ValueError, AirflowException) as error:
-        print(line(failure_text(stage, error, conn_id), _LONGEST_MESSAGE), file=sys.stderr)
+    reached = reach(conn_id, via, lambda hook: read_report(hook, flow, since_ms, sys.stderr))
+    if reached is None:
         return NOT_SEEN, ""
+    hook, found = reached
     status = SOME_FAILED if found.failures else NONE_FAILED
     sandbox = hook.settings.sandbox_name
     if as_json:

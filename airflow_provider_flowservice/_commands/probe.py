@@ -10,16 +10,15 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice import exceptions
-from airflow_provider_flowservice._client.check import failure_text
 from airflow_provider_flowservice._commands import AS_ASSUMED, DIFFERS, NOT_SEEN, WRONG_ARGUMENTS
-from airflow_provider_flowservice._commands.connection import open_hook
-from airflow_provider_flowservice._commands.quiet import quiet_client
+from airflow_provider_flowservice._commands.connection import reach
+from airflow_provider_flowservice._commands.quiet import say
 from airflow_provider_flowservice._commands.table import table
-from airflow_provider_flowservice._compat import AirflowException
 from airflow_provider_flowservice._exactly_once.clock import WALL_CLOCK, Clock
 from airflow_provider_flowservice._json import identifier, line
 from airflow_provider_flowservice._probe import ask, retrigger
 from airflow_provider_flowservice._probe.findings import Finding
+from airflow_provider_flowservice._probe.replies import Reply
 from airflow_provider_flowservice._selection.eligibility import judge
 from airflow_provider_flowservice.flows import Dataflow
 from airflow_provider_flowservice.runs import DataflowRun
@@ -64,29 +63,25 @@ def probe(
         re-trigger or would, 3 if the service could not be asked; and the report.
     """
     if option and not option.is_confirmed and not sys.stdin.isatty():
-        _say("--retrigger asks for confirmation on a terminal; without one it needs --yes.")
+        say("--retrigger asks for confirmation on a terminal; without one it needs --yes.")
         return WRONG_ARGUMENTS, ""
-    stage = "connection"
-    try:
-        hook = open_hook(conn_id, via)
-        client = quiet_client(hook)
-        stage = "token"
-        client.get_token()
-        stage = "flows"
-        asker = ask.Asker(client, clock)
-        first = asker.first_list()
-        wanted = _wanted(asker, hook, option) if option else None
-    except (ValueError, AirflowException) as error:
-        _say(line(failure_text(stage, error, conn_id), _LONGEST_MESSAGE))
+
+    def read(hook: FlowServiceHook) -> tuple[ask.Asker, Reply, retrigger.Wanted | None]:
+        asker = ask.Asker(hook.get_conn(), clock)
+        return asker, asker.first_list(), _wanted(asker, hook, option) if option else None
+
+    reached = reach(conn_id, via, read)
+    if reached is None:
         return NOT_SEEN, ""
+    hook, (asker, first, wanted) = reached
     if option and wanted:
         _say_what_is_sent(asker, hook, wanted)
         if not option.is_confirmed and not _is_confirmed():
-            _say("Nothing was re-triggered.")
+            say("Nothing was re-triggered.")
             return WRONG_ARGUMENTS, ""
     found = list(ask.findings(asker, first, hook.settings.own_clients))
     if wanted:
-        found += retrigger.findings(asker, wanted, _say)
+        found += retrigger.findings(asker, wanted, say)
     found += ask.traffic_findings(asker)
     found = [_cleaned(each, asker) for each in found]
     status = DIFFERS if any(each.verdict == "differs" for each in found) else AS_ASSUMED
@@ -128,10 +123,10 @@ def _say_what_is_sent(asker: ask.Asker, hook: FlowServiceHook, wanted: retrigger
     if refusal := judge(run, flow).refusal:
         facts["note"] = f"operators would not re-trigger it: {refusal}"
     for name, text in facts.items():
-        _say(f"{name:<10}{text}")
-    _say(f"The probe will send {requests} to re-trigger this run, for real.")
+        say(f"{name:<10}{text}")
+    say(f"The probe will send {requests} to re-trigger this run, for real.")
     if not wanted.once:
-        _say("If the service accepts both, the data may be loaded twice; --once sends one only.")
+        say("If the service accepts both, the data may be loaded twice; --once sends one only.")
 
 
 def _is_confirmed() -> bool:
@@ -169,7 +164,3 @@ def _lines(found: Sequence[Finding], sandbox: str) -> Iterator[str]:
     }
     numbers = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
     yield f"Sandbox {sandbox!r}: {numbers}."
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -46,6 +46,11 @@ def logs_on_stderr() -> Iterator[None]:
         os.close(stdout)
 
 
+def say(text: str) -> None:
+    """Tell the user something beside the result, which has standard output for itself."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def write(text: str) -> None:
     """Write to standard output, whose reader may have seen enough, such as ``head``."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of flows may have letters that it lacks

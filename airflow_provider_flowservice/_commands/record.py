@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from airflow_provider_flowservice._client.check import failure_text
 from airflow_provider_flowservice._commands import NONE_FAILED, NOT_SEEN, WRONG_ARGUMENTS
 from airflow_provider_flowservice._commands.connection import open_hook
-from airflow_provider_flowservice._commands.quiet import logs_on_stderr, quiet_client
+from airflow_provider_flowservice._commands.quiet import logs_on_stderr, quiet_client, say
 from airflow_provider_flowservice._compat import AirflowException
 from airflow_provider_flowservice._json import line
 from airflow_provider_flowservice._recording.proxy import RecordingProxy
@@ -48,13 +47,13 @@ def record(
         with logs_on_stderr():
             settings = quiet_client(open_hook(conn_id)).settings
     except (ValueError, AirflowException) as error:
-        _say(failure_text("connection", error, conn_id))
+        say(failure_text("connection", error, conn_id))
         return NOT_SEEN
     try:
         recorder = Recorder(out, settings, keep)
     except OSError as error:
         hint = " Name a file that does not exist." if isinstance(error, FileExistsError) else ""
-        _say(f"--out: {out} cannot be made: {error.strerror}.{hint}")
+        say(f"--out: {out} cannot be made: {error.strerror}.{hint}")
         return WRONG_ARGUMENTS
     with recorder:
         proxy = RecordingProxy(settings, recorder, port)
@@ -62,7 +61,7 @@ def record(
             proxy.start()
         except OSError as error:
             out.unlink()
-            _say(
+            say(
                 f"--port: {port} cannot be listened on: {error.strerror}. Leave it out for a free one."
             )
             return WRONG_ARGUMENTS
@@ -71,12 +70,12 @@ def record(
         finally:
             proxy.stop()
     for text in _report(recorder, proxy, out):
-        _say(text)
+        say(text)
     return status
 
 
 def _wait(proxy: RecordingProxy, out: Path, conn_id: str) -> int:
-    _say(_INVITATION.format(out=out, conn_id=conn_id, url=proxy.url))
+    say(_INVITATION.format(out=out, conn_id=conn_id, url=proxy.url))
     signal.sigwait(_ENDING_SIGNALS)
     return NONE_FAILED
 
@@ -102,8 +101,3 @@ def _shown(counts: Counter[str]) -> str:
     names = [line(name, _LONGEST_SHOWN) for name, _ in counts.most_common(_MOST_SHOWN)]
     more = len(counts) - len(names)
     return ", ".join(names) + (f", and {more} more" if more else "")
-
-
-def _say(text: str) -> None:
-    # Standard output is the command's own.
-    print(text, file=sys.stderr, flush=True)
