@@ -19,7 +19,7 @@ from airflow_provider_flowservice._json import identifier
 # The catalogue says that a run in "an invalid state" may be re-triggered "after some time".
 _INVALID_STATE = "1387-400"
 
-_UNKNOWN_OPERATION = "the service does not know the operation; see the hook's 'retrigger_op'"
+UNKNOWN_OPERATION = "the service does not know the operation; see the hook's 'retrigger_op'"
 # Numbers of the Sources catalogue, except 1434 and 1437. The Flow Service catalogue has another
 # 1401-400, "limit and count together", which a re-trigger cannot cause.
 NOT_RETRIGGERABLE = {
@@ -29,10 +29,10 @@ NOT_RETRIGGERABLE = {
     "1386-400": "the schedule of its flow does not support it",
     "1387-400": "it is in a state that does not allow it; try again later",
     "1388-400": "its flow is not enabled; enable it in Experience Platform first",
-    "1398-400": _UNKNOWN_OPERATION,
+    "1398-400": UNKNOWN_OPERATION,
     "1401-400": "the service does not support this action for it",
-    "1434-400": _UNKNOWN_OPERATION,
-    "1437-400": _UNKNOWN_OPERATION,
+    "1434-400": UNKNOWN_OPERATION,
+    "1437-400": UNKNOWN_OPERATION,
 }
 _TIMES = {
     "window_start": "windowStartTime",

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from airflow_provider_flowservice._client.run_requests import (
     NOT_RETRIGGERABLE,
+    UNKNOWN_OPERATION,
     may_have_started_a_run,
     read_started,
     reason_of_refusal,
@@ -43,7 +44,11 @@ WAYS = ("readable", "found", "listed")
 """In which ways a new run is looked for: by its ID, by a filter on IDs, and in a list of its flow."""
 
 _OF_NEW_RUN = (READABLE, FIRST_STATUS, FOUND, LISTED, NAMES_OLD, OLD_RUN, NEW_CLIENT)
-_UNKNOWN_OPERATION = frozenset({"1398-400", "1401-400", "1434-400", "1437-400"})
+# 1401-400 may be one as well: the action is not supported.
+_UNKNOWN_OPERATION = {
+    "1401-400",
+    *(code for code, reason in NOT_RETRIGGERABLE.items() if reason == UNKNOWN_OPERATION),
+}
 _AT_ONCE = 5.0
 _STEP = 30
 _MOST_PATHS = 20

@@ -8,13 +8,13 @@ import requests
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
+from airflow_provider_flowservice._client.client import LARGEST_RESPONSE
 from airflow_provider_flowservice._client.http import connection_error
 from airflow_provider_flowservice._connection.settings import Settings
 from airflow_provider_flowservice._recording.recorder import Recorder, Response
 from airflow_provider_flowservice.emulator.loopback import LoopbackService
 from airflow_provider_flowservice.emulator.messages import Answer, Reply, Request
 
-_LARGEST_RESPONSE = 64 * 2**20
 _CHUNK = 64 * 1024
 # Of one connection, and so not to be passed on. The body is passed on unpacked.
 _OWN = (
@@ -87,9 +87,9 @@ class RecordingProxy(LoopbackService):
 
 
 def _content(response: requests.Response) -> bytes:
-    content = b""
+    content = bytearray()
     for part in response.iter_content(_CHUNK):
         content += part
-        if len(content) > _LARGEST_RESPONSE:
+        if len(content) > LARGEST_RESPONSE:
             raise requests.exceptions.ContentDecodingError("the response is too large")
-    return content
+    return bytes(content)

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from airflow_provider_flowservice._client.client import API_PATH, SANDBOXES_PATH
 from airflow_provider_flowservice._connection.settings import Settings
 from airflow_provider_flowservice._recording.scrub import Scrubber, UnreadableError
-from airflow_provider_flowservice.emulator.messages import FLOW_SERVICE, Request
+from airflow_provider_flowservice.emulator.messages import Request
 from airflow_provider_flowservice.emulator.recording import Exchange, end_line, head_line
 
 ABOUT = """\
@@ -27,7 +28,7 @@ which of the known keys there are.
 Not recorded: rejected rows, and bodies that are no JSON.
 Read it before you send it to anybody.""".splitlines()
 
-_READABLE = (f"{FLOW_SERVICE}/", "/data/foundation/sandbox-management", "/ims/token")
+_READABLE = (f"{API_PATH}/", SANDBOXES_PATH, "/ims/token")
 _MEASURED = 3  # digits after the point of seconds
 
 

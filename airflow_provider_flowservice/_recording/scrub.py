@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from email.utils import format_datetime, parsedate_to_datetime
+from functools import partial
 from typing import Any, NoReturn
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
@@ -67,6 +68,22 @@ class Scrubber:
         self._words: dict[str, int] = {}
         self._tokens: dict[str, int] = {}
         self._kinds = {**dict.fromkeys(self._keep, "kept"), **harmless.KINDS}
+        self._by_kind: dict[str, Callable[[str], str]] = {
+            "identity": self._identity,
+            "name": self.name,
+            "moment": partial(self._numeral, "moment"),
+            "number": partial(self._numeral, "number"),
+            "few": partial(self._numeral, "few"),
+            "word": self._word,
+            "code": lambda text: text if self._is_code(text) else self._word(text),
+            "sort": lambda text: self._link(text) if _address(text) else self._word(text),
+            "caption": self.name,
+            "text": self._sentence,
+            "kept": self._sentence,
+            "link": self._link,
+            "edition": lambda text: text if _EDITION.fullmatch(text) else self._identity(text),
+            "token": self._token,
+        }
 
     def json(self, content: bytes) -> Any:
         """
@@ -169,23 +186,7 @@ class Scrubber:
     def _text_of(self, kind: str, text: str) -> str:
         if text in (REMOVED, ""):
             return text
-        by_kind: dict[str, Callable[[str], str]] = {
-            "identity": self._identity,
-            "name": self.name,
-            "moment": lambda text: self._numeral(text, kind),
-            "number": lambda text: self._numeral(text, kind),
-            "few": lambda text: self._numeral(text, kind),
-            "word": self._word,
-            "code": lambda text: text if self._is_code(text) else self._word(text),
-            "sort": lambda text: self._link(text) if _address(text) else self._word(text),
-            "caption": self.name,
-            "text": self._sentence,
-            "kept": self._sentence,
-            "link": self._link,
-            "edition": lambda text: text if _EDITION.fullmatch(text) else self._identity(text),
-            "token": self._token,
-        }
-        return by_kind.get(kind, self._remove)(text)
+        return self._by_kind.get(kind, self._remove)(text)
 
     def _identity(self, text: str) -> str:
         bare = text.strip('"')
@@ -196,7 +197,7 @@ class Scrubber:
         self.removed["names"] += 1
         return self.names.of(text, "id")
 
-    def _numeral(self, text: str, kind: str) -> str:
+    def _numeral(self, kind: str, text: str) -> str:
         return text if self._is_harmless_numeral(text, kind) else self._remove(text)
 
     def _is_harmless_numeral(self, text: str, kind: str) -> bool:
