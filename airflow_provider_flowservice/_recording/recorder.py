@@ -100,9 +100,10 @@ class Recorder:
                     "", "", refused=f"It cannot be searched: {type(error).__name__}."
                 )
             self.exchanges += 1
+            what = f"{exchange.method} {exchange.path}".strip() or "A request"
             if exchange.refused:
-                self.refused.append(f"{exchange.method} {exchange.path}: {exchange.refused}")
-            with self._named_if_it_fails(f"{exchange.method} {exchange.path}"):
+                self.refused.append(f"{what}: {exchange.refused}")
+            with self._named_if_it_fails(what):
                 self._write(exchange.as_line())
 
     def _exchange(

@@ -373,6 +373,25 @@ def test_every_page_of_runs_that_links_to_itself_is_left_at_last(served, probed)
     assert requests(served)["GET"] < 30
 
 
+def test_runs_that_show_no_flow_are_told(served, probed):
+    runs = [{"id": f"r{number}", "createdAt": 1700000000000 + number} for number in range(3)]
+    served.fail(Fault("GET /runs", times=None, body={"items": runs[::-1]}, status=200))
+
+    _, findings = probed()
+
+    assert findings["two_filters"]["seen"] == "runs show no flow"
+
+
+def test_a_month_that_cannot_be_read_to_its_end_is_said_to_be_one(served, probed):
+    run = {"id": "a", "flowId": "f", "metrics": {"statusSummary": {"status": "failed"}}}
+    page = {"items": [run], "_links": {"next": {"href": "/runs"}}}
+    served.fail(Fault("GET /runs", times=None, status=200, body=page))
+
+    _, findings = probed()
+
+    assert findings["statuses"]["seen"] == "of the newest 1 in the last 30 days: failed 1"
+
+
 def test_no_secret_is_shown_whatever_the_service_quotes(served, probed, capsys):
     body = {"error_code": served.client_secret, "message": served.client_secret}
     served.fail(Fault("GET /runs/", times=None, status=404, body=body))

@@ -6,7 +6,7 @@ import gzip
 import json
 import os
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -215,6 +215,58 @@ def test_rejected_rows_are_not_recorded_on_a_detour(path, settings, detour):
     (exchange,) = read(path).exchanges
     assert exchange.body is None
     assert "not of the Flow Service" in exchange.refused
+
+
+@pytest.mark.parametrize(
+    ("times", "ends", "status"),
+    [(64, nullcontext(), 200), (65, pytest.raises(requests.exceptions.ConnectionError), None)],
+)
+def test_a_response_that_is_too_large_is_none(recording, path, times, ends, status):
+    part = b" " * 2**20
+    with (
+        raw_server(lambda connection: send_parts(connection, part, times)) as url,
+        recording(url.rstrip("/")) as proxy,
+        ends,
+    ):
+        response = requests.get(f"{proxy.url}{FLOW_SERVICE}/runs", timeout=30)
+        assert response.status_code == 200
+
+    (exchange,) = read(path).exchanges
+    assert (exchange.status, exchange.body) == (status, None)
+
+
+def send_parts(connection, part, times):
+    """Answer with a body of many parts."""
+    connection.recv(65536)
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(part) * times}\r\n\r\n"
+    connection.sendall(head.encode())
+    for _ in range(times):
+        connection.sendall(part)
+
+
+def test_what_the_scrubber_cannot_handle_is_not_written(recording, path):
+    with recording("http://127.0.0.1:1") as proxy:
+        recorder = proxy._recorder
+        recorder.record(Request("GET", f"{FLOW_SERVICE}/acme"), Response(200, None, b"acme"), 0)
+        assert recorder.refused == ["A request: It cannot be searched: AttributeError."]
+
+    (exchange,) = read(path).exchanges
+    assert exchange.refused == "It cannot be searched: AttributeError."
+    assert "acme" not in path.read_text()
+
+
+def test_the_file_says_what_was_removed(recording, path):
+    with recording("http://127.0.0.1:1"):
+        pass
+
+    about = " ".join(read(path).about)
+    for what in (
+        "tokens and other credentials",
+        "names of organizations, sandboxes",
+        "rejected rows",
+    ):
+        assert what in about
+    assert path.read_text().startswith('{"format": "flowservice-recording"')
 
 
 def test_only_its_owner_may_read_a_recording(recording, path):
