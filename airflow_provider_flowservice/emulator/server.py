@@ -14,6 +14,9 @@ from typing import Any
 
 from airflow_provider_flowservice.emulator.messages import Answer, Reply, Request
 
+ACCEPT_SECONDS = 0.1
+"""Longest wait for a connection that was announced."""
+
 
 class Server(ThreadingHTTPServer):
     """
@@ -36,6 +39,8 @@ class Server(ThreadingHTTPServer):
     def server_bind(self) -> None:
         """Bind, without the name look-up that the HTTP server of Python makes here."""
         TCPServer.server_bind(self)
+        # A connection that is gone before it is accepted would block the loop, and the end, for ever.
+        self.socket.settimeout(ACCEPT_SECONDS)
         self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
 
     def process_request(self, request: Any, client_address: Any) -> None:

@@ -13,6 +13,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import pytest
 
 from airflow_provider_flowservice.emulator import FlowServiceEmulator, recorder, seed
+from airflow_provider_flowservice.emulator.messages import Reply
+from airflow_provider_flowservice.emulator.server import Server
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.1", "example.com", ""])
@@ -31,6 +33,15 @@ def test_a_restart_keeps_memory_port_and_tokens(emulator, client, flow_id):
     emulator.start()
 
     assert client.get(f"/flows/{flow_id}")
+
+
+def test_a_connection_that_is_gone_before_it_is_accepted_blocks_nothing():
+    server = Server(("127.0.0.1", 0), lambda _: Reply(None))
+
+    with pytest.raises(TimeoutError):  # which its loop takes for no connection
+        server.get_request()
+
+    server.server_close()
 
 
 def test_the_connection_reads_the_same_in_all_forms(emulator):

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 
+from airflow_provider_flowservice.emulator.server import ACCEPT_SECONDS
+
 
 def http_answer(
     status: int | str = 200, body: Any = b"", headers: Mapping[str, str] | None = None
@@ -38,6 +40,7 @@ class CannedServer(ThreadingTCPServer):
         self.heads: list[str] = []
         self._tls = tls
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.socket.settimeout(ACCEPT_SECONDS)
 
     @property
     def url(self) -> str:
@@ -110,11 +113,19 @@ def raw_server(serve: Callable[[socket.socket], None]) -> Iterator[str]:
             serve(connection)
 
     def accept() -> None:
-        with contextlib.suppress(OSError):  # the end of the listener
-            while True:
+        while not stopping.is_set():
+            with contextlib.suppress(TimeoutError):
                 connection, _ = listener.accept()
                 threading.Thread(target=handle, args=(connection,), daemon=True).start()
 
+    stopping = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=accept, daemon=True).start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        # A thread that is left in `accept` could take connections of the next server.
+        listener.settimeout(0.02)
+        accepting = threading.Thread(target=accept, daemon=True)
+        accepting.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        finally:
+            stopping.set()
+            accepting.join()

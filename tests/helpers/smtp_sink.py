@@ -8,6 +8,8 @@ import json
 import socketserver
 import threading
 
+from airflow_provider_flowservice.emulator.server import ACCEPT_SECONDS
+
 
 class SmtpSink(socketserver.ThreadingTCPServer):
     """Takes every mail; as much of the protocol as a client needs that neither logs in nor encrypts."""
@@ -26,6 +28,7 @@ class SmtpSink(socketserver.ThreadingTCPServer):
         return json.dumps({"conn_type": "smtp", "host": host, "port": port, "extra": extra})
 
     def __enter__(self) -> SmtpSink:
+        self.socket.settimeout(ACCEPT_SECONDS)
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
