@@ -122,4 +122,4 @@ pin: $(NOX)  ## Write the constraints files anew
 	@$(NOX) --session pin
 
 clean:  ## Remove what the other targets made
-	rm -rf .demo .hypothesis .nox .venv .venv-tools .mypy_cache docs/sample_project/.mypy_cache .import_linter_cache .pytest_cache .ruff_cache dist docs/_build docs/api
+	rm -rf .demo .hypothesis .nox .venv .venv-tools .mypy_cache docs/sample_project/.mypy_cache .import_linter_cache .pytest_cache .ruff_cache dist docs/_build docs/reference/api

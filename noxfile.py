@@ -28,7 +28,7 @@ MATRIX = {
 }
 LOWEST, NEWEST, PREVIEW = "2.11.0", "3.3.2", "3.4.0b2"
 # Managed platforms, which have `make test-platforms`. Their rows install what the platform pins, as far
-# as that is known, and else the newest of the day; docs/versions.md says from where.
+# as that is known, and else the newest of the day; docs/reference/versions.md says from where.
 PLATFORMS = {
     "mwaa-2.11.0": (("3.12",), "2026-08-31"),
     "mwaa-2.11.2": (("3.12",), "2026-08-31"),

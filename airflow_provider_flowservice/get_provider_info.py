@@ -38,11 +38,11 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": form.HOOK_NAME,
                 "external-doc-url": "https://experienceleague.adobe.com/docs/experience-platform/sources/home.html",
                 "how-to-guide": [
-                    "/docs/connection.md",
-                    "/docs/operators.md",
-                    "/docs/on-demand.md",
-                    "/docs/sensors.md",
-                    "/docs/triggers.md",
+                    "/docs/how-to/connect.md",
+                    "/docs/how-to/retrigger.md",
+                    "/docs/how-to/load-on-demand.md",
+                    "/docs/how-to/wait.md",
+                    "/docs/explanation/deferred-wait.md",
                 ],
                 "tags": ["service"],
             }

@@ -1,4 +1,4 @@
-"""Write docs/outcomes.md: the task result for each outcome, as the code decides it."""
+"""Write docs/reference/outcomes.md: the task result for each outcome, as the code decides it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from airflow_provider_flowservice._outcomes.table import (
 )
 from airflow_provider_flowservice.runs import NON_RETRYABLE_CODES
 
-PATH = Path(__file__).resolve().parent.parent / "docs" / "outcomes.md"
+PATH = Path(__file__).resolve().parent.parent / "docs" / "reference" / "outcomes.md"
 
 _WORDS: dict[Outcome, str] = {
     "success": "success",
@@ -88,7 +88,7 @@ A run whose source refuses its account's credential fails like one whose source 
 words of the source's software tell them apart. If they leave no doubt, such as `AADSTS7000222` (Microsoft
 Entra ID: the secret has expired) or `invalid_client`, the error is a `SourceCredentialError` and Airflow does
 not retry. If they only may mean that, such as *access denied*, the error advises to check the account. [Is it
-the credential of the source?](troubleshooting.md#is-it-the-credential-of-the-source) says how.
+the credential of the source?](../how-to/troubleshoot.md#is-it-the-credential-of-the-source) says how.
 
 A run is without any record if it wrote none, and neither created nor updated one; if it shows no such count and
 read none, or skipped or rejected all that it read; or if it shows no record count at all, and no byte and no

@@ -105,7 +105,7 @@ myst_substitutions = {
 
 def _write_api() -> None:
     """Write a page for each public module, so that a new one needs no other place."""
-    folder = DOCS / "api"
+    folder = DOCS / "reference" / "api"
     folder.mkdir(exist_ok=True)
     package = airflow_provider_flowservice
     found = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")

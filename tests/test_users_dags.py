@@ -1,4 +1,4 @@
-"""Users' tests of their DAGs: ``dag.test()`` with the plugin's fixture, as docs/testing.md has it."""
+"""Users' tests of their DAGs: ``dag.test()`` with the plugin's fixture, as docs/tutorials/test-your-dag.md has it."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_a_flow_is_waited_for_in_a_dag_run_without_logical_date():
 
 
 def test_the_docs_have_the_time_that_every_dag_run_renders():
-    guide = Path(__file__).parents[1] / "docs" / "healing.md"
+    guide = Path(__file__).parents[1] / "docs" / "how-to" / "heal.md"
 
     assert f'completed_after="{SINCE}"' in guide.read_text()
 

@@ -35,7 +35,7 @@ Outcome = Literal[
     "ambiguous",
     Unended,
 ]
-"""What became of the run or of the wait for it; docs/outcomes.md says what each means."""
+"""What became of the run or of the wait for it; docs/reference/outcomes.md says what each means."""
 
 TaskResult = Literal[
     "success",

@@ -238,7 +238,7 @@ def test_unknown_keys_and_statuses_are_told(served, probed):
 @pytest.mark.once
 def test_the_table_in_the_documentation_is_printed(served, capsys):
     served.honour_id_filter = False
-    page = (Path(__file__).parents[2] / "docs" / "probe.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "probe.md").read_text()
     quoted = page.partition("```text\n")[2].partition("```")[0]
 
     assert main(["probe"]) == 1
@@ -247,7 +247,7 @@ def test_the_table_in_the_documentation_is_printed(served, capsys):
 
 @pytest.mark.once
 def test_each_row_is_in_the_documentation(served, probed):
-    page = (Path(__file__).parents[2] / "docs" / "probe.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "probe.md").read_text()
     rows = "".join(line for line in page.splitlines(keepends=True) if line.startswith("| `"))
 
     _, findings = probed(SEEDED_FAILED_RUN_ID)

@@ -416,7 +416,7 @@ def test_an_error_for_good_can_be_sent_by_airflow():
 
 
 def test_the_documented_table_is_the_one_that_decides():
-    written = (ROOT / "docs" / "outcomes.md").read_text()
+    written = (ROOT / "docs" / "reference" / "outcomes.md").read_text()
 
     assert runpy.run_path(str(ROOT / "dev" / "outcome_table.py"))["document"]() == written
 

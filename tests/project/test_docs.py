@@ -10,12 +10,12 @@ import pytest
 from airflow_provider_flowservice.get_provider_info import get_provider_info
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = sorted(DOCS.glob("*.md"))
+PAGES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
 
 pytestmark = pytest.mark.once
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_python_is_quoted_from_files_that_are_tested(page):
     text = page.read_text()
     quoted = re.findall(r"\{literalinclude\} (\S+)", text)
@@ -23,12 +23,14 @@ def test_python_is_quoted_from_files_that_are_tested(page):
     assert not re.search(
         r"^ *(```|:::|~~~) *\{?(code-block\}? *)?(py|python|pycon)\b", text, re.MULTILINE
     )
-    assert all(name.startswith(("../example_dags/", "sample_project/")) for name in quoted)
-    assert all((DOCS / name).is_file() for name in quoted)
+    assert all(name.startswith(("../../example_dags/", "../sample_project/")) for name in quoted)
+    assert all((page.parent / name).is_file() for name in quoted)
 
 
 def test_every_picture_is_shown():
-    shown = {name for page in PAGES for name in re.findall(r"\(images/(\S+?)\)", page.read_text())}
+    shown = {
+        name for page in PAGES for name in re.findall(r"\(\.\./images/(\S+?)\)", page.read_text())
+    }
 
     assert shown == {path.name for path in (DOCS / "images").glob("*")}
 

@@ -12,8 +12,8 @@ pytestmark = pytest.mark.once
 
 TESTS = Path(__file__).parents[1]
 DOCS = TESTS.parent / "docs"
-TABLE = (DOCS / "known-traps.md").read_text()
-GUARANTEES = (DOCS / "exactly-once.md").read_text()
+TABLE = (DOCS / "reference" / "known-traps.md").read_text()
+GUARANTEES = (DOCS / "explanation" / "exactly-once.md").read_text()
 TEST_ID = re.compile(r"`([\w/]+\.py)::(\w+)`")
 
 

@@ -233,7 +233,9 @@ def test_what_is_in_flight_succeeds_with_one_retrigger_each(
     doubled = sum(number > 1 for number in times.values())
     after = {mode: f"{taken:.0f} s" for mode, taken in seconds.items()}
     cells = [name, _each(lost), _each(again), states["success"], doubled, _each(after)]
-    tell(f"| {' | '.join(map(str, cells))} |")  # a row of the table in docs/exactly-once.md
+    tell(
+        f"| {' | '.join(map(str, cells))} |"
+    )  # a row of the table in docs/explanation/exactly-once.md
     assert times == dict.fromkeys(sources, 1)
     assert states == {"success": len(sources)}
     assert again["worker"] >= lost["worker"]
