@@ -1,0 +1,44 @@
+"""The pages of the documentation, and what stands on them: prose, code and links."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+GUIDES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
+README = ROOT / "README.md"
+FOR_CONTRIBUTORS = [ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
+
+_PARSER = MarkdownIt("commonmark").enable("table")
+# After the end of a sentence comes a space and the beginning of the next one.
+_SENTENCE_END = re.compile(r"(?<=[.!?])[)*\"]*\s+(?=[\"(*]*[A-Z0-9`])")
+
+
+def tokens(page: Path) -> list[Token]:
+    return _PARSER.parse(page.read_text())
+
+
+def texts(page: Path) -> Iterator[str]:
+    """Yield each paragraph, list item, heading and table cell, each piece of code as one word."""
+    for token in tokens(page):
+        if token.type == "inline":
+            yield "".join(map(_text, token.children or ()))
+        elif token.type == "fence" and re.match(r"\{(note|warning|tip)\}", token.info):
+            yield re.sub(r"`[^`]+`", "CODE", token.content)
+
+
+def _text(token: Token) -> str:
+    if token.type == "code_inline":
+        return "CODE"
+    return " " if token.type in ("softbreak", "hardbreak") else token.content
+
+
+def sentences(page: Path) -> Iterator[str]:
+    for text in texts(page):
+        yield from _SENTENCE_END.split(text)
