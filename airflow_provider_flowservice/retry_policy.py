@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_flowservice import exceptions
 from airflow_provider_flowservice._arguments import kinds
@@ -35,17 +35,24 @@ FAIL_AT_ONCE: tuple[type[exceptions.FlowServiceError], ...] = (
 
 class FlowServiceRetryPolicy(RetryPolicy):
     """
-    Decides whether a failed task is retried, and when.
+    Decides whether a failed task is retried, and when. Needs Airflow 3.3.
 
     For all other errors, ``retries`` and ``retry_delay`` of the task apply.
 
     :param fail_at_once: Errors after which the task fails without a retry.
     :param non_retryable_codes: Beginnings of error codes that a re-trigger cannot fix. If all error
-        codes of a failed run that name a cause begin with one of them, the task fails without a retry. So it does after a
-        run of a destination.
+        codes of a failed run that name a cause begin with one of them, the task fails without a retry.
+        So it does after a run of a destination.
     :param longest_delay: Most seconds, or a ``timedelta``, to wait if ``Retry-After`` asks for more.
     :raises ValueError: An argument is wrong.
     """
+
+    argument_kinds: ClassVar[Mapping[str, kinds.Kind]] = {
+        "fail_at_once": kinds.ERRORS,
+        # A text would be taken for a list of letters, and hardly any code begins with none of them.
+        "non_retryable_codes": kinds.TEXTS,
+        "longest_delay": kinds.DURATION,
+    }
 
     def __init__(
         self,
@@ -54,12 +61,12 @@ class FlowServiceRetryPolicy(RetryPolicy):
         non_retryable_codes: Collection[str] = NON_RETRYABLE_CODES,
         longest_delay: float | timedelta = 60 * 60,
     ) -> None:
-        kinds.check(
-            fail_at_once=(fail_at_once, kinds.ERRORS),
-            # A text would be taken for a list of letters, and hardly any code begins with none of them.
-            non_retryable_codes=(non_retryable_codes, kinds.TEXTS),
-            longest_delay=(longest_delay, kinds.DURATION),
-        )
+        given = {
+            "fail_at_once": fail_at_once,
+            "non_retryable_codes": non_retryable_codes,
+            "longest_delay": longest_delay,
+        }
+        kinds.check(**{name: (given[name], kind) for name, kind in self.argument_kinds.items()})
         self.fail_at_once = tuple(fail_at_once)
         self.non_retryable_codes = tuple(non_retryable_codes)
         self.longest_delay: float = kinds.DURATION.read(longest_delay)

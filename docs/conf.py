@@ -6,95 +6,64 @@ import atexit
 import os
 import pkgutil
 import shutil
+import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 # Airflow reads this when it is first imported, and nothing of the developer's is to be touched.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-home-")
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
+DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS.parent))  # for `dev`
+
 import airflow_provider_flowservice
 from airflow_provider_flowservice._client import errors, ims, run_requests
-from airflow_provider_flowservice._commands.definitions import COMMANDS, Command
-from airflow_provider_flowservice._connection import form
+from airflow_provider_flowservice._commands.definitions import COMMANDS
 from airflow_provider_flowservice.emulator import __main__ as emulator
-
-DOCS = Path(__file__).parent
+from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
+from airflow_provider_flowservice.operators import flowservice as operators
+from airflow_provider_flowservice.retry_policy import FlowServiceRetryPolicy
+from airflow_provider_flowservice.sensors import flowservice as sensors
+from airflow_provider_flowservice.triggers import flowservice as triggers
+from dev import tables
 
 project = "airflow-provider-flowservice"
 author = "the authors of airflow-provider-flowservice"
 version = release = airflow_provider_flowservice.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinxcontrib.svgbob"]
 exclude_patterns = ["_build", "sample_project"]
 html_theme = "furo"
 html_title = f"{project} {release}"
+html_show_copyright = False
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 
 myst_enable_extensions = ["colon_fence", "substitution"]
 myst_heading_anchors = 3
 
-autodoc_class_signature = "separated"
+autodoc_class_signature = "mixed"
 autodoc_inherit_docstrings = False  # those of Airflow are written for another builder
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the signature in the source says them; here they would drown the words
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def _connection_fields() -> str:
-    standard = {
-        "host": f"Address of the service, without a path. If empty, {form.PLATFORM_URL}.",
-        "login": "The credential's Client ID, as the Developer Console shows it.",
-        "password": "The credential's client secret, which the Developer Console shows on request.",
-    }
-    labels = form.behaviour()["relabeling"]
-    rows = [(labels[name], f"`{name}`", text) for name, text in standard.items()]
-    for field in form.FIELDS:
-        text = f"**Required.** {field.description}" if field.is_required else field.description
-        rows.append((field.label, f"`{field.name}` in `extra`", text))
-    return _table(("Field", "Name in JSON", "Meaning"), rows)
-
-
-def _codes(advice: dict[str, str]) -> str:
-    rows = [(f"`{code}`", f"{_sentence(hint)}.") for code, hint in advice.items()]
-    return _table(("Code", "What to do"), rows)
-
-
-def _sentence(text: str) -> str:
-    word, _, rest = text.partition(" ")
-    # A sentence may begin with the name of an argument.
-    return f"`{word}` {rest}" if "_" in word else f"{text[0].upper()}{text[1:]}"
-
-
-def _emulator_options() -> str:
-    actions = [action for action in emulator._parser()._actions if action.dest != "help"]
-    rows = [
-        (f"`{action.option_strings[-1]}`", f"{action.help}", f"`{action.default}`")
-        for action in actions
-    ]
-    return _table(("Option", "What", "Default"), rows)
-
-
-def _command_options(command: Command) -> str:
-    rows = [
-        (f"`{flag if flag.startswith('-') else values['metavar']}`", values["help"] % values)
-        for (*_, flag), values in command.options
-    ]
-    return _table(("Option", "What"), rows)
-
+_MODULES = (operators, sensors, triggers)
+_CLASSES = [getattr(module, name) for module in _MODULES for name in module.__all__]
+_CLASSES += [FlowServiceHook, FlowServiceRetryPolicy]
 
 myst_substitutions = {
-    **{f"{command.name}_options": _command_options(command) for command in COMMANDS},
-    "emulator_options": _emulator_options(),
+    **{f"arguments_of_{cls.__name__}": tables.arguments(cls) for cls in _CLASSES},
+    **{f"{command.name}_options": tables.command_options(command) for command in COMMANDS},
+    "emulator_options": tables.emulator_options(),
     "emulator_guesses": emulator._GUESSES.replace(":\n", ":\n\n", 1),
-    "connection_fields": _connection_fields(),
-    "gateway_codes": _codes(errors._GATEWAY),
-    "ims_refusals": _codes(ims._REFUSALS),
-    "retrigger_refusals": _codes(run_requests.NOT_RETRIGGERABLE),
-    "start_refusals": _codes(run_requests.WRONG_START | run_requests.NOT_STARTABLE),
+    "connection_fields": tables.connection_fields(),
+    "gateway_codes": tables.codes(errors._GATEWAY),
+    "ims_refusals": tables.codes(ims._REFUSALS),
+    "retrigger_refusals": tables.codes(run_requests.NOT_RETRIGGERABLE),
+    "start_refusals": tables.codes(run_requests.WRONG_START | run_requests.NOT_STARTABLE),
     "role_hint": f"{errors._ROLE}.",
     "missing_hint": f"{errors._MISSING}.",
     "server_error_hint": f"{errors._SERVER_ERROR}.",
@@ -125,3 +94,15 @@ def _write_api() -> None:
 
 
 _write_api()
+
+
+def _whole_signature(*event: Any) -> tuple[str, None] | None:
+    """Show the arguments of base classes as well, in place of ``**kwargs``."""
+    _, what, _, obj, *_ = event
+    is_checked = what == "class" and hasattr(obj, "argument_kinds")
+    return (tables.signature(obj), None) if is_checked else None
+
+
+def setup(app: Any) -> None:
+    """Take part in Sphinx's events."""
+    app.connect("autodoc-process-signature", _whole_signature)

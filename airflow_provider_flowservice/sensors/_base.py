@@ -77,7 +77,13 @@ def under_flags(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class FlowServiceSensor(LineageMixin, CheckedTask, BaseSensorOperator):
-    """A sensor whose wait ends in a run; the subclass says what it waits for."""
+    """
+    A sensor whose wait ends in a run; the subclass says what it waits for.
+
+    :param poke_interval: Seconds, or a ``timedelta``, between polls; deferred, the first few come earlier.
+    :param timeout: Seconds, or a ``timedelta``, to wait, over all polls and deferrals of a try.
+        ``execution_timeout`` applies as well.
+    """
 
     argument_kinds: ClassVar[Mapping[str, kinds.Kind]] = {
         "poke_interval": kinds.INTERVAL,

@@ -49,7 +49,7 @@ _REMINDER = 600.0
 
 class DataflowRunEventTrigger(CheckedArguments, triggers.BaseEventTrigger):
     """
-    Fires whenever a run of the watched flows has ended, for an ``AssetWatcher``.
+    Fires whenever a run of the watched flows has ended, for an ``AssetWatcher``. Needs Airflow 3.0.
 
     The event's payload holds ``run_id``, ``flow_id``, ``status``, a one-line ``description`` of the
     run, and its ``url`` in the Experience Platform UI. The trigger reports each run once; a
