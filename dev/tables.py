@@ -1,4 +1,9 @@
-"""Tables of the documentation that are made from the code, in Markdown."""
+"""
+Tables of the documentation that are made from the code, in Markdown.
+
+``docs/conf.py`` takes them from here. README.md, which no Sphinx builds, is written by
+``python -m dev.tables``.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from importlib.metadata import requires
+from pathlib import Path
 from typing import Any
 
 from packaging.requirements import Requirement
@@ -19,7 +25,13 @@ from airflow_provider_flowservice.emulator import __main__ as emulator
 from airflow_provider_flowservice.operators._base import NewRunOperator
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 
+README = Path(__file__).resolve().parent.parent / "README.md"
+
 _PACKAGE = "airflow_provider_flowservice"
+_IN_README = re.compile(
+    r"(?<=<!-- Made from the form by `python -m dev.tables`. -->\n).*?(?=<!-- The end of the table. -->)",
+    re.DOTALL,
+)
 _PARAM = re.compile(r"^:param (\w+): (.*?)(?=^:|\Z)", re.MULTILINE | re.DOTALL)
 _NEEDS = re.compile(r"Needs Airflow (\d+\.\d+)\.")
 _ROLE = re.compile(r":(class|func|meth):`(~?)([\w.]+)`")
@@ -185,3 +197,12 @@ def _oldest_airflow() -> str:
     required = map(Requirement, requires("airflow-provider-flowservice") or ())
     (airflow,) = (each for each in required if each.name == "apache-airflow")
     return min((spec.version for spec in airflow.specifier), key=Version)
+
+
+def readme() -> str:
+    """Return README.md with its tables as they should be."""
+    return _IN_README.sub(lambda _: f"\n{connection_fields()}\n\n", README.read_text())
+
+
+if __name__ == "__main__":
+    README.write_text(readme())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import textwrap
 from pathlib import Path
 
@@ -30,3 +31,8 @@ def test_every_link_leads_somewhere():
 
     assert targets
     assert missing == []
+
+
+@pytest.mark.once
+def test_the_fields_of_the_connection_are_those_of_the_form():
+    assert runpy.run_path(str(ROOT / "dev" / "tables.py"))["readme"]() == README
