@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 GUIDES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
 README = ROOT / "README.md"
-FOR_CONTRIBUTORS = [ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
+FOR_CONTRIBUTORS = sorted(page for page in ROOT.glob("*.md") if page != README)
 
 _PARSER = MarkdownIt("commonmark").enable("table")
 # After the end of a sentence comes a space and the beginning of the next one.
@@ -42,3 +42,20 @@ def _text(token: Token) -> str:
 def sentences(page: Path) -> Iterator[str]:
     for text in texts(page):
         yield from _SENTENCE_END.split(text)
+
+
+def links(page: Path) -> Iterator[str]:
+    """Yield the targets of links and pictures."""
+    for token in tokens(page):
+        for child in token.children or ():
+            target = child.attrGet("href") or child.attrGet("src")
+            if target:
+                yield str(target)
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors that headings have on GitHub, and in what Sphinx builds."""
+    found = tokens(page)
+    headings = (found[index + 1] for index, each in enumerate(found) if each.type == "heading_open")
+    words = (heading.content.lower().replace("`", "") for heading in headings)
+    return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in words}

@@ -1,0 +1,174 @@
+"""Each command in the documentation is executed here or by a test named here; else it says why not."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_flowservice.__main__ import main
+from airflow_provider_flowservice.emulator.seed import ORDERS_FLOW_ID, SEEDED_FAILED_RUN_ID
+from helpers.pages import FOR_CONTRIBUTORS, GUIDES, README, ROOT, tokens
+
+pytestmark = pytest.mark.once
+
+PROGRAM = "python -m airflow_provider_flowservice "
+# Inline, what begins so is a command.
+INLINE = re.compile(r"(\.nox|\.venv|\.venv-tools)/bin/|(airflow|git|make|pip|pytest|python) \S")
+PLACEHOLDERS = {"RUN_ID": SEEDED_FAILED_RUN_ID, "FLOW_ID": ORDERS_FLOW_ID}
+# What `failures`, `probe` and `record` return if they find something.
+FINDS_SOMETHING = {"failures", "probe", "record"}
+
+PROBE = "commands/test_probe.py::test_who_is_asked_is_told_what_will_be_sent"
+BY_TESTS = {
+    r"make demo-ui": "project/test_demo_ui.py::test_a_connection_of_what_is_printed_works",
+    r"airflow connections test flowservice_default": (
+        "integration/test_examples.py::test_the_connection_can_be_tested"
+    ),
+    r"airflow flowservice \w+": (
+        "commands/test_airflow_cli.py::test_airflow_gets_each_command_with_each_option"
+    ),
+    r"python -m airflow_provider_flowservice probe --retrigger RUN_ID": PROBE,
+    r"python -m airflow_provider_flowservice record .* probe --retrigger RUN_ID": PROBE,
+    r"python -m airflow_provider_flowservice record .* --conn-id my_tenant": (
+        "commands/test_record.py::test_without_a_command_a_proxy_waits_for_a_dag"
+    ),
+    r"python -m airflow_provider_flowservice.emulator": (
+        "emulator/test_emulator_service.py::test_the_command_serves_until_told_to_end"
+    ),
+    r"python -m airflow_provider_flowservice.emulator --replay tenant.jsonl": (
+        "emulator/test_replay.py::test_the_command_plays_a_recording_and_says_what_it_is"
+    ),
+}
+INDEX = "asks the package index"
+LONG = "takes many minutes; the workflow on GitHub runs it"
+NOT_HERE = {
+    r"git clone REPOSITORY .*|cd .*": "the address of the repository is not known yet",
+    r"pip install .*airflow-provider-flowservice.*": "the package is not on the package index yet",
+    r"make bench|\.nox/bench/bin/python -m benchmarks\..*": (
+        "measures for a quarter of an hour, beside packages of others"
+    ),
+    r"make pin|.*nox -s pin -- FILE": f"{INDEX} for the newest releases",
+    r"\.venv-tools/bin/nox -s \"airflow\(3\.0\.6\)\" .*": "a part of `make test`",
+    r"make (test-distributed|test-platforms|platform-.*)": LONG,
+    r"airflow backfill create .*": "needs a scheduler, and would load a month of windows",
+    r"airflow dags (backfill|test)": "names a command of Airflow",
+}
+"""Regular expressions of whole commands."""
+
+
+def commands_of(page: Path) -> Iterator[str]:
+    for token in tokens(page):
+        if token.type == "fence" and token.info.strip() == "sh":
+            yield from _lines(token.content)
+        for child in token.children or ():
+            if child.type == "code_inline" and INLINE.match(child.content):
+                yield child.content
+
+
+def _lines(block: str) -> Iterator[str]:
+    """Yield the commands of a block, each of which may go over several lines."""
+    command = ""
+    for line in block.splitlines():
+        command += line
+        is_whole = command.count("'") % 2 == 0 and not command.endswith(("\\", "|"))
+        if is_whole and command.strip():
+            yield re.sub(r"\s+# .*", "", command).strip()
+            command = ""
+        elif command:
+            command = command.removesuffix("\\") + "\n"
+    assert not command, f"This command has no end: {command}"
+
+
+PAGES = defaultdict(set)
+for _page in (README, *GUIDES, *FOR_CONTRIBUTORS):
+    for _command in commands_of(_page):
+        PAGES[_command].add(_page.stem)
+
+
+def functions_of(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text())
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
+@pytest.fixture
+def flowservice_url(tmp_path, monkeypatch, seeded_flowservice):
+    """The address of a Flow Service with a connection to it; the folder is empty."""
+    monkeypatch.chdir(tmp_path)
+    return seeded_flowservice.url
+
+
+@pytest.mark.parametrize("command", sorted(PAGES), ids=lambda command: command[:60])
+def test_a_command_does_what_the_page_says(command, request):
+    for pattern, reason in NOT_HERE.items():
+        if re.fullmatch(pattern, command):
+            pytest.skip(f"{command}: {reason}")
+    for pattern, test in BY_TESTS.items():
+        if re.fullmatch(pattern, command):
+            file, name = test.split("::")
+            assert name in functions_of(ROOT / "tests" / file)
+            return
+    if command.startswith("make "):
+        _is_checked_by_make(command.split()[1])
+    elif "pytest" in command.split()[0]:
+        _selects_tests(command)
+    else:
+        _run(command, request.getfixturevalue("flowservice_url"))
+
+
+def _is_checked_by_make(target: str) -> None:
+    """Check that ``make test`` runs a target."""
+    printed = subprocess.run(
+        ["make", "--dry-run", "--always-make", "-C", ROOT, "test"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert f"/{target}.json" in printed or target in ("test", "env", "help"), target
+
+
+def _selects_tests(command: str) -> None:
+    _, *arguments = shlex.split(command)
+    word = arguments.pop(arguments.index("-k") + 1) if "-k" in arguments else "test"
+    paths = [ROOT / argument for argument in arguments if not argument.startswith("-")]
+    files = [file for path in paths for file in ([path] if path.is_file() else path.rglob("*.py"))]
+
+    assert files
+    assert any(word in line for file in files for line in file.read_text().splitlines())
+
+
+def _run(command: str, flowservice_url: str) -> None:
+    for placeholder, value in {**PLACEHOLDERS, "http://127.0.0.1:8099": flowservice_url}.items():
+        command = command.replace(placeholder, value)
+    if "record" not in command.split():
+        shutil.copy(ROOT / "tests" / "recordings" / "emulator.jsonl", "tenant.jsonl")
+    if command.startswith(PROGRAM) and "|" not in command:
+        arguments = shlex.split(command.removeprefix(PROGRAM))
+        try:
+            status = main(arguments)
+        except SystemExit as exit_:
+            status = exit_.code or 0
+    else:
+        status = _run_in_shell(command)
+    finds_something = any(word in command.split() for word in FINDS_SOMETHING)
+    assert status in ({0, 1} if finds_something else {0})
+
+
+def _run_in_shell(command: str) -> int:
+    for program in ("curl", "jq"):
+        if re.search(rf"\b{program} ", command) and not shutil.which(program):
+            pytest.skip(f"{program} is not installed")
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    bash = ["bash", "-euc", "-o", "pipefail", command]
+    return subprocess.run(
+        bash, env={**os.environ, "PATH": programs}, timeout=60, check=False
+    ).returncode
