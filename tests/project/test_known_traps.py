@@ -33,24 +33,36 @@ def test_every_test_that_is_named_exists(name):
     assert all(test.startswith("test_") for test in named)
 
 
-def test_every_row_names_a_test():
-    rows = [line for line in TABLE.splitlines() if re.match(r"\| (?!What|Who|Where|\|)", line)]
-
-    assert len(rows) == TABLE.count("\n| ") - len(
-        re.findall(r"^\| (What|Who|Where|\|)", TABLE, re.MULTILINE)
+def numbered(text):
+    """Return the numbers of a table's rows, and of those entries of the list below that name a test."""
+    rows, _, after = text.partition("\n\n")
+    entries = re.split(r"^(?=\d+\. )", after.partition("\n## ")[0], flags=re.MULTILINE)
+    listed = [entry for entry in entries if TEST_ID.search(entry)]
+    return (
+        [int(number) for number in re.findall(r"^\| (\d+) \|", rows, re.MULTILINE)],
+        [int(entry.partition(".")[0]) for entry in listed],
     )
-    assert [row for row in rows if not TEST_ID.search(row)] == []
+
+
+def test_every_row_names_a_test():
+    tables = re.split(r"^\|[-|]+\|\n", TABLE, flags=re.MULTILINE)[1:]
+
+    assert sum(map(len, (numbered(table)[0] for table in tables))) == TABLE.count("\n| ") - 4
+    for table in tables:
+        rows, listed = numbered(table)
+        assert rows == listed == list(range(1, len(rows) + 1))
 
 
 def test_every_guarantee_names_its_test():
-    _, _, after = GUARANTEES.partition("| Situation |")
-    _, _, *rows = after.partition("\n\n")[0].splitlines()
+    _, _, table = GUARANTEES.partition("| Situation |")
+    _, _, tests = GUARANTEES.partition("\n## The tests of each guarantee\n")
+    rows, _ = numbered(table)
+    _, listed = numbered(tests)
 
-    assert len(rows) >= 10
-    assert [row for row in rows if not TEST_ID.search(row)] == []
+    assert rows == listed == list(range(1, 12))
 
 
 def test_all_traps_are_there():
-    numbers = [int(number) for number in re.findall(r"^\| (\d+) \|", TABLE, re.MULTILINE)]
+    rows, _ = numbered(TABLE.partition("\n|-|-|-|\n")[2])
 
-    assert numbers == list(range(1, 38))
+    assert rows == list(range(1, 38))
