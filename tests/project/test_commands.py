@@ -24,8 +24,8 @@ PROGRAM = "python -m airflow_provider_flowservice "
 # Inline, what begins so is a command.
 INLINE = re.compile(r"(\.nox|\.venv|\.venv-tools)/bin/|(airflow|git|make|pip|pytest|python) \S")
 PLACEHOLDERS = {"RUN_ID": SEEDED_FAILED_RUN_ID, "FLOW_ID": ORDERS_FLOW_ID}
-# What `failures`, `probe` and `record` return if they find something.
-FINDS_SOMETHING = {"failures", "probe", "record"}
+# These return 0 or 1, by what they find.
+FINDS_SOMETHING = {"failures", "probe", "record", "grep"}
 
 PROBE = "commands/test_probe.py::test_who_is_asked_is_told_what_will_be_sent"
 BY_TESTS = {
@@ -60,6 +60,7 @@ NOT_HERE = {
     r"\.venv-tools/bin/nox -s \"airflow\(3\.0\.6\)\" .*": "a part of `make test`",
     r"make (test-distributed|test-platforms|platform-.*)": LONG,
     r"airflow backfill create .*": "needs a scheduler, and would load a month of windows",
+    r"gcloud .*": "changes an environment of Google Cloud Composer",
     r"airflow dags (backfill|test)": "names a command of Airflow",
 }
 """Regular expressions of whole commands."""
@@ -84,7 +85,7 @@ def _lines(block: str) -> Iterator[str]:
             yield re.sub(r"\s+# .*", "", command).strip()
             command = ""
         elif command:
-            command = command.removesuffix("\\") + "\n"
+            command = command.removesuffix("\\") + ("" if command.endswith("\\") else "\n")
     assert not command, f"This command has no end: {command}"
 
 
