@@ -30,7 +30,7 @@ SLOW := test-scenarios test-stress test-integration $(SAMPLED) test-sample test-
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help env format $(QUICK) test test-unit test-matrix test-platforms test-distributed \
-	$(sort $(SLOW)) $(PLATFORMS) summary screenshots demo demo-ui bench pin clean
+	$(sort $(SLOW)) $(PLATFORMS) summary release screenshots demo demo-ui bench pin clean
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -55,6 +55,11 @@ lint: env  ## Check style and types
 
 dist: $(NOX)  ## Build and check wheel and source distribution
 	@$(CHECK) package
+
+# TAG is checked if it is set. What is beside the packages lands in release/, since all of dist/ is uploaded.
+release: dist  ## Build what is published, or say what a release lacks
+	@rm -rf release
+	@$(CHECK) release sbom
 
 # Five at a time on the two cores of a small CI machine, since each of them waits for some of its time.
 # The environment is made first, since what needs none would take the place of the longest.
@@ -122,4 +127,4 @@ pin: $(NOX)  ## Write the constraints files anew
 	@$(NOX) --session pin
 
 clean:  ## Remove what the other targets made
-	rm -rf .demo .hypothesis .nox .venv .venv-tools .mypy_cache docs/sample_project/.mypy_cache .import_linter_cache .pytest_cache .ruff_cache dist docs/_build docs/reference/api
+	rm -rf .demo .hypothesis .nox .venv .venv-tools .mypy_cache docs/sample_project/.mypy_cache .import_linter_cache .pytest_cache .ruff_cache dist release docs/_build docs/reference/api

@@ -128,6 +128,30 @@ def package(session: nox.Session) -> None:
     session.run(sys.executable, "-m", "dev.package")
 
 
+@nox.session(python=False, default=False)
+def release(session: nox.Session) -> None:
+    """Check that the packages can be published, and write the notes of their release."""
+    session.run(sys.executable, "-m", "dev.release")
+
+
+@nox.session(python=choose(PYTHONS), default=False)
+def sbom(session: nox.Session) -> None:
+    """List what is installed with the wheel, in the versions that the tests run with."""
+    (wheel,) = ROOT.glob("dist/*.whl")
+    install(session, "constraints.txt", str(wheel))
+    # It reads the version from nowhere else.
+    name, version = wheel.name.split("-")[:2]
+    about = Path(session.create_tmp(), "pyproject.toml")
+    static = f'[project]\nversion = "{version}"\n'
+    about.write_text((ROOT / "pyproject.toml").read_text().replace("[project]\n", static, 1))
+    (ROOT / "release").mkdir(exist_ok=True)
+    command = ("uv", "tool", "run", "-q", "--python", sys.executable)
+    pinned = ("--constraints", "constraints/sbom.txt", "--from", "cyclonedx-bom")
+    options = ["--mc-type", "library", "--output-reproducible", "--pyproject", str(about)]
+    options += ["--output-file", f"release/{name}-{version}.cdx.json", session.virtualenv.location]
+    session.run(*command, *pinned, "cyclonedx-py", "environment", *options)
+
+
 @nox.session(python=False)
 def docs(session: nox.Session) -> None:
     """Build the documentation."""
@@ -252,6 +276,7 @@ def pin(session: nox.Session) -> None:
     _pin(session, "constraints.txt", PYTHONS, f"Airflow {NEWEST}", *group, "dev")
     _pin(session, "constraints/bench.txt", PEER_PYTHONS, f"Airflow {NEWEST}", *group, "bench")
     _pin(session, "constraints/aepp.txt", PEER_PYTHONS, "aepp", *group[1:], "aepp")  # no Airflow
+    _pin(session, "constraints/sbom.txt", PYTHONS, "cyclonedx-bom")
     for airflow, (pythons, day) in ROWS.items():
         options = [*group, "test", "--exclude-newer", f"{day}T00:00:00Z"]
         options += ["--resolution", "lowest-direct"] if airflow == LOWEST else []

@@ -17,6 +17,7 @@ DIST = Path(__file__).resolve().parent.parent / "dist"
 
 SDIST_HAS = {
     "Makefile",
+    "hatch_build.py",
     "noxfile.py",
     "LICENSE",
     "constraints",
@@ -33,8 +34,7 @@ def main() -> None:
     (wheel,), (sdist,) = DIST.glob("*.whl"), DIST.glob("*.tar.gz")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-        (path,) = (name for name in names if name.endswith(".dist-info/METADATA"))
-        metadata = Metadata.from_email(archive.read(path), validate=True)
+    metadata = metadata_of(wheel)
     foreign = [name for name in names if not name.startswith("airflow_provider_flowservice")]
     if foreign or "airflow_provider_flowservice/py.typed" not in names:
         raise SystemExit(f"The wheel lacks py.typed, or holds foreign files: {foreign}")
@@ -45,6 +45,13 @@ def main() -> None:
     if lacking := SDIST_HAS - parts:
         raise SystemExit(f"The source distribution lacks {lacking}.")
     print(f"{wheel.name} ({len(names)} files) and {sdist.name} are complete.")
+
+
+def metadata_of(wheel: Path) -> Metadata:
+    """Read the metadata of a wheel, and refuse it if it is invalid."""
+    with zipfile.ZipFile(wheel) as archive:
+        (path,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        return Metadata.from_email(archive.read(path), validate=True)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
+from packaging.metadata import Metadata
+from packaging.version import Version
 
 from airflow_provider_flowservice import __version__
 
 hatch_build = pytest.importorskip("hatch_build", reason="it is on the path in .venv only")
+release = pytest.importorskip("dev.release", reason="it is on the path in .venv only")
 
 ROOT = Path(__file__).parents[2]
 REPOSITORY = "https://example.com/owner/name"
@@ -95,3 +98,52 @@ def test_only_relative_links_outside_of_code_are_changed(written, shown):
     text = hatch_build.absolute(f"Before\n\n{written}\n\nafter", "R", "v1", ROOT)
 
     assert text == f"Before\n\n{shown}\n\nafter"
+
+
+CHANGELOG = "# Changelog\n\n## 0.2.0 (2027-01-31)\n\n- New.\n\n## 0.1.0 (2026-12-01)\n\n- Old.\n"
+
+
+def lacking(version="0.2.0", repository=REPOSITORY, changelog=CHANGELOG, tag="v0.2.0") -> list[str]:
+    lines = ["Metadata-Version: 2.4", "Name: x", f"Version: {version}"]
+    lines += [f"Project-URL: Homepage, {repository}"] if repository else []
+    return release.lacking(Metadata.from_email("\n".join([*lines, "", ""])), changelog, tag)
+
+
+@pytest.mark.parametrize("version", ["0.1.0", "0.2.0"])
+@pytest.mark.parametrize("tag", ["", "v{}"])
+def test_what_lacks_nothing_can_be_released(version, tag):
+    assert lacking(version, tag=tag.format(version)) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place"),
+    [
+        ({"repository": ""}, "[tool.hatch.metadata.hooks.custom], repository"),
+        ({"repository": "github.com/owner/name"}, "[tool.hatch.metadata.hooks.custom], repository"),
+        ({"changelog": CHANGELOG.replace("2.0 (2027-01-31)", "2.0")}, "'## 0.2.0 (YYYY-MM-DD)'"),
+        ({"changelog": CHANGELOG.replace("- New.\n\n", "")}, "'## 0.2.0 (YYYY-MM-DD)'"),
+        ({"tag": "v0.2"}, "its tag is v0.2.0"),
+        ({"tag": "0.2.0"}, "its tag is v0.2.0"),
+    ],
+)
+def test_a_release_is_refused_with_the_place_to_change(wrong, place):
+    (problem,) = lacking(**wrong)
+
+    assert place in problem
+
+
+@pytest.mark.parametrize("version", ["0.2.0.dev1", "0.2.0+local"])
+def test_a_version_of_a_work_tree_is_refused(version):
+    changelog = CHANGELOG.replace("0.2.0", version)
+
+    (problem,) = lacking(version, changelog=changelog, tag=f"v{version}")
+    assert "__version__" in problem
+
+
+def test_all_that_is_lacking_is_said_at_once():
+    assert len(lacking("0.3.dev1", repository="", tag="v1")) == 4
+
+
+def test_the_notes_are_the_section_of_the_version_alone():
+    assert release.notes(CHANGELOG, Version("0.2.0")) == "- New."
+    assert release.notes(CHANGELOG, Version("0.1.0")) == "- Old."
