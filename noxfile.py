@@ -109,10 +109,23 @@ def dev(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def lint(session: nox.Session) -> None:
-    """Check the style, and that imports point one way."""
+    """Check the style, that imports point one way, and what is set for other services. Without a network."""
     in_venv(session, "ruff", "check")
     in_venv(session, "ruff", "format", "--check")
     in_venv(session, "lint-imports")
+    in_venv(session, "validate-pyproject", "pyproject.toml")
+    in_venv(session, "zizmor", "--offline", "--quiet", ".")
+    github = Path(".github")
+    for schema, files in {
+        "dependabot": [github / "dependabot.yml"],
+        "github-issue-forms": set(github.glob("ISSUE_TEMPLATE/*"))
+        - {github / "ISSUE_TEMPLATE/config.yml"},
+        "github-workflows": github.glob("workflows/*"),
+        "readthedocs": [".readthedocs.yaml"],
+    }.items():
+        in_venv(
+            session, "check-jsonschema", "--builtin-schema", f"vendor.{schema}", *map(str, files)
+        )
 
 
 @nox.session(python=False)
@@ -140,7 +153,7 @@ def sbom(session: nox.Session) -> None:
     (wheel,) = ROOT.glob("dist/*.whl")
     install(session, "constraints.txt", str(wheel))
     # It reads the version from nowhere else.
-    name, version = wheel.name.split("-")[:2]
+    version = wheel.name.split("-")[1]
     about = Path(session.create_tmp(), "pyproject.toml")
     static = f'[project]\nversion = "{version}"\n'
     about.write_text((ROOT / "pyproject.toml").read_text().replace("[project]\n", static, 1))
@@ -148,7 +161,7 @@ def sbom(session: nox.Session) -> None:
     command = ("uv", "tool", "run", "-q", "--python", sys.executable)
     pinned = ("--constraints", "constraints/sbom.txt", "--from", "cyclonedx-bom")
     options = ["--mc-type", "library", "--output-reproducible", "--pyproject", str(about)]
-    options += ["--output-file", f"release/{name}-{version}.cdx.json", session.virtualenv.location]
+    options += ["--output-file", "release/sbom.cdx.json", session.virtualenv.location]
     session.run(*command, *pinned, "cyclonedx-py", "environment", *options)
 
 
