@@ -16,6 +16,10 @@ from packaging.metadata import Metadata
 DIST = Path(__file__).resolve().parent.parent / "dist"
 
 SDIST_HAS = {
+    ".airflow-registry.yaml",
+    ".github",
+    ".readthedocs.yaml",
+    "CHANGELOG.md",
     "Makefile",
     "hatch_build.py",
     "noxfile.py",
