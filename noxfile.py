@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -152,17 +154,20 @@ def sbom(session: nox.Session) -> None:
     """List what is installed with the wheel, in the versions that the tests run with."""
     (wheel,) = ROOT.glob("dist/*.whl")
     install(session, "constraints.txt", str(wheel))
-    # It reads the version from nowhere else.
-    version = wheel.name.split("-")[1]
+    # It takes the version from a static field only.
+    version, project = wheel.name.split("-")[1], (ROOT / "pyproject.toml").read_text()
+    static = re.sub("^dynamic = .*$", f'version = "{version}"', project, flags=re.MULTILINE)
     about = Path(session.create_tmp(), "pyproject.toml")
-    static = f'[project]\nversion = "{version}"\n'
-    about.write_text((ROOT / "pyproject.toml").read_text().replace("[project]\n", static, 1))
+    about.write_text(static)
     (ROOT / "release").mkdir(exist_ok=True)
     command = ("uv", "tool", "run", "-q", "--python", sys.executable)
     pinned = ("--constraints", "constraints/sbom.txt", "--from", "cyclonedx-bom")
     options = ["--mc-type", "library", "--output-reproducible", "--pyproject", str(about)]
     options += ["--output-file", "release/sbom.cdx.json", session.virtualenv.location]
     session.run(*command, *pinned, "cyclonedx-py", "environment", *options)
+    subject = json.loads((ROOT / "release/sbom.cdx.json").read_text())["metadata"]["component"]
+    if subject.get("version") != version:
+        session.error(f"The SBOM does not say that it is about version {version}.")
 
 
 @nox.session(python=False)
