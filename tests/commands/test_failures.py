@@ -431,6 +431,7 @@ def test_standard_output_is_the_report_whatever_airflow_logs(seed):
     assert "Runs read" not in done.stderr
 
 
+@pytest.mark.once
 def test_a_service_that_is_down_is_told_in_one_line():
     emulator = FlowServiceEmulator()
     with emulator:
@@ -445,6 +446,7 @@ def test_a_service_that_is_down_is_told_in_one_line():
     assert emulator.client_secret not in done.stderr
 
 
+@pytest.mark.once
 def test_a_reader_who_has_seen_enough_is_no_error(seed):
     command = [sys.executable, "-m", "airflow_provider_flowservice", "failures"]
     command += ["--since", "1m"]
@@ -461,6 +463,7 @@ def test_a_reader_who_has_seen_enough_is_no_error(seed):
     assert "Error" not in done.stderr
 
 
+@pytest.mark.once
 def test_an_error_that_is_not_foreseen_does_not_say_that_runs_have_failed(seed):
     command = f"{sys.executable} -m airflow_provider_flowservice failures >&-"
 
@@ -472,6 +475,7 @@ def test_an_error_that_is_not_foreseen_does_not_say_that_runs_have_failed(seed):
     assert "Traceback" in done.stderr
 
 
+@pytest.mark.once
 def test_letters_that_the_terminal_lacks_are_written_otherwise(flowservice):
     flowservice.add_run(flowservice.add_flow("データ"), "success")
 
