@@ -29,6 +29,7 @@ FINDS_SOMETHING = {"failures", "probe", "record", "grep"}
 
 PROBE = "commands/test_probe.py::test_who_is_asked_is_told_what_will_be_sent"
 BY_TESTS = {
+    r"make demo": "integration/test_demo.py::test_the_demo_prints_what_readme_shows",
     r"make demo-ui": "project/test_demo_ui.py::test_a_connection_of_what_is_printed_works",
     r"airflow connections test flowservice_default": (
         "integration/test_examples.py::test_the_connection_can_be_tested"
