@@ -13,7 +13,9 @@ from helpers.pages import README, ROOT
 pytestmark = pytest.mark.timeout(240)
 
 # What differs from one time to the next.
-_VARIES = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[\w-]{4,}|https://\S+/activity/|^ +[\d.]+ s", re.MULTILINE)
+_VARIES = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-4[\w-]{4,}|https://\S+/activity/|^ +[\d.]+ s", re.MULTILINE
+)
 
 
 def test_the_demo_prints_what_readme_shows():
