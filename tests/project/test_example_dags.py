@@ -25,6 +25,7 @@ RETRIGGERS = {
     "retrigger_and_wait": 1,
     "retrigger_asset": 1,
     "retrigger_mapped": 3,
+    "retrigger_on_failure": 1,
     "retrigger_rejected_rows": 1,
     "retrigger_retry_policy": 1,
     "retrigger_sensor_etl": 1,
@@ -37,7 +38,10 @@ STARTS = {"backfill_on_demand": 3, "load_on_demand": 1}
 SLOW = {"repair_in_bulk"}
 """Examples that use of Airflow what the others do, and take their time."""
 
-ASKING = {"nightly_repair": "2.11", "self_healing": "3.0"}
+EVENTS = "3.0"
+"""The first Airflow whose DAGs an event starts."""
+
+ASKING = {"nightly_repair": "2.11", "self_healing": EVENTS}
 """Examples that ask another DAG for repairs: the first Airflow that has it."""
 
 APPROVAL = "3.1"
@@ -86,7 +90,8 @@ def test_the_trigger_form_explains_each_of_its_fields(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "first_airflow"), [("approve_and_retrigger", APPROVAL), *ASKING.items()]
+    ("name", "first_airflow"),
+    [("approve_and_retrigger", APPROVAL), ("retrigger_on_failure", EVENTS), *ASKING.items()],
 )
 def test_an_example_for_newer_airflows_loads_on_all(name, first_airflow):
     dag = load_dag(name)
@@ -146,6 +151,24 @@ def test_a_daily_dag_run_loads_the_day_of_its_interval(seeded_flowservice):
 
     assert str(dag_run.state) == "success"
     assert windows_asked_for(seeded_flowservice) == [("2026-02-28T00:00", "2026-03-01T00:00")]
+
+
+@pytest.mark.usefixtures("airflow_db")
+def test_a_run_that_is_given_up_is_not_retriggered_when_its_failure_starts_the_dag(flowservice):
+    dag = load_dag("retrigger_on_failure")
+    if dag is None:
+        pytest.skip(f"retrigger_on_failure needs a newer Airflow than {airflow_version}")
+    flow_id = flowservice.add_flow("Hopeless nightly")
+    run_id = flowservice.add_run(flow_id, "failed")
+    flowservice.plan(flow_id, fails("The host is away.", "2200"))
+
+    assert str(run(dag).state) == "failed"
+    sources = [source for source, _ in flowservice.retriggers]
+    assert sources == [run_id, *(new for _, new in flowservice.retriggers[:-1])]
+    assert len(sources) == 3
+
+    assert str(run(load_dag("retrigger_on_failure")).state) == "success"  # with nothing to do
+    assert len(flowservice.retriggers) == 3
 
 
 @pytest.mark.usefixtures("airflow_db")
