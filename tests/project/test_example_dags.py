@@ -13,6 +13,7 @@ from airflow import __version__ as airflow_version
 from airflow.models import DagRun
 from packaging.version import Version
 
+from airflow_provider_flowservice.emulator.seed import ORDERS_FLOW_ID
 from airflow_provider_flowservice.testing import fails, remove_delays
 from helpers.smtp_sink import SmtpSink
 from helpers.support import airflow_command
@@ -29,6 +30,7 @@ RETRIGGERS = {
     "retrigger_rejected_rows": 1,
     "retrigger_retry_policy": 1,
     "retrigger_sensor_etl": 1,
+    "use_the_result": 1,
 }
 """Example: number of runs it re-triggers."""
 
@@ -75,10 +77,13 @@ def test_every_example_is_run_here():
         *ASKING,
         "approve_and_retrigger",
         "retrigger_notify",
+        "wait_for_flow",
     }
 
 
-@pytest.mark.parametrize("name", sorted({*RETRIGGERS, *STARTS, "retrigger_notify"}))
+@pytest.mark.parametrize(
+    "name", sorted({*RETRIGGERS, *STARTS, "retrigger_notify", "wait_for_flow"})
+)
 def test_the_trigger_form_explains_each_of_its_fields(name):
     dag = load_dag(name)
     if dag is None:
@@ -151,6 +156,20 @@ def test_a_daily_dag_run_loads_the_day_of_its_interval(seeded_flowservice):
 
     assert str(dag_run.state) == "success"
     assert windows_asked_for(seeded_flowservice) == [("2026-02-28T00:00", "2026-03-01T00:00")]
+
+
+@pytest.mark.usefixtures("airflow_db")
+def test_a_wait_for_a_flow_ends_with_its_first_success(flowservice):
+    flow_id = flowservice.add_flow(flow_id=ORDERS_FLOW_ID)
+    run_ids = [flowservice.add_run(flow_id, "inProgress") for _ in range(2)]
+    flowservice.script(run_ids[0], ["inProgress", "failed"])
+    flowservice.script(run_ids[1], ["inProgress", "success"])
+
+    dag_run = run(load_dag("wait_for_flow"))
+
+    assert str(dag_run.state) == "success"
+    (told,) = (ti for ti in dag_run.get_task_instances() if ti.task_id == "transform")
+    assert f"of run {run_ids[1]} are ready." in told.xcom_pull(task_ids="transform")
 
 
 @pytest.mark.usefixtures("airflow_db")
