@@ -34,7 +34,6 @@ else:
         },
         tags=["flowservice"],
     ) as dag:
-        # [START howto_approve]
         find = ListDataflowRunsOperator(
             task_id="find",
             flow_name="{{ params.flow_name }}",
@@ -62,4 +61,3 @@ else:
         ).expand(run_id=find.output.map(lambda run: run["run_id"]))
 
         are_there_any(find.output) >> approve >> retrigger
-        # [END howto_approve]

@@ -50,7 +50,7 @@ with DAG(
     },
     tags=["flowservice"],
 ) as dag:
-    # [START howto_backfill]
+
     @task
     def windows(first_day: str, last_day: str, days: str) -> list[dict[str, str]]:
         """List the windows of the period, the oldest first; the last one may be shorter."""
@@ -73,4 +73,3 @@ with DAG(
     ).expand_kwargs(
         windows("{{ params.first_day }}", "{{ params.last_day }}", "{{ params.days_per_window }}")
     )
-    # [END howto_backfill]

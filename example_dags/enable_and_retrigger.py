@@ -30,7 +30,7 @@ with DAG(
     },
     tags=["flowservice"],
 ) as dag:
-    # [START howto_enable]
+
     @task
     def enable(failed_run_id: str) -> str:
         """Enable the dataflow of a run if it is disabled, and hand the run on."""
@@ -45,4 +45,3 @@ with DAG(
         run_id=enable("{{ params.run_id }}"),
         deferrable=True,
     )
-    # [END howto_enable]

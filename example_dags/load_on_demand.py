@@ -35,7 +35,6 @@ with DAG(
     },
     tags=["flowservice"],
 ) as dag:
-    # [START howto_run]
     RunDataflowOperator(
         task_id="load",
         flow_id="{{ params.flow_id }}",
@@ -44,4 +43,3 @@ with DAG(
         deferrable=True,
         retries=2,
     )
-    # [END howto_run]

@@ -24,7 +24,6 @@ with DAG(
     is_paused_upon_creation=True,  # unpause it to let it act on its own
     tags=["flowservice"],
 ) as dag:
-    # [START howto_nightly_repair]
     find = ListDataflowRunsOperator(
         task_id="find",
         flow_name="*nightly*",
@@ -40,4 +39,3 @@ with DAG(
         retries=2,  # on Airflow 2.11 one of two requests at the same moment fails, and its retry skips
         retry_delay=timedelta(seconds=10),
     ).expand_kwargs(find.output.map(repair_request))
-    # [END howto_nightly_repair]

@@ -43,7 +43,6 @@ with DAG(
         batches = [run_ids[start : start + 100] for start in range(0, len(run_ids), 100)]
         return [run for batch in batches for run in hook.get_runs(batch).values()]
 
-    # [START howto_bulk]
     find = ListDataflowRunsOperator(task_id="find", flow_name="{{ params.flow_name }}")
 
     retrigger = RetriggerDataflowRunsOperator(
@@ -69,4 +68,3 @@ with DAG(
         return text
 
     wait(retrigger.output) >> report(retrigger.output)
-    # [END howto_bulk]

@@ -15,7 +15,6 @@ except ImportError:  # before Airflow 3.0
 
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 
-# [START howto_repair_run]
 REPAIRED = Asset("repaired_dataflow")  # starts the DAGs that need the data
 
 with DAG(
@@ -52,4 +51,3 @@ with DAG(
         return f"Run {summary['run_id']} has loaded {summary['output_records']} records."
 
     retrigger >> report()
-# [END howto_repair_run]

@@ -28,10 +28,8 @@ with DAG(
     },
     tags=["flowservice"],
 ) as dag:
-    # [START howto_retrigger]
     RetriggerDataflowRunOperator(
         task_id="retrigger",
         run_id="{{ params.run_id }}",
         deferrable=True,
     )
-    # [END howto_retrigger]

@@ -12,7 +12,6 @@ try:
 except ImportError:  # before Airflow 3.0, which called an asset a dataset
     dag = None
 else:
-    # [START howto_asset]
     orders = Asset("aep://A1B2C3D4E5F6A7B8C9D0E1F2/staging/dataset/5f1a2b3c4d5e6f7a8b9c0d1e")
 
     with DAG(
@@ -54,4 +53,3 @@ else:
             return f"{event.extra['output_records']} records of run {event.extra['run_id']}"
 
         report()
-    # [END howto_asset]

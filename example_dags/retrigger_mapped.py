@@ -33,7 +33,7 @@ with DAG(
     },
     tags=["flowservice"],
 ) as dag:
-    # [START howto_mapped]
+
     @task
     def runs_to_retrigger(params: dict[str, list[str]] | None = None) -> list[str]:
         """Stand in for a task that finds the failed runs."""
@@ -44,4 +44,3 @@ with DAG(
         deferrable=True,
         max_active_tis_per_dag=4,  # with deferred ones from Airflow 3.3 on; before, use a pool
     ).expand(run_id=runs_to_retrigger())
-    # [END howto_mapped]

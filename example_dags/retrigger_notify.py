@@ -14,7 +14,6 @@ except ImportError:  # before Airflow 3.0
 
 from airflow_provider_flowservice.operators.flowservice import RetriggerDataflowRunOperator
 
-# [START howto_notify]
 # From XCom, since a failed task writes it, too, and not every Airflow passes the exception to a callback.
 REPORT = """
 {% set run = ti.xcom_pull(task_ids=ti.task_id, key="summary") or {} %}
@@ -51,4 +50,3 @@ with DAG(
             html_content=REPORT,
         ),
     )
-# [END howto_notify]

@@ -42,7 +42,6 @@ with DAG(
     },
     tags=["flowservice"],
 ) as dag:
-    # [START howto_rejected_rows]
     load = RetriggerDataflowRunOperator(
         task_id="load",
         run_id="{{ params.run_id }}",
@@ -65,4 +64,3 @@ with DAG(
         return len(rows)
 
     load >> keep_rejected_rows()
-    # [END howto_rejected_rows]

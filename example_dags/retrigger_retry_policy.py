@@ -29,7 +29,6 @@ else:
         },
         tags=["flowservice"],
     ) as dag:
-        # [START howto_retry_policy]
         RetriggerDataflowRunOperator(
             task_id="retrigger",
             run_id="{{ params.run_id }}",
@@ -40,4 +39,3 @@ else:
             # Leave long waits to Airflow's retries, so that they do not occupy a worker.
             hook_params={"longest_sleep": 1},
         )
-        # [END howto_retry_policy]

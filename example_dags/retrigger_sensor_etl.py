@@ -31,7 +31,6 @@ with DAG(
     },
     tags=["flowservice"],
 ) as dag:
-    # [START howto_sensor]
     retrigger = RetriggerDataflowRunOperator(
         task_id="retrigger",
         run_id="{{ params.run_id }}",
@@ -52,4 +51,3 @@ with DAG(
         return f"{summary['output_records']} records of run {summary['run_id']} are ready."
 
     transform(wait.output)
-    # [END howto_sensor]

@@ -15,7 +15,6 @@ try:
 except ImportError:  # before Airflow 3.0 no event starts a DAG
     dag = None
 else:
-    # [START howto_self_healing]
     watcher = AssetWatcher(
         name="failed_nightly_dataflow",
         trigger=DataflowRunEventTrigger(flow_name="*nightly*", poll_interval=60),
@@ -50,4 +49,3 @@ else:
         ).expand_kwargs(find.output.map(repair_request))
 
         let_the_source_recover >> find >> repair
-    # [END howto_self_healing]

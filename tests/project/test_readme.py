@@ -15,14 +15,15 @@ README = (ROOT / "README.md").read_text()
 
 @pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", README, re.DOTALL))
 def test_a_block_of_code_is_part_of_an_example(block):
-    examples = [path.read_text() for path in (ROOT / "example_dags").glob("*.py")]
-    marked = [
-        textwrap.dedent(part)
-        for text in examples
-        for part in re.findall(r"# \[START \w+\]\n(.*?) *# \[END", text, re.DOTALL)
-    ]
+    lines = block.splitlines()
+    examples = [path.read_text().splitlines() for path in (ROOT / "example_dags").glob("*.py")]
+    parts = (
+        textwrap.dedent("\n".join(example[start : start + len(lines)]))
+        for example in examples
+        for start in range(len(example) - len(lines) + 1)
+    )
 
-    assert any(block.strip() in part for part in marked), block
+    assert "\n".join(lines) in parts, block
 
 
 @pytest.mark.once
