@@ -13,7 +13,8 @@ from airflow import __version__ as airflow_version
 from airflow.models import DagRun
 from packaging.version import Version
 
-from airflow_provider_flowservice.emulator.seed import ORDERS_FLOW_ID
+from airflow_provider_flowservice.emulator import Lifecycle
+from airflow_provider_flowservice.emulator.seed import ORDERS_FLOW_ID, SEEDED_REJECTING_RUN_ID
 from airflow_provider_flowservice.testing import fails, remove_delays
 from helpers.smtp_sink import SmtpSink
 from helpers.support import airflow_command
@@ -156,6 +157,20 @@ def test_a_daily_dag_run_loads_the_day_of_its_interval(seeded_flowservice):
 
     assert str(dag_run.state) == "success"
     assert windows_asked_for(seeded_flowservice) == [("2026-02-28T00:00", "2026-03-01T00:00")]
+
+
+@pytest.mark.once
+@pytest.mark.usefixtures("airflow_db")
+def test_the_dag_run_fails_if_too_many_rows_are_rejected_though_they_are_kept(
+    seeded_flowservice, tmp_path
+):
+    seeded_flowservice.plan(SEEDED_REJECTING_RUN_ID, Lifecycle.rejects(100, of=1200))
+
+    dag_run = run(load_dag("retrigger_rejected_rows"), run_conf={"folder": str(tmp_path)})
+
+    assert str(dag_run.state) == "failed"
+    (kept,) = tmp_path.glob("rejected-*.jsonl")
+    assert len(kept.read_text().splitlines()) == 100
 
 
 @pytest.mark.usefixtures("airflow_db")
