@@ -45,7 +45,7 @@ REMARKS = {LOWEST: "oldest dependencies", PREVIEW: "preview"}
 
 # The integration tests mostly wait, so that they run in three sessions beside each other. What is in
 # neither of these shares one Airflow.
-SCENARIOS = ["tests/integration/test_healing.py", "tests/integration/test_ui.py"]
+SCENARIOS = [f"tests/integration/test_{name}.py" for name in ("healing", "tutorials", "ui")]
 # Has parts that `make test` leaves out for their length.
 STRESS = ["tests/integration/distributed", "tests/integration/many_tasks"]
 

@@ -32,8 +32,6 @@ pytestmark = pytest.mark.timeout(400)  # boots an Airflow, and waits for what it
 
 TUTORIALS = DOCS / "tutorials"
 
-# Nobody knows the address of a clone, and `make demo` makes an environment for minutes.
-_CLONE = "git clone REPOSITORY"
 # The environment of these tests, which has the package, takes the place of one that is made for minutes.
 _INSTALL = re.compile(r"python3 -m venv \.venv\n\.venv/bin/pip install (.+)")
 # Servers, each in a terminal of its own until Ctrl-C. Others may listen on the ports of the pages.
@@ -201,6 +199,7 @@ class Reader:
             "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
             "AIRFLOW__CORE__PARALLELISM": "4",
         }
+        self._api = AirflowApi(self._url)
         self._started: list[subprocess.Popen[bytes]] = []
         self._emulator: subprocess.Popen[bytes] | None = None
 
@@ -214,14 +213,14 @@ class Reader:
                     os.kill(pid, signal.SIGKILL)
             process.wait()
 
-    def follow(self, name: str, leave_out: str | None = None) -> None:
+    def follow(self, name: str, *, but: Sequence[str] = ()) -> None:
         """
         Do what a page says, and check that what it shows is printed.
 
         :param name: Name of the page.
-        :param leave_out: What the commands contain that are left out.
+        :param but: The last lines of the commands that are left out.
         """
-        printed = Printed()
+        printed, left_out = Printed(), []
         for step in steps(name):
             if isinstance(step, File):
                 self._file(step.name).write_text(self._adapted(step.text))
@@ -229,8 +228,11 @@ class Reader:
                 text = self._file(step.name).read_text()
                 assert text.count(step.old) == 1, f"{name} replaces {step.old}"
                 self._file(step.name).write_text(text.replace(step.old, step.new))
-            elif _CLONE not in step.text and not (leave_out and leave_out in step.text):
+            elif (last := step.text.splitlines()[-1]) in but:
+                left_out.append(last)
+            else:
                 self._run(step, printed)
+        assert left_out == list(but)
 
     def _run(self, commands: Commands, printed: Printed) -> None:
         shown = [self._adapted(line) for line in commands.shown]
@@ -246,7 +248,8 @@ class Reader:
             missing = printed.missing(shown, output)
             if not missing or not commands.is_repeated or time.monotonic() > deadline:
                 break
-            time.sleep(2)
+            time.sleep(1)
+            wait_until(self._is_idle, _SECONDS, "no DAG run is under way")
         assert not missing, f"{text} does not print\n{missing}\nbut\n{output}"
 
     def _do(self, text: str, *, may_fail: bool) -> str:
@@ -273,16 +276,20 @@ class Reader:
 
     def _start_airflow(self, text: str) -> str:
         _, output = self._start(f"cd\n{text}")
-        dags = self._home.glob("*/airflow/dags/*.py")
-        api, number = AirflowApi(self._url), len(list(dags))
+        number = len(list(self._home.glob("*/airflow/dags/*.py")))
 
         def lists_all_dags() -> bool:
             with suppress(requests.ConnectionError):
-                return len(api.get("/dags")["dags"]) == number
+                return len(self._api.get("/dags")["dags"]) == number
             return False
 
         wait_until(lists_all_dags, _SECONDS, f"Airflow lists {number} DAGs")
         return output.read_text()
+
+    def _is_idle(self) -> bool:
+        """Return whether no DAG run is under way; to ask so is cheaper than to repeat a command."""
+        under_way = self._api.get("/dags/~/dagRuns", state=["queued", "running"])
+        return not under_way["dag_runs"]
 
     def _start(self, script: str) -> tuple[subprocess.Popen[bytes], Path]:
         output = self._output.with_suffix(f".{len(self._started)}")
@@ -330,7 +337,8 @@ def tests_of_a_dag(tmp_path_factory):
     """Somebody who tests a DAG meanwhile, which is mostly waiting."""
 
     def follow():
-        reader.follow("test-your-dag")
+        # The nox session `sample` runs all of these tests, in two Airflows.
+        reader.follow("test-your-dag", but=[".venv/bin/pytest"])
 
     with (
         ThreadPoolExecutor() as pool,
@@ -341,8 +349,9 @@ def tests_of_a_dag(tmp_path_factory):
 
 def test_a_run_is_repaired_and_then_those_of_a_night(tests_of_a_dag, tmp_path):
     with Reader(tmp_path) as reader:
+        # The clone's address is not known, and `make demo` makes an environment for minutes.
         # One Airflow is enough: the next page starts it in the same way.
-        reader.follow("first-repair", leave_out=_AIRFLOW)
+        reader.follow("first-repair", but=["make demo", _AIRFLOW])
         reader.follow("nightly-repair")
 
 
