@@ -319,7 +319,7 @@ class Reader:
         """Return a text of a page as it is here."""
         if found := _INSTALL.search(text):
             check_packages(found[1])
-            here = f"ln -s '{sys.prefix}' .venv\necho Successfully installed"
+            here = f"ln -s '{sys.prefix}' .venv\necho Successfully installed what this page names"
             text = text.replace(found[0], here)
         text = text.replace(f":{_EMULATOR_PORT}", f":{self._emulator_port}")
         return text.replace(_EMULATOR, f"{_EMULATOR} --port {self._emulator_port}")
