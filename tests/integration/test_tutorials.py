@@ -177,9 +177,8 @@ class Reader:
     def __init__(self, folder: Path) -> None:
         self._home = folder / "home"
         self._home.mkdir()
-        self._terminal = (
-            folder / "terminal"
-        )  # restores the first terminal: its variables and folder
+        # Commands that restore the first terminal: its variables, and in the last line its folder.
+        self._terminal = folder / "terminal"
         self._terminal.write_text(f"cd '{self._home}'\n")
         self._output = folder / "output"
         self._port, self._emulator_port, worker_logs, trigger_logs = (
@@ -254,12 +253,10 @@ class Reader:
 
     def _do(self, text: str, *, may_fail: bool) -> str:
         """Run commands in the first terminal; those that show nothing else have to end well."""
-        begin = (
-            f"save() {{ export -p >'{self._terminal}'; echo cd \"'$PWD'\" >>'{self._terminal}'; }}"
-        )
-        script = (
-            f". '{self._terminal}'\n{begin}\ntrap save EXIT\n{'' if may_fail else 'set -e'}\n{text}"
-        )
+        keep = f"export -p >'{self._terminal}'; echo cd \"'$PWD'\" >>'{self._terminal}'"
+        lines = [f". '{self._terminal}'", f"keep() {{ {keep}; }}", "trap keep EXIT"]
+        lines += [] if may_fail else ["set -e"]
+        script = "\n".join([*lines, text])
         process, output = self._start(script)
         status = process.wait(_SECONDS)
         assert may_fail or not status, f"{text} ends with {status}\n{output.read_text()}"
@@ -329,7 +326,7 @@ def check_packages(requirements: str) -> None:
     """Check that the environment has what a page installs, and the Airflow that it names."""
     for requirement in requirements.split():
         name, _, version = requirement.strip('"').partition("==")
-        assert importlib.metadata.version(name) in {version or importlib.metadata.version(name)}
+        assert version in {"", importlib.metadata.version(name)}
 
 
 @pytest.fixture(scope="module")
