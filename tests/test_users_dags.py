@@ -184,10 +184,10 @@ def test_a_flow_is_waited_for_in_a_dag_run_without_logical_date():
     assert summary["run_id"] == RUNS[0]
 
 
-def test_the_docs_have_the_time_that_every_dag_run_renders():
-    guide = Path(__file__).parents[1] / "docs" / "how-to" / "heal.md"
+def test_the_example_has_the_time_that_every_dag_run_renders():
+    example = Path(__file__).parents[1] / "example_dags" / "wait_for_flow.py"
 
-    assert f'completed_after="{SINCE}"' in guide.read_text()
+    assert f'completed_after="{SINCE}"' in example.read_text()
 
 
 @pytest.mark.usefixtures("failed_runs")

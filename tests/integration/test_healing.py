@@ -22,7 +22,7 @@ HEALING = "example_flowservice_self_healing"
 REPAIR = "example_flowservice_repair_run"
 
 # Each costs Airflow four starts of a worker process, which is minutes for hundreds.
-MAPPED_RUNS = int(os.environ.get("MAPPED_RUNS", "5"))
+MAPPED_RUNS = int(os.environ.get("MAPPED_RUNS", "12"))
 
 OTHER_DAGS = """
 from datetime import datetime
@@ -268,6 +268,7 @@ def test_two_hundred_runs_are_repaired_but_for_two_though_a_worker_dies(
     assert named == {new_run_ids[30], new_run_ids[130]}
 
 
+@pytest.mark.distributed  # `make test` follows the tutorial of the nightly repair
 @pytest.mark.timeout(240 + 12 * MAPPED_RUNS)
 def test_a_night_is_repaired_by_a_dag_run_each_but_for_two(airflow, flowservice, capsys):
     flow_ids = [flowservice.add_flow(f"Mapped {n}") for n in range(MAPPED_RUNS)]

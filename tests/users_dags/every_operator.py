@@ -32,7 +32,7 @@ DAYS = [
     {"window_start": "2026-11-01", "window_end": "2026-11-02"},
     {"window_start": "2026-11-02", "window_end": "2026-11-03"},
 ]
-# As docs/how-to/wait.md has it. Some DAG runs of Airflow 3 have no data interval, and those of Airflow 2
+# As example_dags/wait_for_flow.py has it. Some DAG runs of Airflow 3 have no data interval, and those of Airflow 2
 # have no `run_after`.
 SINCE = "{{ data_interval_end | default(dag_run.run_after, true) }}"
 
