@@ -42,7 +42,8 @@ def get_provider_info() -> dict[str, Any]:
                     "/docs/how-to/retrigger.md",
                     "/docs/how-to/load-on-demand.md",
                     "/docs/how-to/wait.md",
-                    "/docs/explanation/deferred-wait.md",
+                    "/docs/how-to/heal.md",
+                    "/docs/how-to/use-the-result.md",
                 ],
                 "tags": ["service"],
             }
