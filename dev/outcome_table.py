@@ -80,6 +80,15 @@ from mode to mode and from release to release.
 In mode `reschedule` a sensor remembers nothing from poll to poll. It does not notice that the service has
 been unreachable for longer than `outage_timeout`; `timeout` ends the wait.
 
+## The other operators and sensors
+
+- **DataflowSensor** has the rows of success, of `timeout` and `execution_timeout`, of an unreachable service, of a
+  refused credential and of other errors. A run that failed, or succeeded in part, does not end its wait.
+- **RetriggerDataflowRunsOperator** ends as failed once all runs were tried, if some were not re-triggered. Airflow
+  retries, and the next try goes on with these. With `on_ineligible="skip"`, runs that cannot be re-triggered do not count.
+- **ListDataflowRunsOperator** ends as failed if `flow_name` matches no flow, or the service cannot be read. An empty
+  list is a success.
+
 ## A status that the package does not know
 
 An unknown status counts as still running, and the task logs one warning. In mode `reschedule` it logs one at each

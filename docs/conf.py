@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import pkgutil
+import re
 import shutil
 import sys
 import tempfile
@@ -75,30 +76,28 @@ myst_substitutions = {
 def _write_api() -> None:
     """Write a page for each public module, so that a new one needs no other place."""
     folder = DOCS / "reference" / "api"
-    folder.mkdir(exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # of modules that are gone
+    folder.mkdir()
     package = airflow_provider_flowservice
-    found = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
-    names = [
-        module.name for module in found if not module.ispkg or module.name.endswith("emulator")
-    ]
-    public = [name for name in names if not any(part.startswith("_") for part in name.split("."))]
-    inner = f"{package.__name__}.emulator."
-    for name in public:
-        if not name.startswith(inner):
-            title = name.removeprefix(f"{package.__name__}.")
-            text = f"{title}\n{'=' * len(title)}\n\n.. automodule:: {name}\n   :members:\n"
-            if title == "emulator":  # its class is spread over private parents
-                text += "   :inherited-members:\n"
-                text += "   :exclude-members: now_ms, sandboxes, clock\n"  # see emulator.md
-            (folder / f"{title}.rst").write_text(text)
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        title = module.name.removeprefix(f"{package.__name__}.")
+        is_emulator = title == "emulator"
+        if re.search(r"(^|\.)_|^emulator\.", title) or (module.ispkg and not is_emulator):
+            continue
+        text = f"{title}\n{'=' * len(title)}\n\n.. automodule:: {module.name}\n   :members:\n"
+        if is_emulator:  # its class is spread over private parents
+            text += "   :inherited-members:\n"
+            text += "   :exclude-members: now_ms, sandboxes, clock\n"  # see emulate.md
+        (folder / f"{title}.rst").write_text(text)
 
 
 _write_api()
 
 
-def _whole_signature(*event: Any) -> tuple[str, None] | None:
+def _whole_signature(
+    app: Any, what: str, name: str, obj: Any, options: Any, *signature: Any
+) -> tuple[str, None] | None:
     """Show the arguments of base classes as well, in place of ``**kwargs``."""
-    _, what, _, obj, *_ = event
     is_checked = what == "class" and hasattr(obj, "argument_kinds")
     return (tables.signature(obj), None) if is_checked else None
 
