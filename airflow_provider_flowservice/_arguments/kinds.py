@@ -314,6 +314,7 @@ DELTA_COLUMN = Kind(
 STATUSES = Kind(
     "'failed', 'success', 'partialSuccess', 'inProgress', or a list of them", _read_statuses
 )
+END_STATUSES = Kind("'failed', 'success', 'partialSuccess', or a list of them", _read_statuses)
 REQUIREMENTS = {
     "on_partial": one_of("fail", "skip", "accept"),
     "on_empty": one_of("accept", "skip", "fail"),

@@ -71,12 +71,12 @@ class RetriggerDataflowRunOperator(NewRunOperator):
         well.
     :param outage_timeout: Seconds, or a ``timedelta``, without a response after which contact with the
         run counts as lost.
-    :param durable: Whether to re-trigger the run exactly once in spite of crashes. If not, each try
-        of the task re-triggers it.
+    :param durable: Whether to request the new run exactly once in spite of crashes. If not, each try
+        of the task requests one.
     :param settle_time: Seconds, or a ``timedelta``, within which a new run appears in the service's
-        lists. If the response to a re-trigger is lost, the operator does not send it again before that time;
+        lists. If the response to a request is lost, the operator does not send it again before that time;
         a retry waits for 15 seconds and the connection's ``request_timeout`` more. With 0 neither waits.
-    :param adopt_run_id: A run to wait for instead of re-triggering, if the operator could not find
+    :param adopt_run_id: A run to wait for instead of requesting one, if the operator could not find
         out what an earlier request had done. (templated)
     :param on_ineligible: What to do with a run that cannot be re-triggered: ``fail`` or ``skip``
         the task.
@@ -87,7 +87,8 @@ class RetriggerDataflowRunOperator(NewRunOperator):
         requirements need ``wait_for_completion``.
     :param max_failed_records: Largest accepted number of rejected records.
     :param max_failed_share: Largest accepted share of rejected records, from 0 to 1.
-    :param hook_params: Further arguments for :class:`FlowServiceHook`.
+    :param hook_params: Further arguments for
+        :class:`~airflow_provider_flowservice.hooks.flowservice.FlowServiceHook`.
     :return: ID of the new run. Further XComs are ``summary``, the
         :class:`~airflow_provider_flowservice.runs.RunSummary` of the ended run, also after a
         failure; ``attempts``, the IDs of all runs that the task has started, newest last;
@@ -218,7 +219,8 @@ class RetriggerDataflowRunsOperator(CheckedTask, BaseOperator):
     :param settle_time: Seconds, or a ``timedelta``, within which a new run appears in the service's
         lists.
     :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
-    :param hook_params: Further arguments for :class:`FlowServiceHook`.
+    :param hook_params: Further arguments for
+        :class:`~airflow_provider_flowservice.hooks.flowservice.FlowServiceHook`.
     :return: IDs of the new runs, each once, in the order of the old ones.
     :raises FlowServiceError: Some runs were not re-triggered.
     """
@@ -312,7 +314,8 @@ class ListDataflowRunsOperator(CheckedTask, BaseOperator):
     :param summaries: Whether to return a :class:`~airflow_provider_flowservice.runs.RunSummary` of
         each run instead of its ID.
     :param flowservice_conn_id: Airflow connection of type ``flowservice``. (templated)
-    :param hook_params: Further arguments for :class:`FlowServiceHook`.
+    :param hook_params: Further arguments for
+        :class:`~airflow_provider_flowservice.hooks.flowservice.FlowServiceHook`.
     :return: IDs of the runs, ready for ``.expand(run_id=...)``, or their summaries.
     :raises ValueError: ``flow_name`` matches no flow.
     """

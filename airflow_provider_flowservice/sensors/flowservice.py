@@ -43,7 +43,8 @@ class DataflowRunSensor(FlowServiceSensor):
     :param min_records: Fewest records that have to arrive for the task to succeed.
     :param max_failed_records: Most records that may be rejected.
     :param max_failed_share: Largest share of the records that may be rejected, from 0 to 1.
-    :param hook_params: Further arguments for :class:`FlowServiceHook`.
+    :param hook_params: Further arguments for
+        :class:`~airflow_provider_flowservice.hooks.flowservice.FlowServiceHook`.
     :return: The run's summary, see :class:`~airflow_provider_flowservice.runs.RunSummary`; it is
         the XCom ``summary`` as well, also for a failed task or with ``do_xcom_push=False``.
     """
@@ -142,7 +143,8 @@ class DataflowSensor(FlowServiceSensor):
     :param outage_timeout: Seconds, or a ``timedelta``, without any response after which the wait is
         over. In mode ``reschedule`` nothing is remembered from poll to poll, so an outage lasts until
         ``timeout``.
-    :param hook_params: Further arguments for :class:`FlowServiceHook`.
+    :param hook_params: Further arguments for
+        :class:`~airflow_provider_flowservice.hooks.flowservice.FlowServiceHook`.
     :return: The summary of the first run that succeeded, see
         :class:`~airflow_provider_flowservice.runs.RunSummary`.
     """

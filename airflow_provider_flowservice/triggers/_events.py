@@ -49,7 +49,9 @@ _REMINDER = 600.0
 
 class DataflowRunEventTrigger(CheckedArguments, triggers.BaseEventTrigger):
     """
-    Fires whenever a run of the watched flows has ended, for an ``AssetWatcher``. Needs Airflow 3.0.
+    Fires when a run of the watched flows has failed, or has ended as ``status`` says.
+
+    Of use for an ``AssetWatcher``. Needs Airflow 3.0.
 
     The event's payload holds ``run_id``, ``flow_id``, ``status``, a one-line ``description`` of the
     run, and its ``url`` in the Experience Platform UI. The trigger reports each run once; a
@@ -81,7 +83,7 @@ class DataflowRunEventTrigger(CheckedArguments, triggers.BaseEventTrigger):
     argument_kinds: ClassVar[Mapping[str, kinds.Kind]] = {
         "flow_id": kinds.ONE_OR_SEVERAL_IDS.or_none(),
         "flow_name": kinds.TEXT.or_none(),
-        "status": kinds.STATUSES,
+        "status": kinds.END_STATUSES,
         "all_kinds": kinds.FLAG,
         "poll_interval": kinds.INTERVAL,
         "lookback": kinds.INTERVAL,
