@@ -48,7 +48,11 @@ def urls(repository: str, tag: str, documentation: str) -> dict[str, str]:
 
 
 def absolute(text: str, repository: str, tag: str, root: Path) -> str:
-    """Let the links and pictures of a Markdown text lead into the repository, as it is at this tag."""
+    """
+    Let the links and pictures of a Markdown text lead into the repository, as it is at this tag.
+
+    Where the text says ``REPOSITORY``, it gets the address.
+    """
 
     def replace(link: re.Match[str]) -> str:
         before, target = link.groups()
@@ -60,7 +64,7 @@ def absolute(text: str, repository: str, tag: str, root: Path) -> str:
         return f"{before}{repository}/{view}/{tag}/{path}"
 
     # Every second part is code.
-    parts = _CODE.split(text)
+    parts = _CODE.split(text.replace("REPOSITORY", repository))
     return "".join(
         part if number % 2 else _LINK.sub(replace, part) for number, part in enumerate(parts)
     )

@@ -39,9 +39,9 @@ def lacking(metadata: Metadata, changelog: str, tag: str) -> list[str]:
         problems.append(
             "- No address of the repository: pyproject.toml, [tool.hatch.metadata.hooks.custom], repository."
         )
-    if version.is_devrelease or version.local:
+    if version.is_prerelease or version.local:
         problems.append(
-            f"- {version} is the version of a work tree: airflow_provider_flowservice/__init__.py, __version__."
+            f"- {version} is no final version: airflow_provider_flowservice/__init__.py, __version__."
         )
     if not notes(changelog, version):
         problems.append(f"- CHANGELOG.md has nothing under a line '## {version} (YYYY-MM-DD)'.")
