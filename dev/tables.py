@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from importlib.metadata import requires
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from airflow_provider_flowservice._arguments.kinds import Kind
+from airflow_provider_flowservice._arguments.kinds import DURATION, INTERVAL, Kind
 from airflow_provider_flowservice._commands.definitions import Command
 from airflow_provider_flowservice._connection import form
 from airflow_provider_flowservice.emulator import __main__ as emulator
@@ -28,13 +28,11 @@ from airflow_provider_flowservice.operators.flowservice import RetriggerDataflow
 README = Path(__file__).resolve().parent.parent / "README.md"
 
 _PACKAGE = "airflow_provider_flowservice"
-_IN_README = re.compile(
-    r"(?<=<!-- Made from the form by `python -m dev.tables`. -->\n).*?(?=<!-- The end of the table. -->)",
-    re.DOTALL,
-)
+_BEGIN = "<!-- Made from the form by `python -m dev.tables`. -->"
+_END = "<!-- The end of the table. -->"
 _PARAM = re.compile(r"^:param (\w+): (.*?)(?=^:|\Z)", re.MULTILINE | re.DOTALL)
 _NEEDS = re.compile(r"Needs Airflow (\d+\.\d+)\.")
-_ROLE = re.compile(r":(class|func|meth):`(~?)([\w.]+)`")
+_ROLE = re.compile(r":(class|func|meth):`")
 _TEMPLATED = " (templated)"
 # What a default that is read from Airflow's configuration depends on.
 _CONFIGURED = {
@@ -43,9 +41,9 @@ _CONFIGURED = {
 }
 
 
-def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table."""
-    lines = [head, tuple("---" for _ in head), *rows]
+    lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
@@ -57,7 +55,7 @@ def connection_fields() -> str:
         "password": "The credential's client secret, which the Developer Console shows on request.",
     }
     labels = form.behaviour()["relabeling"]
-    rows = [(labels[name], f"`{name}`", text) for name, text in standard.items()]
+    rows = [(label, f"`{name}`", standard[name]) for name, label in labels.items()]
     for field in form.FIELDS:
         text = f"**Required.** {field.description}" if field.is_required else field.description
         rows.append((field.label, f"`{field.name}` in `extra`", text))
@@ -102,26 +100,26 @@ def arguments(cls: type) -> str:
 
     :raises KeyError: An argument has no description, or nothing says what it may be.
     """
-    kinds: Mapping[str, Kind] = getattr(cls, "argument_kinds", {})
-    templates = getattr(cls, "template_fields", ())
+    kinds: Mapping[str, Kind] = vars(cls)["argument_kinds"]
     described = _descriptions(cls)
     since = _NEEDS.search(inspect.getdoc(cls) or "")
-    airflow = since[1] if since else _oldest_airflow()
+    templates = getattr(cls, "template_fields", None)
+    columns = ["Argument", "Type", "Default", "Templated", "Airflow", "What"]
     rows = []
     for parameter in parameters(cls):
         name = parameter.name
-        kind = kinds[name]
-        rows.append(
-            (
-                f"`{name}`",
-                kind.allowed,
-                _default(parameter, kind),
-                "yes" if name in templates else "",
-                airflow,
-                described[name],
-            )
-        )
-    return table(("Argument", "Type", "Default", "Templated", "Airflow", "What"), rows)
+        cells = {
+            "Argument": f"`{name}`",
+            "Type": kinds[name].allowed,
+            "Default": _default(parameter, kinds[name]),
+            "Templated": "yes" if name in (templates or ()) else "",
+            "Airflow": since[1] if since else _oldest_airflow(),
+            "What": described[name],
+        }
+        rows.append(cells)
+    if templates is None:  # neither a hook nor a trigger has any
+        columns.remove("Templated")
+    return table(columns, ([cells[column] for column in columns] for cells in rows))
 
 
 def parameters(cls: type) -> Iterator[inspect.Parameter]:
@@ -143,8 +141,6 @@ def signature(cls: type) -> str:
         parameter.replace(kind=parameter.KEYWORD_ONLY, annotation=parameter.empty)
         for parameter in parameters(cls)
     ]
-    # Those without a default are to come first only for Python, and not for a reader.
-    shown.sort(key=lambda parameter: parameter.default is not parameter.empty)
     return str(inspect.Signature(shown))
 
 
@@ -163,14 +159,7 @@ def _descriptions(cls: type) -> dict[str, str]:
 
 def _in_markdown(text: str) -> str:
     text = " ".join(text.split()).replace(_TEMPLATED, "").replace("``", "`").replace("|", "\\|")
-    return _ROLE.sub(_role, text)
-
-
-def _role(match: re.Match[str]) -> str:
-    role, tilde, name = match.groups()
-    if name == "FlowServiceHook":
-        tilde, name = "~", f"{_PACKAGE}.hooks.flowservice.{name}"
-    return f"{{py:{role}}}`{tilde}{name}`"
+    return _ROLE.sub(r"{py:\1}`", text)
 
 
 def _default(parameter: inspect.Parameter, kind: Kind) -> str:
@@ -179,7 +168,7 @@ def _default(parameter: inspect.Parameter, kind: Kind) -> str:
         return "required"
     if parameter.name in _CONFIGURED and (default is None or isinstance(default, bool)):
         return _CONFIGURED[parameter.name]
-    if isinstance(default, float | int) and kind.parse is float and default >= 60:
+    if kind in (DURATION, INTERVAL) and default >= 60:
         return f"`{default:.0f}` ({_in_words(timedelta(seconds=default))})"
     if isinstance(default, tuple):
         default = [getattr(each, "__name__", each) for each in default]
@@ -201,7 +190,11 @@ def _oldest_airflow() -> str:
 
 def readme() -> str:
     """Return README.md with its tables as they should be."""
-    return _IN_README.sub(lambda _: f"\n{connection_fields()}\n\n", README.read_text())
+    before, _, rest = README.read_text().partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not end:
+        raise ValueError(f"README.md lacks {_BEGIN} or {_END}")
+    return f"{before}{_BEGIN}\n\n{connection_fields()}\n\n{_END}{after}"
 
 
 if __name__ == "__main__":

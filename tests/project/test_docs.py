@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
 from airflow_provider_flowservice.get_provider_info import get_provider_info
-
-DOCS = Path(__file__).parents[2] / "docs"
-PAGES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
+from helpers.pages import DOCS, GUIDES
 
 pytestmark = pytest.mark.once
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.stem)
 def test_python_is_quoted_from_files_that_are_tested(page):
     text = page.read_text()
     quoted = re.findall(r"\{literalinclude\} (\S+)", text)
@@ -29,7 +26,7 @@ def test_python_is_quoted_from_files_that_are_tested(page):
 
 def test_every_picture_is_shown():
     shown = {
-        name for page in PAGES for name in re.findall(r"\(\.\./images/(\S+?)\)", page.read_text())
+        name for page in GUIDES for name in re.findall(r"\(\.\./images/(\S+?)\)", page.read_text())
     }
 
     assert shown == {path.name for path in (DOCS / "images").glob("*")}

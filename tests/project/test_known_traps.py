@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
 
+from helpers.pages import DOCS, ROOT
+
 pytestmark = pytest.mark.once
 
-TESTS = Path(__file__).parents[1]
-DOCS = TESTS.parent / "docs"
+TESTS = ROOT / "tests"
 TABLE = (DOCS / "reference" / "known-traps.md").read_text()
 GUARANTEES = (DOCS / "explanation" / "exactly-once.md").read_text()
 TEST_ID = re.compile(r"`([\w/]+\.py)::(\w+)`")
