@@ -66,6 +66,7 @@ def test_every_relative_link_of_the_readme_leads_to_a_file_of_the_tag():
     shown = targets(core.readme)
 
     assert core.readme_content_type == "text/markdown"
+    assert f"git clone {REPOSITORY} " in core.readme
     assert [target for target in shown if not re.match(r"\w+:|#", target)] == []
     paths = [found[1] for found in map(AT_TAG.match, shown) if found]
     assert len(paths) == len(relative) > 0
