@@ -45,10 +45,10 @@ REMARKS = {LOWEST: "oldest dependencies", PREVIEW: "preview"}
 
 # The integration tests mostly wait, so that they run in three sessions beside each other. What is in
 # neither of these shares one Airflow.
-HEALING = "tests/integration/test_healing.py"
-SCENARIOS = [HEALING, "tests/integration/test_tutorials.py", "tests/integration/test_ui.py"]
-# These, and HEALING, have parts that `make test` leaves out for their length.
+SCENARIOS = [f"tests/integration/test_{name}.py" for name in ("healing", "tutorials", "ui")]
 STRESS = ["tests/integration/distributed", "tests/integration/many_tasks"]
+# These have parts that `make test` leaves out for their length, as STRESS has.
+LONG = [f"tests/integration/test_{name}.py" for name in ("healing", "recipe")]
 
 QUIET = ("-q", "--disable-warnings", "-p", "no:cacheprovider")
 
@@ -205,7 +205,7 @@ def _in_real_airflows(session: nox.Session, *tests: str) -> None:
 @nox.session(python=False, default=False)
 def distributed(session: nox.Session) -> None:
     """Kill the parts of a distributed Airflow one after the other, and pause tasks everywhere."""
-    in_venv(session, "pytest", *(session.posargs or [*STRESS, HEALING]))
+    in_venv(session, "pytest", *(session.posargs or [*STRESS, *LONG]))
 
 
 @nox.session(python=False)

@@ -340,15 +340,15 @@ class Fuzzer:
 
 
 @pytest.mark.timeout(300)
-def test_a_soak_of_ten_thousand_answers(service, hook, tell):
+def test_a_soak_of_five_thousand_answers(service, hook, tell):
     seed = 20_240_607
     fuzzer, outcomes, began = Fuzzer(seed), Counter(), time.monotonic()
     hooks = {verb: FlowServiceHook(**IMPATIENCE) for verb in VERBS} | {"retrigger_run": hook}
-    for verb in islice(cycle(VERBS), 10_000):
+    for verb in islice(cycle(VERBS), 5_000):
         outcomes[try_verb(service, hooks[verb], verb, fuzzer.answer())] += 1
     seconds = time.monotonic() - began
 
-    assert outcomes.total() == 10_000
+    assert outcomes.total() == 5_000
     assert len(outcomes) >= 12  # values of all kinds, and errors of most
     told = ", ".join(f"{count} {name}" for name, count in outcomes.most_common())
-    tell(f"soak: 10000 fuzzed answers (seed {seed}) in {seconds:.0f} s: {told}")
+    tell(f"soak: 5000 fuzzed answers (seed {seed}) in {seconds:.0f} s: {told}")

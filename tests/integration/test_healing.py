@@ -172,6 +172,7 @@ def test_a_hundred_watchers_cause_one_look(watching, flowservice, capsys):
     assert [reported_runs(watching)[run_id] for run_id in failed] == [1, 1, 1]
 
 
+@pytest.mark.distributed  # in which they are among the accidents
 def test_restarts_lose_and_double_nothing(watching, flowservice):
     """Kill the triggerer and the scheduler while runs fail, and restart the triggerer politely."""
     flow_ids = [flowservice.add_flow(f"Restart nightly {number}") for number in range(4)]
@@ -237,6 +238,7 @@ def test_a_person_approves_of_the_retrigger(airflow, flowservice):
     assert new_run_ids == {new_run_of(flowservice, run_id) for run_id in run_ids}
 
 
+@pytest.mark.distributed  # `make test` has the crashes of a bulk without an Airflow
 def test_two_hundred_runs_are_repaired_but_for_two_though_a_worker_dies(
     airflow, flowservice, capsys
 ):

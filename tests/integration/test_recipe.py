@@ -61,6 +61,7 @@ def test_of_two_that_ask_one_gets_the_repair(airflow, flowservice, tell):
     )
 
 
+@pytest.mark.distributed  # shows what the recipe is for, and not that it works
 def test_of_two_that_retrigger_by_themselves_both_may_send(airflow, flowservice, tell):
     """No promise, but the reason for the recipe: nothing tells the one task of the other."""
     run_ids = failed_runs(flowservice, "bare")

@@ -22,9 +22,7 @@ pytestmark = pytest.mark.once
 
 PROGRAM = "python -m airflow_provider_flowservice "
 # What a test may run on whatever machine it is on; all else has to be named below.
-HARMLESS = re.compile(
-    r"export |grep |curl .* http://127\.0\.0\.1|jq |python -m (airflow_provider|dev\.)"
-)
+HARMLESS = re.compile(r"export |grep |curl .* http://127\.0\.0\.1|jq |python -m airflow_provider")
 # Inline, what begins so is a command.
 INLINE = re.compile(
     r"(\.nox|\.venv|\.venv-tools)/bin/|(airflow|gh|git|make|pip|pytest|python|uv) \S"
@@ -35,6 +33,9 @@ FINDS_SOMETHING = {"failures", "probe", "record"}
 
 PROBE = "commands/test_probe.py::test_who_is_asked_is_told_what_will_be_sent"
 BY_TESTS = {
+    r"python -m dev.outcome_table": (
+        "outcomes/test_table.py::test_the_documented_table_is_the_one_that_decides"
+    ),
     r"make demo": "integration/test_demo.py::test_the_demo_prints_what_readme_shows",
     r"make demo-ui": "project/test_demo_ui.py::test_a_connection_of_what_is_printed_works",
     r"airflow connections test flowservice_default": (

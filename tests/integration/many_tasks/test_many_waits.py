@@ -66,6 +66,7 @@ def wait_until_polled(flowservice, run_ids, times):
     wait_until(are_polled, 180, f"{len(run_ids)} runs are polled {times} times")
 
 
+@pytest.mark.distributed  # which has two hundred as well
 def test_forty_deferred_tasks_share_their_requests(airflow, flowservice, add_run):
     run_ids = [add_run() for _ in range(NUMBER)]
 
