@@ -105,6 +105,8 @@ def arguments(cls: type) -> str:
     since = _NEEDS.search(inspect.getdoc(cls) or "")
     templates = getattr(cls, "template_fields", None)
     columns = ["Argument", "Type", "Default", "Templated", "Airflow", "What"]
+    if templates is None:  # neither a hook nor a trigger has any
+        columns.remove("Templated")
     rows = []
     for parameter in parameters(cls):
         name = parameter.name
@@ -116,10 +118,8 @@ def arguments(cls: type) -> str:
             "Airflow": since[1] if since else _oldest_airflow(),
             "What": described[name],
         }
-        rows.append(cells)
-    if templates is None:  # neither a hook nor a trigger has any
-        columns.remove("Templated")
-    return table(columns, ([cells[column] for column in columns] for cells in rows))
+        rows.append([cells[column] for column in columns])
+    return f"```{{rst-class}} arguments\n```\n\n{table(columns, rows)}"
 
 
 def parameters(cls: type) -> Iterator[inspect.Parameter]:
