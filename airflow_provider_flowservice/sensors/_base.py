@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice._compat import Context
     from airflow_provider_flowservice._outcomes.table import OutcomePolicy
     from airflow_provider_flowservice._waiting.drivers import PokedWait
-    from airflow_provider_flowservice._waiting.rules import Seen, WaitResult
+    from airflow_provider_flowservice._waiting.rules import Seen, Unended, WaitResult
     from airflow_provider_flowservice.hooks.flowservice import FlowServiceHook
     from airflow_provider_flowservice.runs import DataflowRun, RunSummary
 
@@ -106,6 +106,8 @@ class FlowServiceSensor(LineageMixin, CheckedTask, BaseSensorOperator):
     _deadline: float
     _poked_hook: FlowServiceHook
     _is_linked: bool
+    _silenced: str = ""
+    """The last error that ``silent_fail`` has had the wait go on after."""
 
     def __init__(
         self,
@@ -141,14 +143,17 @@ class FlowServiceSensor(LineageMixin, CheckedTask, BaseSensorOperator):
                 if self.deferrable:
                     return self._poke_and_defer(context)
                 summary: RunSummary = super().execute(context)
-            except (AirflowTaskTimeout, AirflowSkipException) as error:
+            except (AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout) as error:
                 # With `soft_fail` and `never_fail` it comes as the cause of a skip.
-                is_alarm = isinstance(error.__cause__ or error, AirflowTaskTimeout)
-                if wait.result or not is_alarm:
+                met = error.__cause__ or error
+                is_limit = isinstance(met, AirflowSensorTimeout | AirflowTaskTimeout)
+                if wait.result or not is_limit:
                     raise
-                # The task ends by this result, which says more than Airflow does.
-                overdue = WaitResult("overdue", self._subject, wait.last_run)
-                return self._finish(context, self._poked_hook, overdue)
+                # Airflow's limit has passed right after a poke that ended before. The task ends by this
+                # result, which says more than Airflow does.
+                kind: Unended = "overdue" if isinstance(met, AirflowTaskTimeout) else "late"
+                over = WaitResult(kind, self._subject, wait.last_run, self._silenced)
+                return self._finish(context, self._poked_hook, over)
         return summary
 
     def poke(self, context: Context) -> PokeReturnValue:
@@ -291,6 +296,7 @@ class FlowServiceSensor(LineageMixin, CheckedTask, BaseSensorOperator):
         """Return whether ``silent_fail`` has the wait go on after an error, which is logged then."""
         if not self.silent_fail or isinstance(error, _NEVER_SILENT):
             return False
+        self._silenced = str(error)
         message = "The wait goes on in spite of an error, because of silent_fail."
         self.log.error(message, exc_info=error)
         return True

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -267,6 +269,19 @@ def test_silent_fail_goes_on_until_the_timeout(waits, flowservice, mode):
         run_to_the_end(waits.sensor(silent_fail=True, timeout=0.3, **mode))
 
     assert waits.polls() > 1
+
+
+@pytest.mark.parametrize("mode", [reschedules])
+def test_a_timeout_that_passes_right_after_a_poll_says_what_was_seen(
+    waits, flowservice, mode, monkeypatch
+):
+    # Airflow's own check finds it then, whose clock is ahead here.
+    late = SimpleNamespace(time=lambda: time.time() - 1, sleep=time.sleep)
+    monkeypatch.setattr("airflow_provider_flowservice.sensors._base.time", late)
+    flowservice.fail(Fault("GET /runs", status=400, body={"message": "no"}, times=None))
+
+    with pytest.raises(AirflowSensorTimeout, match=r"deadline passed.*HTTP 400"):
+        run_to_the_end(waits.sensor(silent_fail=True, timeout=0.3, **mode))
 
 
 @in_each_mode
