@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,3 +60,10 @@ def anchors(page: Path) -> set[str]:
     headings = (found[index + 1] for index, each in enumerate(found) if each.type == "heading_open")
     words = (heading.content.lower().replace("`", "") for heading in headings)
     return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in words}
+
+
+def functions_of(path: Path) -> set[str]:
+    """Return the names of a module's functions, such as those of the tests that a page names."""
+    return {
+        node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)
+    }

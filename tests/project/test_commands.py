@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import shlex
@@ -10,13 +9,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from airflow_provider_flowservice.__main__ import main
 from airflow_provider_flowservice.emulator.seed import ORDERS_FLOW_ID, SEEDED_FAILED_RUN_ID
-from helpers.pages import FOR_CONTRIBUTORS, GUIDES, README, ROOT, tokens
+from helpers.pages import FOR_CONTRIBUTORS, GUIDES, README, ROOT, functions_of, tokens
 
 pytestmark = pytest.mark.once
 
@@ -108,11 +108,6 @@ PAGES = [README, *GUIDES, *(page for page in FOR_CONTRIBUTORS if page.stem != "C
 COMMANDS = sorted({command for page in PAGES for command in commands_of(page)})
 
 
-def functions_of(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text())
-    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-
-
 @pytest.fixture
 def flowservice_url(tmp_path, monkeypatch, seeded_flowservice):
     """The address of a Flow Service with a connection to it; the folder is empty."""
@@ -141,13 +136,18 @@ def test_a_command_does_what_the_page_says(command, request):
 
 def _is_checked_by_make(target: str) -> None:
     """Check that ``make test`` runs a target."""
-    printed = subprocess.run(
+    assert f"/{target}.json" in _make_test() or target in ("test", "env", "help"), target
+
+
+@cache
+def _make_test() -> str:
+    """Return what ``make test`` would run."""
+    return subprocess.run(
         ["make", "--dry-run", "--always-make", "-C", ROOT, "test"],
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    assert f"/{target}.json" in printed or target in ("test", "env", "help"), target
 
 
 def _selects_tests(command: str) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import re
 
 import pytest
 
-from helpers.pages import DOCS, ROOT
+from helpers.pages import DOCS, ROOT, functions_of
 
 pytestmark = pytest.mark.once
 
@@ -15,11 +14,6 @@ TESTS = ROOT / "tests"
 TABLE = (DOCS / "reference" / "known-traps.md").read_text()
 GUARANTEES = (DOCS / "explanation" / "exactly-once.md").read_text()
 TEST_ID = re.compile(r"`([\w/]+\.py)::(\w+)`")
-
-
-def functions_of(path):
-    tree = ast.parse(path.read_text())
-    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
 NAMED = TEST_ID.findall(TABLE + GUARANTEES)
