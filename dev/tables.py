@@ -102,7 +102,8 @@ def arguments(cls: type) -> str:
     """
     kinds: Mapping[str, Kind] = vars(cls)["argument_kinds"]
     described = _descriptions(cls)
-    since = _NEEDS.search(inspect.getdoc(cls) or "")
+    needs = _NEEDS.search(inspect.getdoc(cls) or "")
+    airflow = needs[1] if needs else _oldest_airflow()
     templates = getattr(cls, "template_fields", None)
     columns = ["Argument", "Type", "Default", "Templated", "Airflow", "What"]
     if templates is None:  # neither a hook nor a trigger has any
@@ -115,7 +116,7 @@ def arguments(cls: type) -> str:
             "Type": kinds[name].allowed,
             "Default": _default(parameter, kinds[name]),
             "Templated": "yes" if name in (templates or ()) else "",
-            "Airflow": since[1] if since else _oldest_airflow(),
+            "Airflow": airflow,
             "What": described[name],
         }
         rows.append([cells[column] for column in columns])

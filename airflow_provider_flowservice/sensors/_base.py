@@ -149,8 +149,8 @@ class FlowServiceSensor(LineageMixin, CheckedTask, BaseSensorOperator):
                 is_limit = isinstance(met, AirflowSensorTimeout | AirflowTaskTimeout)
                 if wait.result or not is_limit:
                     raise
-                # Airflow's limit has passed right after a poke that ended before. The task ends by this
-                # result, which says more than Airflow does.
+                # Airflow's limit has ended the wait, during a poke or right after one. The task ends by
+                # this result, which says more than Airflow does.
                 kind: Unended = "overdue" if isinstance(met, AirflowTaskTimeout) else "late"
                 over = WaitResult(kind, self._subject, wait.last_run, self._silenced)
                 return self._finish(context, self._poked_hook, over)
